@@ -1,0 +1,29 @@
+# Every target makes .venv by itself where it is missing; only Python 3.11+ with venv, and make, are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format clean
+
+demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
+	@$(BIN)/hem-etl demo
+
+test: .venv/installed ## the fast tier: no network, no real clock, no waiting
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/installed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv hem_demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

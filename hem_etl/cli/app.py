@@ -1,0 +1,281 @@
+"""The commands. Each reads its options, calls one verb of the road and prints; what they mean is decided elsewhere."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import click
+import duckdb
+import polars as pl
+import typer
+
+from hem_etl import sql_models
+from hem_etl.cli.demo import run_demo, serve_simulator
+from hem_etl.cli.doctor import examine
+from hem_etl.cli.output import TerminalProgress, print_findings, print_json, print_rows, say, set_up_logging
+from hem_etl.cli.reports import print_plan, print_report
+from hem_etl.errors import HemEtlError, UsageError
+from hem_etl.pipeline import Request, Road, make_client
+from hem_etl.settings import load_settings
+from hem_etl.warehouse import read, reading
+
+LOG = logging.getLogger(__name__)
+
+SYSTEMS = """
+select s.system_id, s.user_id, s.vendor, s.timezone, s.is_reachable, s.last_seen_utc, s.gone_at_utc,
+       string_agg(concat_ws(' ', a.kind, a.brand, a.model), ', ' order by a.asset_id) as assets
+from core.system s
+left join core.asset a using (system_id)
+where s.user_id in (select id from wanted) or not exists (select id from wanted)
+group by all
+order by s.system_id
+"""
+STATUS = """
+select system_id, vendor, newest_complete_day, lag_days, loaded_days, last_outcome, last_detail, relink_reason,
+       missing_scopes, gone_at_utc
+from marts.system_health
+order by lag_days desc nulls first, system_id
+"""
+GAPS = """
+select system_id, day, metric, outcome, coverage, explanation
+from marts.coverage_daily
+where explanation is not null
+  and (system_id in (select id from wanted) or not exists (select id from wanted))
+order by system_id, day, metric
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="From Enode's HEM systems API to daily and monthly numbers in one DuckDB file. New here? `hem-etl demo`.",
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
+Day = click.DateTime(["%Y-%m-%d"])
+Start = Annotated[datetime, typer.Option("--start", click_type=Day, help="First local day, e.g. 2026-03-29.")]
+End = Annotated[datetime, typer.Option("--end", click_type=Day, help="Last local day, included.")]
+Systems = Annotated[list[str] | None, typer.Option("--system", help="Only this system; repeatable.")]
+Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor's systems; repeatable.")]
+Users = Annotated[list[str] | None, typer.Option("--user", help="Only this user's systems; repeatable.")]
+NoMonths = Annotated[bool, typer.Option("--no-months", help="Leave out the vendor's month reports.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Ask for everything in the range, due or not.")]
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v: the story, -vv: requests.")] = 0,
+) -> None:
+    set_up_logging(verbose)
+
+
+@app.command()
+def demo(
+    systems: Annotated[int, typer.Option(min=1, max=10_000, help="Homes to simulate.")] = 18,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days up to yesterday.")] = 14,
+) -> None:
+    """The whole road on a simulator, in ./hem_demo: no credentials, no network."""
+    raise typer.Exit(run_demo(systems, days))
+
+
+@app.command()
+def simulator(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free port.")] = 8787,
+    systems: Annotated[int, typer.Option(min=1, max=10_000)] = 18,
+    seed: Annotated[int, typer.Option()] = 1,
+    faults: Annotated[str, typer.Option(help="Names with commas between, `all`, or `none`.")] = "none",
+) -> None:
+    """Serve the simulator on this machine; prints the settings to export."""
+    serve_simulator(port, systems, seed, faults)
+
+
+@app.command()
+def run(
+    start: Start,
+    end: End,
+    system: Systems = None,
+    vendor: Vendors = None,
+    user: Users = None,
+    no_months: NoMonths = False,
+    refresh: Refresh = False,
+    is_json: Json = False,
+) -> None:
+    """Ask for what is due in these local days, load it, check it, publish it. The main job."""
+    request = _request(start, end, system, vendor, user, no_months, refresh)
+    with _road() as road:
+        report = road.run(request)
+    print_report(report, is_json=is_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def plan(
+    start: Start,
+    end: End,
+    system: Systems = None,
+    vendor: Vendors = None,
+    user: Users = None,
+    no_months: NoMonths = False,
+    refresh: Refresh = False,
+    is_json: Json = False,
+) -> None:
+    """What `run` with the same options would ask; asks nothing."""
+    request = _request(start, end, system, vendor, user, no_months, refresh)
+    settings = load_settings()
+    planned = Road(settings).preview(request)
+    print_plan(planned, settings, is_json=is_json)
+
+
+@app.command()
+def systems(
+    user: Users = None,
+    show: Annotated[str | None, typer.Option(help="Read this system's current state from the API.")] = None,
+    is_json: Json = False,
+) -> None:
+    """Sync and list the fleet and its assets."""
+    with _road() as road:
+        if show is not None:
+            print_json(road.read_state(show))
+            return
+        listed = road.sync_systems(user or ())
+        road.load()
+        road.publish()
+    _print_query(SYSTEMS, is_json, wanted=_wanted(user))
+    if listed.failure:
+        say(f"The list is incomplete ({listed.failure}): run again later.")
+        raise typer.Exit(3)
+
+
+@app.command()
+def status(is_json: Json = False) -> None:
+    """Per system: the newest complete day, how the last 30 days ended, what its user must do."""
+    _print_query(STATUS, is_json)
+
+
+@app.command()
+def gaps(system: Systems = None, is_json: Json = False) -> None:
+    """Every day and metric with something missing, and why."""
+    _print_query(GAPS, is_json, wanted=_wanted(system))
+
+
+@app.command()
+def rebuild(is_json: Json = False) -> None:
+    """The warehouse again from what is landed, without the API."""
+    with TerminalProgress() as progress:
+        road = Road(load_settings(), progress=progress)
+        loaded = road.rebuild()
+    told = {"segments": loaded.segments, "receipts": loaded.receipts, "rows": loaded.rows}
+    if is_json:
+        print_json(told | {"published": str(road.settings.database)})
+    else:
+        say(f"Rebuilt {road.settings.database} from {loaded.receipts} receipts in {loaded.segments} segments.")
+
+
+@app.command()
+def check(is_json: Json = False) -> None:
+    """Run the SQL checks on the published file; print failing rows. Exit 1 when a structural one fails."""
+    models = sql_models.load_models()
+    with reading(load_settings().database) as connection:
+        results = sql_models.run_checks(connection, models)
+        failing = [result for result in results if result.failing_rows]
+        if is_json:
+            print_json([asdict(result) for result in results])
+        for result in () if is_json else failing:
+            names, rows = sql_models.rows(connection, models, result.name)
+            title = f"{result.severity}: {result.name}, {result.failing_rows} rows. {models.check(result.name).meaning}"
+            print_rows(pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None), title=title)
+    say(f"{len(results)} checks, {len(failing)} with rows.")
+    if any(result.severity == "error" for result in failing):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sql(query: str, is_json: Json = False) -> None:
+    """A read-only query on the published file."""
+    try:
+        _print_query(query, is_json)
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB refuses the query: {str(error).strip()}") from error
+
+
+@app.command()
+def doctor(is_json: Json = False) -> None:
+    """Settings, credentials, clock, disk, lock, partitions: each finding with its next step."""
+    findings = examine(load_settings())
+    if is_json:
+        print_json([{"status": status, "what": what, "finding": text} for status, what, text in findings])
+    else:
+        print_findings(findings)
+    if any(status == "FAIL" for status, *_ in findings):
+        raise typer.Exit(2)
+
+
+def main() -> None:
+    """The program: runs a command, turns what goes wrong into one line and an exit code."""
+    sys.exit(run_app(sys.argv[1:]))
+
+
+def run_app(arguments: list[str]) -> int:
+    """Run with these arguments; returns the exit code."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except HemEtlError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except Exception as error:
+        LOG.exception("unexpected error")
+        say(f"error: {type(error).__name__}: {error}. This is a bug of hem_etl: please report it with the lines above.")
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+@contextmanager
+def _road() -> Iterator[Road]:
+    """The road with a client and progress on the terminal."""
+    settings = load_settings()
+    with make_client(settings) as client, TerminalProgress() as progress:
+        yield Road(settings, client=client, progress=progress)
+
+
+def _request(
+    start: datetime,
+    end: datetime,
+    systems: list[str] | None,
+    vendors: list[str] | None,
+    users: list[str] | None,
+    no_months: bool,
+    is_refresh: bool,
+) -> Request:
+    if end < start:
+        raise UsageError(f"--end {end:%Y-%m-%d} lies before --start {start:%Y-%m-%d}: swap them")
+    if end.date() > datetime.now(UTC).date() + timedelta(days=1):
+        say(f"note: days after today have not begun; they are not asked (--end {end:%Y-%m-%d})")
+    return Request(
+        start.date(),
+        end.date(),
+        frozenset(systems or ()),
+        frozenset(vendors or ()),
+        frozenset(users or ()),
+        has_months=not no_months,
+        is_refresh=is_refresh,
+    )
+
+
+def _wanted(ids: list[str] | None) -> pl.DataFrame:
+    return pl.DataFrame({"id": list(ids or ())}, schema={"id": pl.String()})
+
+
+def _print_query(query: str, is_json: bool, **frames: pl.DataFrame) -> None:
+    with reading(load_settings().database) as connection:
+        print_rows(read(connection, query, **frames), is_json=is_json)

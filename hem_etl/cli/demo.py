@@ -1,0 +1,129 @@
+"""The demo and the simulator's server: everything that can be seen without credentials."""
+
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from hem_etl.cli.output import TerminalProgress, print_line, print_rows, say
+from hem_etl.cli.reports import print_report
+from hem_etl.errors import UsageError
+from hem_etl.pipeline import Request, Road, make_client
+from hem_etl.settings import GivenSettings, Settings
+from hem_etl.simulator import Faults, Simulator, make_fleet, serve
+from hem_etl.warehouse import read, reading
+
+DEMO_HOME: Final = Path("hem_demo")
+CLIENT_ID: Final = "simulator"
+CLIENT_SECRET: Final = "simulator-secret"  # noqa: S105 - the simulator's own, printed for everybody
+
+DAILY: Final = """
+select vendor, timezone, day_hours as hours, generation_kwh as generation, consumption_kwh as consumption,
+       grid_import_kwh as import, grid_export_kwh as export, battery_charge_kwh as charge,
+       battery_discharge_kwh as discharge, soc_last_pct as soc, is_complete as complete, outcome
+from marts.daily_energy
+where day = (select last_day from shown)
+order by vendor, system_id
+"""
+MONTHLY: Final = """
+select strftime(month, '%Y-%m') as month, vendor, systems, generation_kwh as generation, consumption_kwh as consumption,
+       grid_import_kwh as import, grid_export_kwh as export, consumption_coverage as coverage
+from marts.vendor_monthly
+order by month, vendor
+"""
+
+
+def run_demo(systems: int, days: int) -> int:
+    """Fleet, run, tables; returns the exit code. Begins anew in `hem_demo` each time."""
+    now = datetime.now(UTC)
+    last_day = now.date() - timedelta(days=1)
+    _clear(DEMO_HOME)
+    say(f"{systems} simulated homes of nine vendors, {days} days up to {last_day}.")
+    with _simulated(systems, seed=1, faults=Faults.none(), port=0) as url:
+        settings = demo_settings(url)
+        with make_client(settings) as client, TerminalProgress() as progress:
+            road = Road(settings, client=client, progress=progress)
+            report = road.run(Request(last_day - timedelta(days=days - 1), last_day))
+    print_report(report, is_json=False)
+    _print_tables(settings, last_day)
+    return report.exit_code
+
+
+def demo_settings(url: str) -> Settings:
+    """Settings of the demo: its own home and the simulator, whatever the operator's environment says."""
+    return GivenSettings(
+        ENODE_CLIENT_ID=CLIENT_ID,
+        ENODE_CLIENT_SECRET=CLIENT_SECRET,
+        ENODE_API_URL=url,
+        ENODE_OAUTH_URL=f"{url}/oauth2/token",
+        HEM_ETL_HOME=DEMO_HOME,
+    )
+
+
+def serve_simulator(port: int, systems: int, seed: int, faults: str) -> None:
+    """Serve until interrupted; prints what to export."""
+    try:
+        chosen = Faults.all(seed) if faults == "all" else Faults.parse("" if faults == "none" else faults, seed)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with _simulated(systems, seed, chosen, port) as url:
+        print_exports(url)
+        say("Serving; Ctrl-C stops it.")
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        while not stopped.wait(1):
+            pass
+
+
+def print_exports(url: str) -> None:
+    """The settings of a shell that shall ask this simulator."""
+    print_line(f"export ENODE_API_URL={url}")
+    print_line(f"export ENODE_OAUTH_URL={url}/oauth2/token")
+    print_line(f"export ENODE_CLIENT_ID={CLIENT_ID}")
+    print_line(f"export ENODE_CLIENT_SECRET={CLIENT_SECRET}")
+
+
+@contextmanager
+def _simulated(systems: int, seed: int, faults: Faults, port: int) -> Iterator[str]:
+    """A simulator on a real socket of this machine; yields its base URL."""
+    now = datetime.now(UTC)
+    simulator = Simulator(
+        make_fleet(systems, seed, today=now.date()),
+        clock=lambda: datetime.now(UTC),
+        faults=faults,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+    )
+    with serve(simulator, port=port) as url:
+        yield url
+
+
+def _clear(home: Path) -> None:
+    """Remove what an earlier demo left, and nothing else."""
+    settings = GivenSettings(HEM_ETL_HOME=home)
+    for folder in (settings.landing, settings.work):
+        shutil.rmtree(folder, ignore_errors=True)
+    settings.database.unlink(missing_ok=True)
+
+
+def _print_tables(settings: Settings, last_day: date) -> None:
+    shown = pl.DataFrame({"last_day": [last_day]})
+    with reading(settings.database) as connection:
+        daily = read(connection, DAILY, shown=shown)
+        monthly = read(connection, MONTHLY, shown=shown)
+    print_rows(daily, title=f"marts.daily_energy on {last_day}, kWh; an empty cell is a number nobody knows", digits=1)
+    print_rows(monthly, title="marts.vendor_monthly, kWh; coverage is the known share of the month's hours", digits=2)
+    say(f"Everything is in {settings.database}: open it with any DuckDB, also while a run goes on. What to try next:")
+    for command in (
+        'sql "select * from marts.monthly_energy"',
+        "gaps                 # what is missing, and why",
+        "status               # how each system does",
+    ):
+        say(f"  HEM_ETL_HOME={settings.home} hem-etl {command}")
+    say("  hem-etl simulator                              # the simulated fleet, to ask it yourself")

@@ -1,0 +1,104 @@
+"""The doctor: is everything in place for the next run? A finding is a status, a subject, a text with the next step."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx
+
+from hem_etl.errors import AccessError, HemEtlError, SettingsError
+from hem_etl.pipeline import make_client
+from hem_etl.settings import Settings
+from hem_etl.warehouse import Warehouse, read, reading
+
+OK, WARN, FAIL = "ok", "warn", "FAIL"
+LEAST_FREE_BYTES: Final = 1_000_000_000
+CLOCK_TOLERANCE_SECONDS: Final = 60.0
+MOST_PARTITIONS: Final = 100_000
+"""Dagster's recommended ceiling for one asset; partitions are systems × days since the start date."""
+
+Finding = tuple[str, str, str]
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """All findings. Malformed settings never get here: they stop every command."""
+    return [
+        (OK, "settings", f"home {settings.home}, published file {settings.database}, API {settings.api_url}"),
+        *_credentials(settings),
+        *_clock(settings),
+        _disk(settings),
+        _lock(settings),
+        *_published(settings),
+    ]
+
+
+def _credentials(settings: Settings) -> Iterator[Finding]:
+    try:
+        with make_client(settings) as client:
+            answer = next(client.fetch_list("systems"))
+    except (SettingsError, AccessError) as error:
+        yield FAIL, "credentials", str(error)
+        return
+    if answer.outcome is None:
+        yield OK, "credentials", "a token was given and systems may be listed"
+    else:
+        yield WARN, "credentials", f"could not be tried ({answer.outcome}: {answer.detail}): run again later"
+
+
+def _clock(settings: Settings) -> Iterator[Finding]:
+    try:
+        stamp = httpx.get(f"{settings.api_url}/hem-systems", timeout=10).headers.get("date")
+    except httpx.HTTPError as error:
+        yield WARN, "clock", f"could not be compared with the API ({type(error).__name__}): check the network"
+        return
+    if stamp is None:
+        return
+    seconds = abs((datetime.now(UTC) - parsedate_to_datetime(stamp)).total_seconds())
+    if seconds <= CLOCK_TOLERANCE_SECONDS:
+        yield OK, "clock", f"{seconds:.0f} s from the API's"
+    else:
+        yield (
+            WARN,
+            "clock",
+            f"{seconds:.0f} s from the API's: synchronise it, running days end by it",
+        )
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = settings.home.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    told = f"{free / 1e9:.1f} GB free at {folder}"
+    # Publishing needs room for one more copy of the database.
+    needed = LEAST_FREE_BYTES + (settings.database.stat().st_size if settings.database.exists() else 0)
+    return (OK, "disk", told) if free >= needed else (FAIL, "disk", f"{told}: make room for {needed / 1e9:.1f} GB")
+
+
+def _lock(settings: Settings) -> Finding:
+    holder = Warehouse(settings.work, settings.database).holder()
+    if holder is None:
+        return OK, "writer", "nobody is writing"
+    return WARN, "writer", f"{holder} is writing; other runs wait for it, readers do not"
+
+
+def _published(settings: Settings) -> Iterator[Finding]:
+    if not settings.database.exists():
+        yield WARN, "published file", f"{settings.database} does not exist yet: `hem-etl run` makes it"
+        return
+    try:
+        with reading(settings.database) as connection:
+            systems = read(connection, "select count(*) as n from core.system where gone_at_utc is null").item()
+    except HemEtlError as error:
+        yield FAIL, "published file", str(error)
+        return
+    yield OK, "published file", f"{settings.database.stat().st_size / 1e6:.1f} MB, {systems} systems"
+    days = (datetime.now(UTC).date() - settings.start_date).days + 1
+    count = (settings.system_buckets or systems) * days
+    told = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
+    if count <= MOST_PARTITIONS:
+        yield OK, "partitions", told
+    else:
+        yield WARN, "partitions", f"{told}: set HEM_ETL_SYSTEM_BUCKETS=64, or move HEM_ETL_START_DATE"

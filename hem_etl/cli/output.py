@@ -1,0 +1,135 @@
+"""What a person or a program sees: tables, JSON, progress. Data on standard output, the rest on standard error."""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+OUT: Final = Console(highlight=False, soft_wrap=True)
+ERR: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+PLAIN_LINE_EVERY_SECONDS: Final = 10.0
+
+
+def say(text: str = "") -> None:
+    """A line for people, on standard error."""
+    ERR.print(escape(text))
+
+
+def print_line(text: str) -> None:
+    """A line of data, on standard output."""
+    OUT.print(escape(text))
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output; dates and instants (UTC) as ISO 8601."""
+    OUT.file.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_rows(frame: pl.DataFrame, *, title: str | None = None, is_json: bool = False, digits: int = 3) -> None:
+    """Rows as a table, or as a JSON list of objects. NULL is shown as an empty cell, never as 0."""
+    if is_json:
+        print_json(frame.to_dicts())
+        return
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name, kind in frame.schema.items():
+        table.add_column(escape(name), justify="right" if kind.is_numeric() else "left", no_wrap=kind != pl.String())
+    for row in frame.iter_rows():
+        table.add_row(*(escape(_cell(value, digits)) for value in row))
+    width = None if OUT.is_terminal else max(OUT.width, 200)
+    OUT.print(table, width=width)
+
+
+def print_findings(findings: Iterable[tuple[str, str, str]]) -> None:
+    """(mark, what, text) lines."""
+    for mark, what, text in findings:
+        print_line(f"{mark:<5}{what}: {text}")
+
+
+def set_up_logging(verbosity: int) -> None:
+    """Log lines on standard error: warnings by default, the story of a run with -v, every request with -vv."""
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("hem_etl").setLevel(level)
+
+
+class TerminalProgress(AbstractContextManager["TerminalProgress"]):
+    """Bars with ETA on a terminal, a plain line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._bars: Bars | None = None
+        if ERR.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("ETA"),
+                TimeRemainingColumn(),
+            )
+            self._bars = Bars(*columns, console=ERR)
+        self._step, self._total = "", 0
+        self._started = self._told_at = 0.0
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def begin(self, step: str, total: int | None) -> None:
+        self._step, self._total = step, total or 0
+        self._started = self._told_at = time.monotonic()
+        if self._bars:
+            for task in self._bars.tasks:
+                self._bars.update(task.id, total=task.total or task.completed, visible=bool(task.total))
+            self._task = self._bars.add_task(step, total=total)
+        else:
+            say(f"{step}: {total} to do" if total else step)
+
+    def advance(self, done: int) -> None:
+        if self._bars:
+            self._bars.update(self._task, completed=done)
+            return
+        now = time.monotonic()
+        if now - self._told_at >= PLAIN_LINE_EVERY_SECONDS:
+            self._told_at = now
+            left = (now - self._started) / done * max(self._total - done, 0) if done else 0
+            say(f"{self._step}: {done}/{self._total}, about {left:.0f} s left")
+
+
+def _cell(value: Any, digits: int) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{digits}f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat() + ("Z" if value.tzinfo is None else "")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, set | frozenset | Sequence):
+        return sorted(value)
+    return str(value)

@@ -1,0 +1,55 @@
+"""What a plan and a run look like on paper."""
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from hem_etl.cli.output import print_json, print_rows, say
+from hem_etl.pipeline import Plan, RunReport
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import IntervalKind
+
+FAILURES_SHOWN: Final = 20
+
+
+def print_plan(plan: Plan, settings: Settings, *, is_json: bool) -> None:
+    """What a run would ask, and about how long it would take."""
+    seconds = round(plan.seconds(settings.requests_per_second, settings.max_in_flight))
+    told: dict[str, Any] = {
+        "systems": plan.fleet_size,
+        "systems_asked": len(plan.systems),
+        "days": plan.count(IntervalKind.DAY),
+        "months": plan.count(IntervalKind.MONTH),
+        "requests": plan.requests,
+        "not_due": plan.not_due,
+        "not_begun": plan.not_begun,
+    }
+    if is_json:
+        print_json(told | {"estimated_seconds": seconds})
+        return
+    print_rows(pl.DataFrame({"what": list(told), "count": list(told.values())}))
+    budget = f" and {settings.requests_per_second:g} requests/s" if settings.requests_per_second else ""
+    say(f"About {timedelta(seconds=seconds)} with {settings.max_in_flight} in flight{budget}.")
+
+
+def print_report(report: RunReport, *, is_json: bool) -> None:
+    """What a run did; failed intervals by name, so that nobody has to guess what is missing."""
+    if is_json:
+        print_json(asdict(report) | {"exit_code": report.exit_code})
+        return
+    if report.list_failure:
+        say(f"The list of systems is incomplete ({report.list_failure}): went on with the systems that are known.")
+    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(report.outcomes.items())) or "nothing was due"
+    say(f"{report.fleet_size} systems, {report.asked} intervals asked: {outcomes}. {report.not_due} were not due.")
+    say(
+        f"{report.requests} requests, {report.body_bytes / 1e6:.1f} MB; {report.new_days} new days, "
+        f"{report.changed_days} changed, {report.unchanged} unchanged; {report.seconds:.1f} s."
+    )
+    if report.failed:
+        shown = pl.DataFrame(report.failed[:FAILURES_SHOWN])
+        print_rows(shown, title=f"{len(report.failed)} intervals failed; the next run asks for them again")
+    for check in report.warnings:
+        say(f"check {check.name}: {check.failing_rows} rows worth a look (`hem-etl check` shows them)")
+    say(f"Published {report.published}")

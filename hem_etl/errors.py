@@ -1,0 +1,67 @@
+"""The error tree, grouped by what a person does next. "No data" is an answer, not an error; it is a row in `core.load`.
+
+    HemEtlError                 exit 1
+    ├── UsageError              exit 2   change the command or the request
+    │   └── SettingsError                fix a setting; the message names the variable
+    ├── AccessError             exit 2   renew credentials, or ask Enode to enable the feature
+    ├── WriterBusyError         exit 1   wait for the process that is named, then run again
+    ├── StructuralCheckError    exit 1   a check that only our own bug can fail: report it; the old file stays published
+    ├── LandingError            exit 1   the disk refused or a landed file is damaged: make room, run again
+    └── ModelError              exit 1   a SQL model's header or text is wrong: fix the file that is named
+
+Every message ends with the next step and never holds a secret, a token or a query string with one.
+"""
+
+
+class HemEtlError(Exception):
+    """Base of all errors we raise on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(HemEtlError):
+    """The command was asked for something that cannot be done."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing, unknown or malformed."""
+
+
+class AccessError(HemEtlError):
+    """Enode refuses the credentials or the feature: nothing can be asked until a person acts."""
+
+    exit_code = 2
+
+
+class WriterBusyError(HemEtlError):
+    """Another process holds the writer's file. What was fetched is landed and will be loaded by the next run."""
+
+    def __init__(self, holder: str, waited_seconds: float) -> None:
+        self.holder = holder
+        super().__init__(
+            f"the warehouse is being written by {holder}; gave up after {waited_seconds:.0f} s. "
+            "Nothing is lost: run again when it has ended, landed data are loaded without asking the API."
+        )
+
+
+class StructuralCheckError(HemEtlError):
+    """A structural check found rows. The published file stays the last good one."""
+
+    def __init__(self, failures: list[tuple[str, int, str]]) -> None:
+        self.failures = failures
+        """(check name, failing rows, sample as text) of each failed check."""
+        told = "; ".join(f"{name}: {rows} rows, e.g. {sample}" for name, rows, sample in failures)
+        super().__init__(
+            f"structural checks failed, so nothing was published: {told}. "
+            "This is a bug of hem_etl: please report it with these rows; `hem-etl rebuild` may help meanwhile."
+        )
+
+
+class LandingError(HemEtlError):
+    """A landing segment could not be written or read."""
+
+
+class ModelError(HemEtlError):
+    """A SQL model is not as its header says, or cannot run."""

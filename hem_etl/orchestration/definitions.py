@@ -1,0 +1,5 @@
+"""The code location that `workspace.yaml` points at."""
+
+import dagster as dg
+
+defs = dg.Definitions()

@@ -1,0 +1,11 @@
+"""The road from Enode's API to the published DuckDB file, and the rules of what is asked, when, and what it means.
+
+    road ─▶ planning (what is due) ─▶ extraction (ask and land) ─▶ loading (landed → tables) with ledger and fleet
+
+Doors (the command line, Dagster) import from here. Never imports Dagster.
+"""
+
+from hem_etl.pipeline.planning import Plan, Request
+from hem_etl.pipeline.road import Progress, Road, RunReport, make_client
+
+__all__ = ["Plan", "Progress", "Request", "Road", "RunReport", "make_client"]

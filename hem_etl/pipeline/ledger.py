@@ -1,0 +1,122 @@
+"""The ledger's rules: what an interval's row says after a look, and when the interval is asked again.
+
+Pure: rows in, rows out. Instants are naive UTC, as in the tables.
+"""
+
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, zone_named
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, Outcome, State
+
+OPEN_AGAIN_AFTER: Final = timedelta(hours=1)
+"""A running interval grows all the time; it is asked again once its last answer is this old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of `core.load`; see that table for the columns' meaning."""
+
+    system_id: str
+    interval: str
+    outcome: str | None = None
+    http_status: int | None = None
+    detail: str | None = None
+    fetched_at_utc: datetime | None = None
+    attempts: int | None = None
+    loaded_at_utc: datetime | None = None
+    payload_sha256: str | None = None
+    version: int | None = None
+    state: str = State.OPEN
+    answered_at_utc: datetime | None = None
+    ends_at_utc: datetime | None = None
+    timezone: str | None = None
+    loaded_outcome: str | None = None
+    content_sha256: str | None = None
+
+    @classmethod
+    def of_row(cls, row: dict[str, Any]) -> Self:
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+    @property
+    def was_read_whole(self) -> bool:
+        """The content was read after the interval's end: reading the same bytes again gives the same rows."""
+        return (
+            self.answered_at_utc is not None
+            and self.ends_at_utc is not None
+            and self.answered_at_utc >= self.ends_at_utc
+        )
+
+    def after_failure(
+        self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None, settle_days: int
+    ) -> Self:
+        """The last look brought no content: what the tables hold stays as it is."""
+        seen = self._seen(look, outcome, detail, zone)
+        return replace(seen, state=seen._state(look["fetched_at_utc"], is_answer=False, settle_days=settle_days))
+
+    def after_answer(
+        self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None, settle_days: int
+    ) -> Self:
+        """The last look brought content; whether it is new content is said by `with_content`."""
+        seen = self._seen(look, outcome, detail, zone)
+        state = seen._state(look["fetched_at_utc"], is_answer=look["http_status"] != 202, settle_days=settle_days)
+        return replace(seen, state=state, answered_at_utc=look["fetched_at_utc"], payload_sha256=look["body_sha256"])
+
+    def with_content(self, content_sha256: str, loaded_outcome: str, timezone: str | None, now: datetime) -> Self:
+        """The tables now hold a new version."""
+        return replace(
+            self,
+            version=(self.version or 0) + 1,
+            content_sha256=content_sha256,
+            loaded_outcome=loaded_outcome,
+            timezone=timezone,
+            loaded_at_utc=now,
+        )
+
+    def _seen(self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None) -> Self:
+        _, ends_at = Interval.parse(self.interval).bounds_utc(
+            zone_named(self.timezone) or zone_named(zone) or LAST_ZONE_ON_EARTH
+        )
+        return replace(
+            self,
+            outcome=outcome,
+            http_status=look["http_status"],
+            detail=detail,
+            fetched_at_utc=look["fetched_at_utc"],
+            attempts=look["attempts"],
+            ends_at_utc=ends_at.replace(tzinfo=None),
+        )
+
+    def _state(self, at: datetime, *, is_answer: bool, settle_days: int) -> str:
+        assert self.ends_at_utc is not None
+        if self.state == State.SETTLED or (is_answer and at >= self.ends_at_utc + timedelta(days=settle_days)):
+            return State.SETTLED
+        return State.PROVISIONAL if at >= self.ends_at_utc else State.OPEN
+
+
+def is_due(entry: Entry | None, now: datetime, *, is_system_gone: bool = False) -> bool:
+    """Whether to ask for the interval now.
+
+    Never fetched: yes. A failure that a fix elsewhere could change: yes. Final outcomes: no, but for `gone` once the
+    system is listed again. Content: hourly while the interval runs, then at growing gaps (the end, then 1, 2, 4, …
+    days after it) until it is settled.
+    """
+    if entry is None or entry.outcome in RETRYABLE_OUTCOMES or entry.outcome in BLOCKED_OUTCOMES:
+        return True
+    if entry.outcome in FINAL_OUTCOMES:
+        return entry.outcome == Outcome.GONE and not is_system_gone
+    if entry.state == State.SETTLED:
+        return False
+    if entry.answered_at_utc is None or entry.ends_at_utc is None:
+        return True
+    if now < entry.ends_at_utc:
+        return now - entry.answered_at_utc >= OPEN_AGAIN_AFTER
+    return entry.answered_at_utc < _newest_checkpoint(entry.ends_at_utc, now)
+
+
+def _newest_checkpoint(end: datetime, now: datetime) -> datetime:
+    checkpoint, gap = end, timedelta(days=1)
+    while end + gap <= now:
+        checkpoint, gap = end + gap, gap * 2
+    return checkpoint

@@ -1,0 +1,437 @@
+"""Loading: landed segments → tables. Every segment is loaded exactly once, in one transaction with all its rows.
+
+What the tables hold of an interval is a fold over its receipts in the order of time, so the order of segments, days and
+batches does not matter: a receipt that turns up late (another process landed it after a newer one) makes its interval
+be folded again from landing. Unchanged content writes no rows; changed content replaces the whole day and is a version.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, date, datetime
+from typing import Any, Final, TypeVar
+
+import polars as pl
+
+from hem_etl import normalise
+from hem_etl.answer import STATISTICS_KINDS
+from hem_etl.landing import Landing
+from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
+from hem_etl.pipeline.fleet import Fleet
+from hem_etl.pipeline.ledger import Entry
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
+from hem_etl.warehouse import Writer
+
+LOG = logging.getLogger(__name__)
+
+SEGMENTS_PER_TRANSACTION: Final = 4
+BODIES_PER_BATCH: Final = 250
+"""Bodies in memory at once, parsed: about 0.3 GB at 80 kB each."""
+
+DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.series", "core.finding")
+"""What a new version of a day replaces."""
+
+ENTRY_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "interval": pl.String(),
+        "interval_kind": pl.String(),
+        "day": pl.Date(),
+        "outcome": pl.String(),
+        "http_status": pl.Int32(),
+        "detail": pl.String(),
+        "fetched_at_utc": pl.Datetime("us"),
+        "attempts": pl.Int32(),
+        "loaded_at_utc": pl.Datetime("us"),
+        "payload_sha256": pl.String(),
+        "version": pl.Int32(),
+        "state": pl.String(),
+        "answered_at_utc": pl.Datetime("us"),
+        "ends_at_utc": pl.Datetime("us"),
+        "timezone": pl.String(),
+        "loaded_outcome": pl.String(),
+        "content_sha256": pl.String(),
+    }
+)
+ABSENCE_OF_OUTCOME: Final = {
+    Outcome.BEFORE_INSTALLATION: Absence.BEFORE_INSTALLATION,
+    Outcome.UNSUPPORTED: Absence.UNSUPPORTED,
+}
+"""Outcomes that say for good why a day has no series."""
+
+Key = tuple[str, str]
+"""System and interval label."""
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What loading did."""
+
+    segments: int = 0
+    receipts: int = 0
+    unchanged: int = 0
+    new_days: int = 0
+    changed_days: int = 0
+    months: int = 0
+    rows: int = 0
+    changed: set[Key] = field(default_factory=set)
+    """Intervals whose content the tables hold anew."""
+
+
+def read_entries(writer: Writer, keys: pl.DataFrame) -> dict[Key, Entry]:
+    """The ledger's rows of the (system_id, interval) pairs in `keys`."""
+    wanted = keys.select("system_id", "interval").unique()
+    rows = writer.rows("core.load", [column.name for column in fields(Entry)], keys=wanted)
+    return {(row["system_id"], row["interval"]): Entry.of_row(row) for row in rows.iter_rows(named=True)}
+
+
+def load(
+    writer: Writer,
+    landing: Landing,
+    settings: Settings,
+    now: datetime,
+    *,
+    on_segment: Callable[[int, int], None] = lambda done, total: None,
+) -> Loaded:
+    """Load every segment that the tables do not hold yet; `on_segment(done, total)` is told after each transaction.
+
+    Raises LandingError for a damaged segment; the transactions before it stay.
+    """
+    held = set(writer.read("select segment from core.loaded_segment")["segment"])
+    waiting = [name for name in landing.segments() if name not in held]
+    loaded = Loaded()
+    for segments in _chunks(waiting, SEGMENTS_PER_TRANSACTION):
+        with writer.transaction():
+            _Batch(writer, landing, settings, now, loaded).load(segments, held)
+        held.update(segments)
+        loaded.segments += len(segments)
+        on_segment(loaded.segments, len(waiting))
+    with writer.transaction():
+        _write_settings(writer, settings)
+        _write_calendar(writer)
+        writer.connection.execute(
+            "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
+            {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": _naive(now)},
+        )
+    return loaded
+
+
+class _Batch:
+    """One transaction: a few segments, the ledger's rows that they touch, and the fleet."""
+
+    def __init__(self, writer: Writer, landing: Landing, settings: Settings, now: datetime, loaded: Loaded) -> None:
+        self._writer = writer
+        self._landing = landing
+        self._settings = settings
+        self._now = _naive(now)
+        self._loaded = loaded
+        self._fleet = Fleet(writer)
+        self._entries: dict[Key, Entry] = {}
+
+    def load(self, segments: Sequence[str], held: set[str]) -> None:
+        receipts = self._landing.read_receipts(segments)
+        self._loaded.receipts += receipts.height
+        self._apply_fleet(receipts)
+        looks = receipts.filter(pl.col("kind").is_in(STATISTICS_KINDS))
+        self._entries = read_entries(self._writer, looks)
+        looks = self._with_late_intervals_whole(looks, held | set(segments))
+        touched = looks.select("system_id", "interval").unique()
+        for round_ in _rounds(looks):
+            for part in _chunks(round_, BODIES_PER_BATCH):
+                self._fold(part)
+        self._fleet.write(self._writer)
+        self._write_entries(touched)
+        now = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
+        self._writer.append("core.loaded_segment", pl.DataFrame({"segment": list(segments)}).with_columns(now))
+
+    def _apply_fleet(self, receipts: pl.DataFrame) -> None:
+        lists = receipts.filter(
+            (pl.col("system_id").is_null() & pl.col("outcome").is_null()) | (pl.col("outcome") == Outcome.GONE)
+        )
+        bodies = self._landing.read_bodies(
+            lists.filter(pl.col("system_id").is_null())["body_sha256"].drop_nulls().unique()
+        )
+        for receipt in lists.iter_rows(named=True):
+            self._fleet.see(receipt, bodies.get(receipt["body_sha256"]))
+
+    def _with_late_intervals_whole(self, looks: pl.DataFrame, known_segments: set[str]) -> pl.DataFrame:
+        """Forget each interval of which a look is older than what the tables know, and take all its looks instead."""
+        late = {
+            (look["system_id"], look["interval"])
+            for look in looks.iter_rows(named=True)
+            if (entry := self._entries.get((look["system_id"], look["interval"]))) is not None
+            and entry.fetched_at_utc is not None
+            and look["fetched_at_utc"] < entry.fetched_at_utc
+        }
+        if not late:
+            return looks
+        keys = _key_frame(late)
+        self._forget(keys)
+        whole = self._landing.read_receipts_of(keys).filter(pl.col("segment").is_in(list(known_segments)))
+        return pl.concat([looks.join(keys, on=["system_id", "interval"], how="anti", maintain_order="left"), whole])
+
+    def _forget(self, keys: pl.DataFrame) -> None:
+        intervals = [(system_id, Interval.parse(label)) for system_id, label in keys.iter_rows()]
+        days = _day_frame([(s, i.day) for s, i in intervals if i.kind is IntervalKind.DAY])
+        for table in (*DAY_TABLES, "core.day_version"):
+            self._writer.remove(table, days)
+        self._writer.remove(
+            "core.reported_day", _days_of_months([(s, i.day) for s, i in intervals if i.kind is IntervalKind.MONTH])
+        )
+        self._writer.remove("core.load", keys)
+        for key in keys.iter_rows():
+            self._entries.pop(key, None)
+
+    def _fold(self, looks: Sequence[dict[str, Any]]) -> None:
+        """Apply looks of different intervals."""
+        to_read = []
+        for look in looks:
+            key = look["system_id"], look["interval"]
+            entry = self._entries.get(key) or Entry(*key)
+            if look["outcome"] is not None:
+                self._entries[key] = self._failed(entry, look, look["outcome"], look["detail"])
+            elif entry.payload_sha256 == look["body_sha256"] and entry.was_read_whole and entry.loaded_outcome:
+                self._loaded.unchanged += 1
+                self._entries[key] = self._answered(entry, look, entry.loaded_outcome, None)
+            else:
+                to_read.append(look)
+        self._mark_absent([look for look in looks if look["outcome"] in ABSENCE_OF_OUTCOME and look["kind"] == "day"])
+        bodies = self._landing.read_bodies({look["body_sha256"] for look in to_read})
+        for kind, read in ((IntervalKind.DAY, self._read_days), (IntervalKind.MONTH, self._read_months)):
+            of_kind = {
+                (look["system_id"], Interval.parse(look["interval"]).day): look
+                for look in to_read
+                if look["kind"] == kind
+            }
+            if of_kind:
+                read(of_kind, [self._body(look, bodies[look["body_sha256"]]) for look in of_kind.values()])
+
+    def _read_days(self, looks: dict[tuple[str, date], dict[str, Any]], bodies: list[normalise.Body]) -> None:
+        days = normalise.read_days(bodies, over_limit_kw=self._settings.over_limit_kw)
+        new = self._new_content(days.days, looks)
+        if not new:
+            return
+        keys = _day_frame(new)
+        held = keys.filter(pl.Series([bool(self._entry(system, day).version) for system, day in new], dtype=pl.Boolean))
+        days = normalise.keep_vanished(
+            _only(days, keys),
+            self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=held),
+            self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held),
+        )
+        quarters = normalise.quarter_hours(days)
+        totals = normalise.day_totals(days, quarters)
+        for table, rows in zip(DAY_TABLES, (days.readings, quarters, days.series, days.findings), strict=True):
+            self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
+            self._loaded.rows += rows.height
+        versions = []
+        for row in days.days.iter_rows(named=True):
+            key = row["system_id"], row["day"]
+            before = self._entry(*key)
+            outcome = Outcome.LOADED if not row["applied"] else Outcome(row["outcome"])
+            after = self._answered(before, looks[key], outcome, row["detail"]).with_content(
+                row["content_sha256"], outcome, row["timezone"], self._now
+            )
+            self._entries[key[0], after.interval] = after
+            self._fleet.learn_timezone(key[0], row["timezone"], row["fetched_at_utc"])
+            self._loaded.changed.add((key[0], after.interval))
+            self._loaded.new_days += before.version is None
+            self._loaded.changed_days += before.version is not None
+            versions.append(
+                {
+                    "system_id": key[0],
+                    "day": key[1],
+                    "version": after.version,
+                    "payload_sha256": after.payload_sha256,
+                    "fetched_at_utc": after.fetched_at_utc,
+                    "content_sha256": after.content_sha256,
+                    "applied": row["applied"],
+                    "was_settled": before.state == State.SETTLED,
+                }
+            )
+        versions_frame = pl.DataFrame(
+            versions, schema_overrides={"version": pl.Int32(), "fetched_at_utc": pl.Datetime("us")}
+        )
+        self._writer.append(
+            "core.day_version", versions_frame.join(totals, on=["system_id", "day"], how="left", validate="1:1")
+        )
+
+    def _read_months(self, looks: dict[tuple[str, date], dict[str, Any]], bodies: list[normalise.Body]) -> None:
+        months = normalise.read_months(bodies)
+        new = self._new_content(months.months, looks)
+        if not new:
+            return
+        days = _days_of_months(new)
+        months = normalise.keep_vanished_months(
+            _only_months(months, _day_frame(new)),
+            self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days),
+        )
+        self._writer.replace("core.reported_day", months.reported, keys=days)
+        self._loaded.rows += months.reported.height
+        for row in months.months.iter_rows(named=True):
+            key = row["system_id"], row["day"]
+            after = self._answered(self._entry(*key, IntervalKind.MONTH), looks[key], row["outcome"], row["detail"])
+            after = after.with_content(row["content_sha256"], row["outcome"], row["timezone"], self._now)
+            self._entries[key[0], after.interval] = after
+            self._loaded.changed.add((key[0], after.interval))
+            self._loaded.months += 1
+
+    def _new_content(self, read: pl.DataFrame, looks: dict[tuple[str, date], dict[str, Any]]) -> list[tuple[str, date]]:
+        """Settle what could not be read and what says nothing new; returns the keys whose content is new."""
+        new = []
+        for row in read.iter_rows(named=True):
+            key = row["system_id"], row["day"]
+            look = looks[key]
+            entry = self._entries.get((key[0], look["interval"])) or Entry(key[0], look["interval"])
+            self._entries[key[0], look["interval"]] = entry
+            if row["outcome"] == Outcome.UNREADABLE:
+                self._entries[key[0], look["interval"]] = self._failed(entry, look, Outcome.UNREADABLE, row["detail"])
+            elif entry.content_sha256 == row["content_sha256"] and entry.loaded_outcome:
+                self._loaded.unchanged += 1
+                self._entries[key[0], look["interval"]] = self._answered(entry, look, entry.loaded_outcome, None)
+            else:
+                new.append(key)
+        return new
+
+    def _mark_absent(self, looks: Sequence[dict[str, Any]]) -> None:
+        """A day that has no series, and never had: rows that say why, with nothing to count."""
+        rows = [
+            {
+                "system_id": look["system_id"],
+                "day": Interval.parse(look["interval"]).day,
+                "metric": metric,
+                "is_known": True,
+                "is_available": False,
+                "reason": look["detail"],
+                "absence": ABSENCE_OF_OUTCOME[Outcome(look["outcome"])].value,
+            }
+            for look in looks
+            if self._entries[look["system_id"], look["interval"]].version is None
+            for metric in METRICS
+        ]
+        absent = pl.DataFrame(rows, schema_overrides={"day": pl.Date()})
+        if rows:
+            self._writer.replace("core.series", absent, keys=absent.select("system_id", "day").unique())
+
+    def _failed(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
+        return entry.after_failure(
+            look, outcome, detail, self._fleet.timezone(entry.system_id), self._settings.settle_days
+        )
+
+    def _answered(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
+        return entry.after_answer(
+            look, outcome, detail, self._fleet.timezone(entry.system_id), self._settings.settle_days
+        )
+
+    def _entry(self, system_id: str, day: date, kind: IntervalKind = IntervalKind.DAY) -> Entry:
+        return self._entries[system_id, Interval(kind, day).label]
+
+    def _body(self, look: dict[str, Any], body: bytes) -> normalise.Body:
+        return normalise.Body(
+            look["system_id"],
+            Interval.parse(look["interval"]),
+            body,
+            look["fetched_at_utc"].replace(tzinfo=UTC),
+            self._fleet.timezone(look["system_id"]),
+        )
+
+    def _write_entries(self, touched: pl.DataFrame) -> None:
+        rows = []
+        for key in touched.iter_rows():
+            entry = self._entries[key]
+            interval = Interval.parse(entry.interval)
+            rows.append(
+                {f.name: getattr(entry, f.name) for f in fields(Entry)}
+                | {"interval_kind": interval.kind.value, "day": interval.day, "state": str(entry.state)}
+            )
+        self._writer.replace("core.load", pl.DataFrame(rows, schema=ENTRY_SCHEMA), keys=touched)
+
+
+def _write_settings(writer: Writer, settings: Settings) -> None:
+    """The thresholds that the SQL models read."""
+    values = {
+        "complete_coverage": settings.complete_coverage,
+        "over_limit_kw": settings.over_limit_kw,
+        "settle_days": settings.settle_days,
+    }
+    rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
+    writer.replace("core.setting", rows, keys=rows.select("name"))
+
+
+def _write_calendar(writer: Writer) -> None:
+    """Add the days that `core.local_day` lacks: every zone in use, whole months around everything in the ledger."""
+    span = writer.read("select min(day) as first, max(day) as last from core.load").row(0)
+    if span[0] is None:
+        return
+    zones = writer.read("select timezone from core.system union select timezone from core.load order by timezone")[
+        "timezone"
+    ]
+    days = pl.DataFrame({"day": list(days_between(span[0].replace(day=1), Interval.of_month(span[1]).last_day))})
+    wanted = days.join(pl.DataFrame({"timezone": [name for name in zones if zone_named(name)]}), how="cross")
+    held = writer.read("select timezone, day from core.local_day")
+    rows = []
+    for day, name in wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone").iter_rows():
+        zone = zone_named(name)
+        assert zone is not None
+        start, end = day_bounds_utc(day, zone)
+        rows.append((name, day, _naive(start), _naive(end), (end - start).total_seconds() / 3600))
+    instant = pl.Datetime("us")
+    schema = {
+        "timezone": pl.String(),
+        "day": pl.Date(),
+        "start_utc": instant,
+        "end_utc": instant,
+        "hours": pl.Float64(),
+    }
+    writer.append("core.local_day", pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def _only(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
+    def of_keys(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
+
+    return replace(
+        days,
+        readings=of_keys(days.readings),
+        series=of_keys(days.series),
+        findings=of_keys(days.findings),
+        days=of_keys(days.days),
+    )
+
+
+def _only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Months:
+    kept = months.months.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
+    first = pl.col("day").dt.month_start()
+    in_month = pl.struct("system_id", first.alias("day")).is_in(keys.select(pl.struct("system_id", "day")).to_series())
+    return replace(months, months=kept, reported=months.reported.filter(in_month))
+
+
+def _rounds(looks: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
+    """Looks in the order of time, each round with at most one look of an interval."""
+    ranked = looks.with_columns(pl.int_range(pl.len()).over("system_id", "interval").alias("rank"))
+    for part in ranked.partition_by("rank", maintain_order=True):
+        yield part.to_dicts()
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _key_frame(keys: set[Key]) -> pl.DataFrame:
+    return pl.DataFrame(sorted(keys), schema={"system_id": pl.String(), "interval": pl.String()}, orient="row")
+
+
+def _day_frame(days: Sequence[tuple[str, date]]) -> pl.DataFrame:
+    return pl.DataFrame(list(days), schema={"system_id": pl.String(), "day": pl.Date()}, orient="row")
+
+
+def _days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
+    return _day_frame(
+        [(system, day) for system, month in months for day in days_between(month, Interval.of_month(month).last_day)]
+    )
+
+
+def _naive(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,358 @@
+"""The road: from the API to the published file. Only this module knows the order of the stations.
+
+    sync_systems ─▶ load ─▶ plan ─▶ extract ─▶ load ─▶ build models ─▶ check ─▶ publish
+
+The network is asked without any lock; the warehouse's lock is held for planning reads, for loading, and for build +
+checks + copy. Whatever stops a run, what was fetched is landed, and the next run loads it without asking again.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import duckdb
+import polars as pl
+
+from hem_etl import sql_models
+from hem_etl.answer import LIST_KINDS, Answer
+from hem_etl.enode.client import Connection, EnodeClient
+from hem_etl.enode.wire import WireError, read_json, read_page, read_system
+from hem_etl.errors import HemEtlError, StructuralCheckError, UsageError
+from hem_etl.landing import Landing
+from hem_etl.pipeline import loading
+from hem_etl.pipeline.extraction import Extracted, extract
+from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
+from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.loading import Loaded
+from hem_etl.pipeline.planning import Plan, Request, plan_range
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
+from hem_etl.warehouse import Warehouse, Writer, read, reading
+
+LOG = logging.getLogger(__name__)
+EVERYBODY: Final = (None,)
+
+
+class Progress(Protocol):
+    """Whoever wants to see how far a run is."""
+
+    def begin(self, step: str, total: int | None) -> None:
+        """A step begins; `total` is how often `advance` will be called, where that is known."""
+
+    def advance(self, done: int) -> None:
+        """So many of the step's parts are done."""
+
+
+class Silence:
+    """Nobody is watching."""
+
+    def begin(self, step: str, total: int | None) -> None:
+        pass
+
+    def advance(self, done: int) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the lists said. `system_ids` is None unless every page of a non-empty list arrived."""
+
+    system_ids: frozenset[str] | None
+    failure: str | None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did, for a person, a schedule or `--json`."""
+
+    fleet_size: int = 0
+    asked: int = 0
+    not_due: int = 0
+    not_begun: int = 0
+    requests: int = 0
+    body_bytes: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Asked intervals by outcome."""
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    """Asked intervals that failed: system_id, interval, outcome, detail."""
+    new_days: int = 0
+    changed_days: int = 0
+    unchanged: int = 0
+    rows: int = 0
+    list_failure: str | None = None
+    warnings: list[sql_models.CheckResult] = field(default_factory=list)
+    """Plausibility checks with rows: worth a look, and no reason not to publish."""
+    seconds: float = 0.0
+    published: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """3 when something failed that a later run may repair, else 0."""
+        return 3 if self.failed or self.list_failure else 0
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_client(settings: Settings) -> EnodeClient:
+    """The client that the settings describe; SettingsError where credentials are missing."""
+    client_id, client_secret = settings.credentials()
+    return EnodeClient(
+        Connection(
+            api_url=settings.api_url,
+            oauth_url=settings.oauth_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            max_in_flight=settings.max_in_flight,
+            requests_per_second=settings.requests_per_second,
+            read_timeout_seconds=settings.read_timeout_seconds,
+            retry_seconds=settings.retry_seconds,
+        )
+    )
+
+
+class Road:
+    """The stations of one home directory. Verbs may be called one by one (Dagster does) or all by `run`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: EnodeClient | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        progress: Progress | None = None,
+    ) -> None:
+        self.settings = settings
+        self.landing = Landing(settings.landing)
+        self.warehouse = Warehouse(settings.work, settings.database)
+        self.models = sql_models.load_models()
+        self._client = client
+        self._clock = clock
+        self._progress = progress or Silence()
+
+    def run(self, request: Request) -> RunReport:
+        """The whole road for one request.
+
+        Raises AccessError, LandingError, WriterBusyError or StructuralCheckError; what was fetched is landed by then.
+        """
+        started = self._clock()
+        listed = self.sync_systems(request.users)
+        self.load()
+        plan = self.plan(request)
+        report = RunReport(
+            fleet_size=plan.fleet_size,
+            asked=plan.requests,
+            not_due=plan.not_due,
+            not_begun=plan.not_begun,
+            list_failure=listed.failure,
+        )
+        report.body_bytes = self.extract(plan, listed).body_bytes
+        loaded = self.load()
+        report.new_days, report.changed_days = loaded.new_days, loaded.changed_days
+        report.unchanged, report.rows = loaded.unchanged, loaded.rows
+        self._tell_outcomes(plan, report)
+        report.warnings = [check for check in self.publish() if check.failing_rows]
+        report.published = str(self.settings.database)
+        report.requests = self.client.requests_made
+        report.seconds = (self._clock() - started).total_seconds()
+        LOG.info(
+            "run done asked=%d requests=%d outcomes=%s new_days=%d changed_days=%d seconds=%.1f",
+            report.asked,
+            report.requests,
+            report.outcomes,
+            report.new_days,
+            report.changed_days,
+            report.seconds,
+        )
+        return report
+
+    @property
+    def client(self) -> EnodeClient:
+        if self._client is None:
+            raise UsageError("this road was made without a client: nothing can be asked")
+        return self._client
+
+    def sync_systems(self, users: Iterable[str] = ()) -> Listed:
+        """Ask for the lists and land them. A list that fails is no empty fleet: what is known stays.
+
+        Raises AccessError when Enode refuses the credentials or the feature.
+        """
+        self._progress.begin("systems", None)
+        ids: set[str] = set()
+        failure = None
+        with self.landing.writer(self.landing.known_hashes([None])) as writer:
+            for user in sorted(users) or EVERYBODY:
+                for answer in self.client.fetch_list("systems", user):
+                    writer.add(answer)
+                    failure = failure or _list_failure(answer)
+                    ids.update(_ids(answer))
+            for kind in LIST_KINDS[1:]:
+                for answer in self.client.fetch_list(kind):
+                    writer.add(answer)
+                    if answer.outcome is not None:
+                        LOG.info("list=%s outcome=%s: no assets from it (%s)", kind, answer.outcome, answer.detail)
+        if failure:
+            LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
+        return Listed(frozenset(ids) if ids and not failure else None, failure)
+
+    def read_state(self, system_id: str) -> Any:
+        """One system's current state as Enode sends it; landed like every look. HemEtlError where there is none."""
+        with self.landing.writer(self.landing.known_hashes([None])) as writer:
+            answer = self.client.fetch_system(system_id)
+            writer.add(answer)
+        if answer.outcome is not None or answer.body is None:
+            raise HemEtlError(f"no state of system {system_id!r}: {answer.outcome} ({answer.detail})")
+        return read_json(answer.body)
+
+    def plan(self, request: Request) -> Plan:
+        """What is due in the range, by the writer's own tables.
+
+        Raises UsageError when a named system is not known.
+        """
+        with self._writing() as writer:
+            return self._plan(request, writer.connection)
+
+    def preview(self, request: Request) -> Plan:
+        """The same by the published file: what `run` would ask, without asking or waiting for a writer."""
+        with reading(self.settings.database) as connection:
+            return self._plan(request, connection)
+
+    def extract(self, plan: Plan, listed: Listed) -> Extracted:
+        """Ask for everything in the plan and land it."""
+        self._progress.begin("statistics", plan.requests)
+        labels = {ask.interval.label for system in plan.systems for ask in system.asks}
+        done = 0
+
+        def count(_: Answer) -> None:
+            nonlocal done
+            done += 1
+            self._progress.advance(done)
+
+        with self.landing.writer(self.landing.known_hashes({*labels, None})) as writer:
+            return extract(
+                self.client,
+                plan,
+                writer,
+                workers=self.settings.max_in_flight,
+                is_listed=lambda system_id: listed.system_ids is None or system_id in listed.system_ids,
+                clock=self._clock,
+                on_answer=count,
+            )
+
+    def load(self) -> Loaded:
+        """Bring what is landed and not loaded into the tables, without asking."""
+        with self._writing() as writer:
+            return loading.load(writer, self.landing, self.settings, self._clock(), on_segment=self._tell_segment)
+
+    def publish(self) -> list[sql_models.CheckResult]:
+        """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
+        self._progress.begin("models, checks, publish", None)
+        with self.warehouse.publishing() as writer:
+            results = self._check(writer)
+            failures = [
+                (result.name, result.failing_rows, result.sample or "")
+                for result in results
+                if result.severity is Severity.ERROR and result.failing_rows
+            ]
+            if failures:
+                raise StructuralCheckError(failures)
+        return results
+
+    def rebuild(self) -> Loaded:
+        """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
+        if not self.landing.segments():
+            raise UsageError(f"nothing is landed in {self.settings.landing}: there is nothing to rebuild from")
+        self.warehouse.reset()
+        loaded = self.load()
+        self.publish()
+        return loaded
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        with self.warehouse.writing() as writer:
+            sql_models.create_tables(writer.connection, self.models)
+            yield writer
+
+    def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
+        systems = read(connection, f"select {', '.join(SYSTEM_SCHEMA)} from core.system")
+        if unknown := sorted(request.systems - set(systems["system_id"])):
+            raise UsageError(
+                f"no system {unknown[0]!r} is known: `hem-etl systems` lists them"
+                + (f" (and {len(unknown) - 1} more)" if unknown[1:] else "")
+            )
+        span = pl.DataFrame({"first": [request.start.replace(day=1)], "last": [request.end]})
+        rows = read(
+            connection,
+            f"select {', '.join(column.name for column in fields(Entry))} from core.load, span "
+            "where day between first and last",
+            span=span,
+        )
+        entries = map(Entry.of_row, rows.iter_rows(named=True))
+        return plan_range(request, systems, entries, self._now_utc())
+
+    def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
+        asked = pl.DataFrame(
+            [(system.system_id, ask.interval.label) for system in plan.systems for ask in system.asks],
+            schema={"system_id": pl.String(), "interval": pl.String()},
+            orient="row",
+        )
+        with self._writing() as writer:
+            entries = loading.read_entries(writer, asked)
+        for entry in sorted(entries.values(), key=lambda entry: (entry.system_id, entry.interval)):
+            outcome = str(entry.outcome)
+            report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
+            if outcome in FAILED_OUTCOMES:
+                report.failed.append(
+                    {
+                        "system_id": entry.system_id,
+                        "interval": entry.interval,
+                        "outcome": outcome,
+                        "detail": entry.detail,
+                    }
+                )
+
+    def _check(self, writer: Writer) -> list[sql_models.CheckResult]:
+        sql_models.create_tables(writer.connection, self.models)
+        sql_models.build(writer.connection, self.models)
+        results = sql_models.run_checks(writer.connection, self.models)
+        rows = [(r.name, r.severity.value, r.failing_rows, r.sample, self._now_utc()) for r in results]
+        schema = {
+            "check_name": pl.String(),
+            "severity": pl.String(),
+            "failing_rows": pl.Int64(),
+            "sample": pl.String(),
+            "at_utc": pl.Datetime("us"),
+        }
+        writer.append("core.check_result", pl.DataFrame(rows, schema=schema, orient="row"))
+        return results
+
+    def _now_utc(self) -> datetime:
+        return self._clock().astimezone(UTC).replace(tzinfo=None)
+
+    def _tell_segment(self, done: int, total: int) -> None:
+        if done <= loading.SEGMENTS_PER_TRANSACTION:
+            self._progress.begin("load", total)
+        self._progress.advance(done)
+
+
+def _list_failure(answer: Answer) -> str | None:
+    """Why this page says nothing; None where it can be read."""
+    if answer.outcome is not None:
+        return f"{answer.outcome}: {answer.detail}"
+    try:
+        read_page(answer.body or b"")
+    except WireError as error:
+        return f"{Outcome.UNREADABLE}: {error}"
+    return None
+
+
+def _ids(answer: Answer) -> Iterator[str]:
+    """The ids that a page lists; items that cannot be read are left out (loading logs them)."""
+    if _list_failure(answer) is None:
+        for item in read_page(answer.body or b"").data:
+            with suppress(WireError):
+                yield read_system(item).id

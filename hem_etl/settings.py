@@ -1,0 +1,151 @@
+"""What the operator tells us: credentials, paths, limits, thresholds, from the environment or a `.env` file.
+
+Read once, by a door, with `load_settings`; nothing reads the environment anywhere else. Every problem is one
+`SettingsError` that names the variable and says what it accepts, and never repeats a secret's value.
+"""
+
+import difflib
+import os
+from datetime import date
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import httpx
+from dotenv import dotenv_values
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from hem_etl.errors import SettingsError
+
+DOTENV: Final = Path(".env")
+OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
+
+
+class Environment(StrEnum):
+    """Enode's two environments: real homes, or virtual accounts."""
+
+    PRODUCTION = "production"
+    SANDBOX = "sandbox"
+
+
+class Settings(BaseSettings):
+    """All settings; the field's alias is the variable's name. Make it with `load_settings`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    client_id: str | None = Field(None, alias="ENODE_CLIENT_ID")
+    client_secret: SecretStr | None = Field(None, alias="ENODE_CLIENT_SECRET")
+    environment: Environment = Field(Environment.SANDBOX, alias="ENODE_ENVIRONMENT")
+    api_url_override: HttpUrl | None = Field(None, alias="ENODE_API_URL")
+    oauth_url_override: HttpUrl | None = Field(None, alias="ENODE_OAUTH_URL")
+    webhook_secret: SecretStr | None = Field(None, alias="ENODE_WEBHOOK_SECRET")
+
+    home: Path = Field(Path("hem_data"), alias="HEM_ETL_HOME")
+    database_override: Path | None = Field(None, alias="HEM_ETL_DATABASE")
+    start_date: date = Field(date(2024, 1, 1), alias="HEM_ETL_START_DATE")
+
+    max_in_flight: Annotated[int, Field(ge=1, le=256)] = Field(16, alias="HEM_ETL_MAX_IN_FLIGHT")
+    requests_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0, alias="HEM_ETL_REQUESTS_PER_SECOND"
+    )
+    read_timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        90, alias="HEM_ETL_READ_TIMEOUT_SECONDS"
+    )
+    retry_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(300, alias="HEM_ETL_RETRY_SECONDS")
+
+    settle_days: Annotated[int, Field(ge=0, le=365)] = Field(7, alias="HEM_ETL_SETTLE_DAYS")
+    complete_coverage: Annotated[float, Field(gt=0, le=1)] = Field(0.9, alias="HEM_ETL_COMPLETE_COVERAGE")
+    over_limit_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(50, alias="HEM_ETL_OVER_LIMIT_KW")
+    system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
+
+    @field_validator("api_url_override", "oauth_url_override")
+    @classmethod
+    def _encrypted_unless_loopback(cls, url: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
+        if url is not None and url.scheme == "http" and not _is_loopback(url.host or ""):
+            raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
+        if url is not None and (url.username or url.password or url.query or url.fragment):
+            raise ValueError("must be a plain URL without user name, password, query or fragment")
+        return url
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the API, without a slash at its end."""
+        url = self.api_url_override or f"https://enode-api.{self.environment}.enode.io"
+        return str(url).rstrip("/")
+
+    @property
+    def oauth_url(self) -> str:
+        """The full URL of the token endpoint."""
+        return str(self.oauth_url_override or f"https://oauth.{self.environment}.enode.io/oauth2/token")
+
+    @property
+    def database(self) -> Path:
+        """The published file that people query."""
+        return self.database_override or self.home / "hem.duckdb"
+
+    @property
+    def landing(self) -> Path:
+        return self.home / "landing"
+
+    @property
+    def work(self) -> Path:
+        """Where the writer's own file and its lock live."""
+        return self.home / "work"
+
+    def credentials(self) -> tuple[str, SecretStr]:
+        """Client id and secret; SettingsError where one is missing."""
+        missing = [
+            name
+            for name, value in (("ENODE_CLIENT_ID", self.client_id), ("ENODE_CLIENT_SECRET", self.client_secret))
+            if not value
+        ]
+        if missing or self.client_id is None or self.client_secret is None:
+            raise SettingsError(
+                f"{' and '.join(missing)} not set: put them in the environment or in .env. "
+                "No credentials yet? `hem-etl demo` shows everything on a simulator."
+            )
+        return self.client_id, self.client_secret
+
+
+class GivenSettings(Settings):
+    """Settings given in code and nothing else: the demo and the tests never see the operator's environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def load_settings(dotenv: Path = DOTENV) -> Settings:
+    """Settings from the environment, over those in `dotenv` where it exists.
+
+    Raises SettingsError that names every malformed variable, and every unknown one that carries our prefix.
+    """
+    names = {*os.environ, *(dotenv_values(dotenv) if dotenv.is_file() else ())}
+    known = {str(field.alias) for field in Settings.model_fields.values()}
+    ours = {name for name in names if name.startswith(OUR_PREFIXES)}
+    problems = [_unknown(name, known) for name in sorted(ours - known)]
+    try:
+        settings = Settings(_env_file=dotenv)
+    except ValidationError as error:
+        problems += [
+            f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_input=False)
+        ]
+    if problems:
+        raise SettingsError("; ".join(problems) + ". Correct it in the environment or in .env and run again.")
+    return settings
+
+
+def _unknown(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return httpx.URL(f"http://{host}").host == "localhost"

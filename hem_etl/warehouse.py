@@ -1,0 +1,248 @@
+"""The DuckDB file: the writer's lock, reading and replacing rows, publishing the copy that people query.
+
+DuckDB lets one process write a file or several read it. So there are two files: the writer's own, opened only under an
+operating-system lock that dies with its holder, and the published copy, put in place by an atomic rename and opened by
+everybody else. What the rows mean is not known here: which rows replace which is `pipeline`'s business, what the
+tables look like is `dbt_like_sql`'s.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self, TextIO
+
+import duckdb
+import polars as pl
+
+from hem_etl.errors import HemEtlError, WriterBusyError
+
+LOCK_WAIT_SECONDS: Final = 300.0
+LOCK_POLL_SECONDS: Final = 0.2
+PUBLISHED_MODE: Final = 0o444
+"""Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
+
+
+class Warehouse:
+    """The pair of files. Cheap to make: nothing is opened until it is needed."""
+
+    def __init__(
+        self,
+        work: Path,
+        published: Path,
+        *,
+        wait_seconds: float = LOCK_WAIT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.file = work / "warehouse.duckdb"
+        self.lock_file = work / "warehouse.lock"
+        self.published = published
+        self._wait_seconds = wait_seconds
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    @contextmanager
+    def writing(self) -> Iterator["Writer"]:
+        """The writer's file, open, under the lock. Never hold it across a network wait.
+
+        Raises WriterBusyError, which names the holder, when another process does not let go in time.
+        """
+        with self._locked(), self._connected() as connection:
+            yield Writer(connection)
+
+    @contextmanager
+    def publishing(self) -> Iterator["Writer"]:
+        """Like `writing`; at its end a copy is put where people query, unless the block raised.
+
+        Readers keep what they opened until they open anew.
+        """
+        with self._locked():
+            with self._connected() as connection:
+                yield Writer(connection)
+                connection.execute("checkpoint")
+            _replace_file(self.file, self.published)
+
+    def reset(self) -> None:
+        """Remove the writer's file: a rebuild begins with nothing. The published file stays until the next publish."""
+        with self._locked():
+            for path in (self.file, self.file.with_name(f"{self.file.name}.wal")):
+                path.unlink(missing_ok=True)
+
+    def holder(self) -> str | None:
+        """Who holds the lock now (for people); None: nobody."""
+        if not self.lock_file.exists():
+            return None
+        with self.lock_file.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _holder_told(file)
+        return None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.lock_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.lock_file.open("a+") as file:
+            started = self._monotonic()
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    waited = self._monotonic() - started
+                    if waited >= self._wait_seconds:
+                        raise WriterBusyError(_holder_told(file), waited) from None
+                    self._sleep(LOCK_POLL_SECONDS)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = duckdb.connect(str(self.file))
+        except duckdb.IOException as error:
+            intruder = re.search(r"\(PID (\d+)\)", str(error))
+            if intruder is None:
+                raise HemEtlError(
+                    f"cannot open {self.file} ({str(error).splitlines()[0]}): make room or correct HEM_ETL_HOME; "
+                    "`hem-etl rebuild` makes the file anew from landing."
+                ) from error
+            raise WriterBusyError(f"process {intruder[1]}, which has {self.file} open", 0) from error
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+
+class Writer:
+    """Rows in and out of the open writer's file."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """All of it or nothing."""
+        self.connection.execute("begin")
+        try:
+            yield self
+        except BaseException:
+            self.connection.execute("rollback")
+            raise
+        self.connection.execute("commit")
+
+    def read(self, query: str, **frames: pl.DataFrame) -> pl.DataFrame:
+        """The query's rows; it may read the given frames by their names."""
+        return read(self.connection, query, **frames)
+
+    def rows(self, table: str, columns: Iterable[str], *, keys: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Columns of a table; with `keys`, only the rows that agree with one of them in all columns of that frame."""
+        said = ", ".join(f'"{name}"' for name in columns)
+        if keys is None:
+            return self.read(f"select {said} from {table}")
+        using = ", ".join(f'"{name}"' for name in keys.columns)
+        return self.read(f"select {said} from {table} semi join wanted using ({using})", wanted=keys)
+
+    def append(self, table: str, rows: pl.DataFrame) -> None:
+        """Insert rows, columns by name."""
+        if rows.is_empty():
+            return
+        columns = ", ".join(f'"{name}"' for name in rows.columns)
+        with _registered(self.connection, incoming=rows):
+            self.connection.execute(f"insert into {table} ({columns}) select {columns} from incoming")
+
+    def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
+        """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
+        self.remove(table, keys)
+        self.append(table, rows)
+
+    def remove(self, table: str, keys: pl.DataFrame) -> None:
+        """Delete every row that agrees with a row of `keys` in all columns of that frame."""
+        if keys.is_empty():
+            return
+        same = " and ".join(f'{table}."{name}" = gone."{name}"' for name in keys.columns)
+        with _registered(self.connection, gone=keys.unique()):
+            self.connection.execute(f"delete from {table} using gone where {same}")
+
+
+def read(connection: duckdb.DuckDBPyConnection, query: str, **frames: pl.DataFrame) -> pl.DataFrame:
+    """The query's rows as a frame; it may read the given frames by their names."""
+    with _registered(connection, **frames):
+        return pl.DataFrame(connection.sql(query))
+
+
+@contextmanager
+def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published file, read-only. Raises HemEtlError where there is none yet or it cannot be read."""
+    if not published.exists():
+        raise HemEtlError(
+            f"{published} does not exist yet: `hem-etl run` makes it, `hem-etl demo` makes one to look at."
+        )
+    try:
+        connection = duckdb.connect(str(published), read_only=True)
+    except duckdb.Error as error:
+        raise HemEtlError(
+            f"cannot read {published} ({str(error).splitlines()[0]}). Does a program hold it open for writing? "
+            "Close it; the next run publishes a clean copy."
+        ) from error
+    try:
+        connection.execute("set TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+class _Stream:
+    """A frame as an Arrow stream and nothing else: DuckDB asks a polars frame for pyarrow, which is not needed."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    for name, frame in frames.items():
+        connection.register(name, _Stream(frame))
+    try:
+        yield
+    finally:
+        for name in frames:
+            connection.unregister(name)
+
+
+def _replace_file(source: Path, target: Path) -> None:
+    """Copy, flush to disk, rename: a reader finds the old file or the new one, whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{target.name}.*.publishing"):
+        stale.unlink(missing_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.publishing")
+    with source.open("rb") as old, temporary.open("wb") as new:
+        shutil.copyfileobj(old, new, 16 * 1024 * 1024)
+        new.flush()
+        os.fsync(new.fileno())
+    temporary.chmod(PUBLISHED_MODE)
+    # A `.wal` that somebody's read-write session left would be replayed into the new file, and every reader would fail.
+    target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+    temporary.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _holder_told(file: TextIO) -> str:
+    file.seek(0)
+    pid = file.read().strip()
+    return f"process {pid}" if pid else "another process"

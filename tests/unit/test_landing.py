@@ -1,0 +1,149 @@
+"""Landing: whole segments or none, exact bytes once, a receipt for every look."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hem_etl import landing as landing_module
+from hem_etl.answer import Answer
+from hem_etl.errors import LandingError
+from hem_etl.landing import SEGMENT_SECONDS, Landing
+from hem_etl.vocabulary import Outcome
+
+AT = datetime(2026, 3, 29, 12, tzinfo=UTC)
+DAY = Answer("day", "home/../1", "2026-03-28", 0, None, AT, 120, 1, 200, None, None, b'{"timeseries": {}}')
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Landing:
+    return Landing(tmp_path / "landing")
+
+
+def test_bytes_come_back_exactly_and_receipts_carry_the_facts(landing: Landing) -> None:
+    body = b"\x00\xff not even text \r\n"
+    with landing.writer() as writer:
+        writer.add(replace(DAY, body=body, outcome=Outcome.REFUSED, http_status=400, detail="why"))
+    (row,) = landing.read_receipts(landing.segments()).to_dicts()
+    assert (row["system_id"], row["interval"], row["http_status"]) == ("home/../1", "2026-03-28", 400)
+    assert (row["outcome"], row["detail"], row["fetched_at_utc"]) == ("refused", "why", AT.replace(tzinfo=None))
+    assert landing.read_bodies([row["body_sha256"]]) == {sha256(body): body}
+
+
+def test_the_same_body_is_kept_once_but_every_look_has_its_receipt(landing: Landing) -> None:
+    with landing.writer() as writer:
+        writer.add(DAY)
+        writer.add(replace(DAY, fetched_at=AT + timedelta(hours=1)))
+    with landing.writer(landing.known_hashes(["2026-03-28"])) as writer:
+        writer.add(replace(DAY, fetched_at=AT + timedelta(hours=2)))
+    receipts = landing.read_receipts(landing.segments())
+    assert receipts["is_body_here"].to_list() == [True, False, False]
+    assert receipts["body_sha256"].n_unique() == 1
+
+
+def test_a_look_without_a_body_is_a_receipt_too(landing: Landing) -> None:
+    with landing.writer() as writer:
+        writer.add(replace(DAY, body=None, http_status=None, outcome=Outcome.UNREACHABLE))
+    assert landing.read_receipts(landing.segments())["body_sha256"].to_list() == [None]
+
+
+def test_known_hashes_are_those_of_the_asked_intervals(landing: Landing) -> None:
+    with landing.writer() as writer:
+        writer.add(DAY)
+        writer.add(replace(DAY, interval="2026-03-27", body=b"other"))
+        writer.add(replace(DAY, kind="systems", system_id=None, interval=None, body=b"list"))
+    assert landing.known_hashes(["2026-03-28"]) == {sha256(DAY.body or b"")}
+    assert landing.known_hashes([None]) == {sha256(b"list")}
+    assert landing.known_hashes([]) == set()
+
+
+def test_receipts_come_in_the_order_of_time_whatever_the_order_of_landing(landing: Landing) -> None:
+    for hours in (3, 1, 2):
+        with landing.writer() as writer:
+            writer.add(replace(DAY, fetched_at=AT + timedelta(hours=hours)))
+    times = landing.read_receipts(landing.segments())["fetched_at_utc"]
+    assert times.is_sorted()
+    assert landing.segments() == sorted(landing.segments())
+
+
+def test_receipts_of_one_interval_are_found_across_segments(landing: Landing) -> None:
+    for hours in range(3):
+        with landing.writer() as writer:
+            writer.add(replace(DAY, fetched_at=AT + timedelta(hours=hours)))
+            writer.add(replace(DAY, system_id="other"))
+    keys = pl.DataFrame({"system_id": [DAY.system_id], "interval": [DAY.interval]})
+    assert landing.read_receipts_of(keys).height == 3
+
+
+def test_a_segment_is_written_when_it_is_large_or_old(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_module, "SEGMENT_BYTES", 10)
+    now = [0.0]
+    writer = landing.writer(monotonic=lambda: now[0])
+    writer.add(replace(DAY, body=b"tiny"))
+    assert landing.segments() == []
+    writer.add(replace(DAY, body=b"0123456789"))
+    assert len(landing.segments()) == 1
+    writer.add(replace(DAY, body=b"late"))
+    now[0] += SEGMENT_SECONDS
+    writer.flush_if_old()
+    assert len(landing.segments()) == 2
+    assert writer.segments == landing.segments()
+
+
+def test_a_failed_write_raises_and_keeps_what_waits(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    writer = landing.writer()
+    writer.add(DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(landing_module.os, "fsync", full_disk)
+        with pytest.raises(LandingError, match="No space left"):
+            writer.flush()
+    assert list(landing.folder.iterdir()) == []
+    writer.flush()
+    assert len(landing.segments()) == 1
+
+
+def test_a_folder_that_cannot_be_used_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LandingError, match="HEM_ETL_HOME"):
+        Landing(tmp_path / "file" / "landing").writer()
+
+
+def test_what_a_killed_writer_left_is_not_a_segment(landing: Landing) -> None:
+    landing.folder.mkdir()
+    (landing.folder / ".20260329T120000000000Z-aa.parquet.tmp").write_bytes(b"half")
+    assert landing.segments() == []
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"PAR1" + b[4:-4] + b"xxxx"])
+def test_a_damaged_segment_is_an_error_that_says_what_to_do(landing: Landing, damage: Callable[[bytes], bytes]) -> None:
+    with landing.writer() as writer:
+        writer.add(DAY)
+    path = landing.folder / landing.segments()[0]
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(LandingError, match="move it away"):
+        landing.read_receipts(landing.segments())
+
+
+def test_a_body_that_landing_never_kept_is_an_error(landing: Landing) -> None:
+    with landing.writer() as writer:
+        writer.add(DAY)
+    with pytest.raises(LandingError, match="lacks a body"):
+        landing.read_bodies(["0" * 64])
+
+
+def test_an_empty_landing_answers_with_nothing(landing: Landing) -> None:
+    assert landing.segments() == []
+    assert landing.read_receipts([]).is_empty()
+    assert landing.known_hashes(["2026-03-28", None]) == set()
+    assert landing.read_bodies([]) == {}

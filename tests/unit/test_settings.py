@@ -1,0 +1,105 @@
+"""Settings: one clear error that names the variable, and no secret in it."""
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from hem_etl.errors import SettingsError
+from hem_etl.settings import OUR_PREFIXES, GivenSettings, Settings, load_settings
+
+Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
+    """Settings of an environment that holds just the given variables, and of a `.env` file with the given text."""
+
+    def load_with(environ: dict[str, str], dotenv: str | None = None) -> Settings:
+        for name in [name for name in os.environ if name.startswith(OUR_PREFIXES)]:
+            monkeypatch.delenv(name)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        if dotenv is not None:
+            (tmp_path / ".env").write_text(dotenv)
+        return load_settings(tmp_path / ".env")
+
+    return load_with
+
+
+def test_defaults_need_no_environment(load: Load) -> None:
+    settings = load({})
+    assert settings.api_url == "https://enode-api.sandbox.enode.io"
+    assert settings.oauth_url == "https://oauth.sandbox.enode.io/oauth2/token"
+    assert settings.database == Path("hem_data/hem.duckdb")
+    assert settings.start_date == date(2024, 1, 1)
+    assert (settings.max_in_flight, settings.settle_days, settings.complete_coverage) == (16, 7, 0.9)
+
+
+def test_production_switches_both_urls(load: Load) -> None:
+    settings = load({"ENODE_ENVIRONMENT": "production"})
+    assert settings.api_url == "https://enode-api.production.enode.io"
+    assert settings.oauth_url == "https://oauth.production.enode.io/oauth2/token"
+
+
+def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
+    dotenv = "HEM_ETL_HOME=/from/file\nHEM_ETL_SETTLE_DAYS=3\nOTHER_TOOL=1\n"
+    settings = load({"HEM_ETL_HOME": "/from/env"}, dotenv)
+    assert settings.home == Path("/from/env")
+    assert settings.settle_days == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("ENODE_ENVIRONMENT", "prod", "'production' or 'sandbox'"),
+        ("HEM_ETL_START_DATE", "01.02.2024", "date"),
+        ("HEM_ETL_MAX_IN_FLIGHT", "0", "greater than or equal to 1"),
+        ("HEM_ETL_COMPLETE_COVERAGE", "90", "less than or equal to 1"),
+        ("HEM_ETL_REQUESTS_PER_SECOND", "nan", "finite"),
+        ("ENODE_API_URL", "http://api.example.com", "https://"),
+        ("ENODE_OAUTH_URL", "http://127.0.0.1.example.com/token", "https://"),
+        ("ENODE_API_URL", "https://user:pass@api.example.com", "without user name"),
+        ("HEM_ETL_SETLE_DAYS", "3", "did you mean HEM_ETL_SETTLE_DAYS?"),
+    ],
+)
+def test_a_wrong_value_is_one_error_that_names_the_variable(load: Load, name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({name: value})
+    assert name in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:99/"])
+def test_plain_http_is_accepted_for_loopback(load: Load, url: str) -> None:
+    assert load({"ENODE_API_URL": url}).api_url == url.rstrip("/")
+
+
+def test_an_empty_variable_counts_as_not_set(load: Load) -> None:
+    assert load({"HEM_ETL_HOME": ""}).home == Path("hem_data")
+
+
+def test_missing_credentials_name_the_variables_and_the_demo(load: Load) -> None:
+    with pytest.raises(SettingsError, match=r"ENODE_CLIENT_SECRET not set.*hem-etl demo"):
+        load({"ENODE_CLIENT_ID": "a"}).credentials()
+
+
+def test_no_secret_is_printed(load: Load) -> None:
+    settings = load({"ENODE_CLIENT_ID": "a", "ENODE_CLIENT_SECRET": "s3cret-value"})
+    assert "s3cret-value" not in repr(settings) + str(settings)
+    with pytest.raises(SettingsError) as caught:
+        load({"ENODE_CLIENT_SECRET": "s3cret-value", "ENODE_ENVIRONMENT": "x"})
+    assert "s3cret-value" not in str(caught.value)
+
+
+def test_a_typo_in_the_dotenv_file_is_found_too(load: Load) -> None:
+    with pytest.raises(SettingsError, match="ENODE_CLIENT_IDD is not a setting"):
+        load({}, "ENODE_CLIENT_IDD=x\n")
+
+
+def test_settings_given_in_code_ignore_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEM_ETL_DATABASE", "/real/data.duckdb")
+    monkeypatch.setenv("ENODE_ENVIRONMENT", "nonsense")
+    assert GivenSettings(HEM_ETL_HOME=Path("demo")).database == Path("demo/hem.duckdb")

@@ -1,0 +1,178 @@
+"""The warehouse: one writer at a time, whole days replaced, a published file that readers never see half-made."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from hem_etl.errors import HemEtlError, WriterBusyError
+from hem_etl.warehouse import Warehouse, read, reading
+
+DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    clock = Clock()
+    return Warehouse(tmp_path / "work", tmp_path / "hem.duckdb", wait_seconds=5, monotonic=clock, sleep=clock.sleep)
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse) -> Warehouse:
+    with warehouse.publishing() as writer:
+        writer.connection.execute("create table days (system_id varchar, day date, kwh double)")
+        writer.append("days", DAYS)
+    return warehouse
+
+
+def published_kwh(warehouse: Warehouse) -> float:
+    with reading(warehouse.published) as connection:
+        return float(read(connection, "select sum(kwh) as kwh from days").item())
+
+
+def test_replace_touches_only_the_rows_of_the_keys(filled: Warehouse) -> None:
+    with filled.writing() as writer:
+        new = DAYS.filter(pl.col("system_id") == "a").with_columns(kwh=pl.lit(10.0)).head(1)
+        writer.replace("days", new, keys=DAYS.filter(pl.col("system_id") == "a").select("system_id", "day"))
+        assert sorted(writer.rows("days", ["system_id", "kwh"]).rows()) == [("a", 10.0), ("b", 3.0)]
+
+
+def test_rows_of_keys_are_those_that_agree_in_all_columns(filled: Warehouse) -> None:
+    with filled.writing() as writer:
+        assert writer.rows("days", ["kwh"], keys=DAYS.select("system_id", "day").tail(1)).rows() == [(3.0,)]
+        assert writer.rows("days", ["kwh"], keys=DAYS.select("system_id", "day").clear()).rows() == []
+
+
+def test_an_id_is_a_value_never_sql(filled: Warehouse) -> None:
+    hostile = DAYS.with_columns(system_id=pl.lit("'; drop table days; --"))
+    with filled.writing() as writer:
+        writer.append("days", hostile)
+        writer.remove("days", hostile.select("system_id"))
+        assert writer.rows("days", ["kwh"]).height == 3
+
+
+def test_a_transaction_that_fails_leaves_nothing(filled: Warehouse) -> None:
+    with filled.writing() as writer:
+        with pytest.raises(ZeroDivisionError), writer.transaction():
+            writer.append("days", DAYS)
+            raise ZeroDivisionError
+        assert writer.rows("days", ["kwh"]).height == 3
+
+
+def test_a_second_writer_waits_and_then_names_the_holder(warehouse: Warehouse) -> None:
+    warehouse.lock_file.parent.mkdir(parents=True)
+    with warehouse.lock_file.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write("4711\n")
+        file.flush()
+        assert warehouse.holder() == "process 4711"
+        with pytest.raises(WriterBusyError, match="process 4711.*run again"), warehouse.writing():
+            pass
+    assert warehouse.holder() is None
+    with warehouse.writing():
+        assert warehouse.holder() == f"process {os.getpid()}"
+
+
+def test_the_lock_dies_with_its_holder(warehouse: Warehouse) -> None:
+    script = (
+        "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import Warehouse\n"
+        "w = Warehouse(Path(sys.argv[1]), Path(sys.argv[2]))\nwith w.writing():\n    os._exit(9)\n"
+    )
+    arguments = [sys.executable, "-c", script, str(warehouse.lock_file.parent), str(warehouse.published)]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    with warehouse.writing() as writer:
+        assert writer.read("select 1 as one").item() == 1
+
+
+def test_a_program_that_holds_the_writers_file_open_is_named(warehouse: Warehouse) -> None:
+    with warehouse.writing() as writer:
+        writer.connection.execute("create table t (i int)")
+    script = "import sys, duckdb\ncon = duckdb.connect(sys.argv[1])\nprint('open', flush=True)\nsys.stdin.read()\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(warehouse.file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    with pytest.raises(WriterBusyError, match=f"process {process.pid}"), warehouse.writing():
+        pass
+    process.communicate("")
+
+
+def test_a_failure_before_the_end_publishes_nothing(filled: Warehouse) -> None:
+    with pytest.raises(ZeroDivisionError), filled.publishing() as writer:
+        writer.append("days", DAYS)
+        raise ZeroDivisionError
+    assert published_kwh(filled) == 6.0
+    with filled.publishing():
+        pass
+    assert published_kwh(filled) == 12.0
+
+
+def test_an_open_reader_keeps_its_snapshot(filled: Warehouse) -> None:
+    script = (
+        "import sys, duckdb\ncon = duckdb.connect(sys.argv[1], read_only=True)\n"
+        "ask = lambda: print(con.sql('select sum(kwh) from days').fetchone()[0], flush=True)\n"
+        "ask()\nsys.stdin.readline()\nask()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(filled.published)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "6.0\n"
+    with filled.publishing() as writer:
+        writer.append("days", DAYS)
+    assert process.communicate("\n")[0] == "6.0\n"
+    assert published_kwh(filled) == 12.0
+
+
+def test_the_published_file_is_read_only_and_a_stale_log_beside_it_does_no_harm(filled: Warehouse) -> None:
+    assert filled.published.stat().st_mode & 0o777 == 0o444
+    stale = filled.published.with_name("hem.duckdb.wal")
+    stale.write_bytes(b"left by somebody who opened the file for writing")
+    with filled.publishing() as writer:
+        writer.append("days", DAYS)
+    assert not stale.exists()
+    assert published_kwh(filled) == 12.0
+
+
+def test_nothing_but_the_published_file_is_left_beside_it(filled: Warehouse) -> None:
+    (filled.published.parent / ".hem.duckdb.99.publishing").write_bytes(b"half a copy of a killed run")
+    with filled.publishing():
+        pass
+    assert sorted(path.name for path in filled.published.parent.iterdir()) == ["hem.duckdb", "work"]
+
+
+def test_reading_what_was_never_published_says_what_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(HemEtlError, match="hem-etl run"), reading(tmp_path / "hem.duckdb"):
+        pass
+
+
+def test_reading_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "hem.duckdb").write_bytes(b"not a database, but long enough to look at" * 1000)
+    with pytest.raises(HemEtlError, match="cannot read"), reading(tmp_path / "hem.duckdb"):
+        pass
+
+
+def test_a_reset_begins_with_nothing_and_keeps_what_is_published(filled: Warehouse) -> None:
+    filled.reset()
+    with filled.writing() as writer:
+        assert writer.read("select count(*) as n from duckdb_tables()").item() == 0
+    assert published_kwh(filled) == 6.0
