@@ -156,8 +156,8 @@ class Writer:
         if rows.is_empty():
             return
         columns = ", ".join(f'"{name}"' for name in rows.columns)
-        with _registered(self.connection, incoming=rows):
-            self.connection.execute(f"insert into {table} ({columns}) select {columns} from incoming")
+        with _scanned(self.connection, rows):
+            self.connection.execute(f"insert into {table} ({columns}) select {columns} from scanned")
 
     def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
         """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
@@ -169,13 +169,13 @@ class Writer:
         if keys.is_empty():
             return
         same = " and ".join(f'{table}."{name}" = gone."{name}"' for name in keys.columns)
-        with _registered(self.connection, gone=keys.unique()):
+        with _lent(self.connection, gone=keys.unique()):
             self.connection.execute(f"delete from {table} using gone where {same}")
 
 
 def read(connection: duckdb.DuckDBPyConnection, query: str, **frames: pl.DataFrame) -> pl.DataFrame:
     """The query's rows as a frame; it may read the given frames by their names."""
-    with _registered(connection, **frames):
+    with _lent(connection, **frames):
         return pl.DataFrame(connection.sql(query))
 
 
@@ -211,14 +211,29 @@ class _Stream:
 
 
 @contextmanager
-def _registered(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
-    for name, frame in frames.items():
-        connection.register(name, _Stream(frame))
+def _lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """The frames as temporary tables of these names.
+
+    Copied and not scanned in place: where pyarrow happens to be installed, DuckDB hands a filter on a scanned frame to
+    it, and pyarrow cannot compare polars' text.
+    """
     try:
+        for name, frame in frames.items():
+            with _scanned(connection, frame):
+                connection.execute(f'create or replace temporary table "{name}" as select * from scanned')
         yield
     finally:
         for name in frames:
-            connection.unregister(name)
+            connection.execute(f'drop table if exists temp."{name}"')
+
+
+@contextmanager
+def _scanned(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iterator[None]:
+    connection.register("scanned", _Stream(frame))
+    try:
+        yield
+    finally:
+        connection.unregister("scanned")
 
 
 def _replace_file(source: Path, target: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import click
 import duckdb
 import polars as pl
 import typer
@@ -57,9 +56,8 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
-Day = click.DateTime(["%Y-%m-%d"])
-Start = Annotated[datetime, typer.Option("--start", click_type=Day, help="First local day, e.g. 2026-03-29.")]
-End = Annotated[datetime, typer.Option("--end", click_type=Day, help="Last local day, included.")]
+Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First local day, e.g. 2026-03-29.")]
+End = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last local day, included.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", help="Only this system; repeatable.")]
 Vendors = Annotated[list[str] | None, typer.Option("--vendor", help="Only this vendor's systems; repeatable.")]
 Users = Annotated[list[str] | None, typer.Option("--user", help="Only this user's systems; repeatable.")]
@@ -227,10 +225,10 @@ def run_app(arguments: list[str]) -> int:
     except HemEtlError as error:
         say(f"error: {error}")
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
         return 130
-    except click.ClickException as error:
+    except typer.TyperException as error:
         error.show()
         return 2
     except Exception as error:

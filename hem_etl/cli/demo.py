@@ -24,16 +24,17 @@ CLIENT_ID: Final = "simulator"
 CLIENT_SECRET: Final = "simulator-secret"  # noqa: S105 - the simulator's own, printed for everybody
 
 DAILY: Final = """
-select vendor, timezone, day_hours as hours, generation_kwh as generation, consumption_kwh as consumption,
-       grid_import_kwh as import, grid_export_kwh as export, battery_charge_kwh as charge,
-       battery_discharge_kwh as discharge, soc_last_pct as soc, is_complete as complete, outcome
+select vendor, generation_kwh as generation, consumption_kwh as consumption, grid_import_kwh as import,
+       grid_export_kwh as export, battery_charge_kwh as charge, battery_discharge_kwh as discharge,
+       is_complete as complete
 from marts.daily_energy
 where day = (select last_day from shown)
 order by vendor, system_id
 """
 MONTHLY: Final = """
-select strftime(month, '%Y-%m') as month, vendor, systems, generation_kwh as generation, consumption_kwh as consumption,
-       grid_import_kwh as import, grid_export_kwh as export, consumption_coverage as coverage
+select strftime(month, '%Y-%m') as month, vendor, systems, generation_kwh as generation,
+       consumption_kwh as consumption, grid_import_kwh as import, grid_export_kwh as export,
+       consumption_coverage as coverage
 from marts.vendor_monthly
 order by month, vendor
 """
@@ -117,8 +118,14 @@ def _print_tables(settings: Settings, last_day: date) -> None:
     with reading(settings.database) as connection:
         daily = read(connection, DAILY, shown=shown)
         monthly = read(connection, MONTHLY, shown=shown)
-    print_rows(daily, title=f"marts.daily_energy on {last_day}, kWh; an empty cell is a number nobody knows", digits=1)
-    print_rows(monthly, title="marts.vendor_monthly, kWh; coverage is the known share of the month's hours", digits=2)
+    print_rows(
+        daily,
+        title=f"\nmarts.daily_energy on {last_day} [kWh]; an empty cell: nobody knows, and `gaps` says why",
+        digits=1,
+    )
+    print_rows(
+        monthly, title="marts.vendor_monthly [kWh]; coverage: the share of the month's hours that is known", digits=2
+    )
     say(f"Everything is in {settings.database}: open it with any DuckDB, also while a run goes on. What to try next:")
     for command in (
         'sql "select * from marts.monthly_energy"',

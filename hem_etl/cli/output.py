@@ -10,13 +10,15 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-OUT: Final = Console(highlight=False, soft_wrap=True)
+OUT: Final = Console(highlight=False, soft_wrap=True, width=10_000)
+"""Wide enough for any table: a number is never cut to fit a terminal, the terminal wraps instead."""
 ERR: Final = Console(stderr=True, highlight=False, soft_wrap=True)
 PLAIN_LINE_EVERY_SECONDS: Final = 10.0
 
@@ -41,13 +43,14 @@ def print_rows(frame: pl.DataFrame, *, title: str | None = None, is_json: bool =
     if is_json:
         print_json(frame.to_dicts())
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for name, kind in frame.schema.items():
-        table.add_column(escape(name), justify="right" if kind.is_numeric() else "left", no_wrap=kind != pl.String())
+        table.add_column(escape(name), justify="right" if kind.is_numeric() else "left", no_wrap=True)
     for row in frame.iter_rows():
         table.add_row(*(escape(_cell(value, digits)) for value in row))
-    width = None if OUT.is_terminal else max(OUT.width, 200)
-    OUT.print(table, width=width)
+    if title:
+        print_line(title)
+    OUT.print(table)
 
 
 def print_findings(findings: Iterable[tuple[str, str, str]]) -> None:

@@ -104,10 +104,12 @@ class Fleet:
         _replace(writer, "core.asset", pl.DataFrame(assets, schema=ASSET_SCHEMA), "asset_id")
         for system_id, at in self._closed:
             writer.connection.execute(
-                "update core.system_history set valid_to_utc = $at where system_id = $id and valid_to_utc is null",
+                "update core.system_history set valid_to_utc = $at "
+                "where system_id = $id and valid_to_utc is null and valid_from_utc < $at",
                 {"at": at, "id": system_id},
             )
-        writer.append("core.system_history", pl.DataFrame(self._history, schema=HISTORY_SCHEMA))
+        history = pl.DataFrame(self._history, schema=HISTORY_SCHEMA)
+        writer.replace("core.system_history", history, keys=history.select("system_id", "valid_from_utc"))
         self._touched_systems.clear()
         self._touched_assets.clear()
         self._history.clear()
@@ -168,9 +170,13 @@ class Fleet:
         self._put(row)
 
     def _close(self, system_id: str, at: datetime) -> None:
+        """End the present row of history; one that began at this very instant gives way to the new one."""
         for past in self._history:
             if past["system_id"] == system_id and past["valid_to_utc"] is None:
-                past["valid_to_utc"] = at
+                if past["valid_from_utc"] == at:
+                    self._history.remove(past)
+                else:
+                    past["valid_to_utc"] = at
                 return
         self._closed.append((system_id, at))
 

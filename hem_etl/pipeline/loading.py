@@ -151,7 +151,7 @@ class _Batch:
             (pl.col("system_id").is_null() & pl.col("outcome").is_null()) | (pl.col("outcome") == Outcome.GONE)
         )
         bodies = self._landing.read_bodies(
-            lists.filter(pl.col("system_id").is_null())["body_sha256"].drop_nulls().unique()
+            lists.filter(pl.col("system_id").is_null())["body_sha256"].drop_nulls().unique().to_list()
         )
         for receipt in lists.iter_rows(named=True):
             self._fleet.see(receipt, bodies.get(receipt["body_sha256"]))

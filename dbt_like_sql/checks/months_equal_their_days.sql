@@ -1,0 +1,41 @@
+-- name: checks.months_equal_their_days
+-- meaning: The energy of a month is the sum of its quarter hours.
+-- severity: structural
+-- failing row: a system, month and flow with both sums
+
+with
+quarters as (
+    select
+        system_id,
+        cast(date_trunc('month', day) as date) as month,
+        sum(generation_kwh) as generation,
+        sum(consumption_kwh) as consumption,
+        sum(grid_import_kwh) as grid_import,
+        sum(grid_export_kwh) as grid_export,
+        sum(battery_charge_kwh) as battery_charge,
+        sum(battery_discharge_kwh) as battery_discharge
+    from core.interval_15min
+    group by system_id, cast(date_trunc('month', day) as date)
+),
+
+flow_month as (
+    select
+        monthly.system_id,
+        monthly.month,
+        unnest([
+            {'flow': 'generation', 'month_kwh': monthly.generation_kwh, 'quarters_kwh': quarters.generation},
+            {'flow': 'consumption', 'month_kwh': monthly.consumption_kwh, 'quarters_kwh': quarters.consumption},
+            {'flow': 'grid_import', 'month_kwh': monthly.grid_import_kwh, 'quarters_kwh': quarters.grid_import},
+            {'flow': 'grid_export', 'month_kwh': monthly.grid_export_kwh, 'quarters_kwh': quarters.grid_export},
+            {'flow': 'battery_charge', 'month_kwh': monthly.battery_charge_kwh, 'quarters_kwh': quarters.battery_charge},
+            {'flow': 'battery_discharge', 'month_kwh': monthly.battery_discharge_kwh, 'quarters_kwh': quarters.battery_discharge}
+        ]) as flow
+    from marts.monthly_energy as monthly
+    left join quarters on quarters.system_id = monthly.system_id and quarters.month = monthly.month
+)
+
+select system_id, month, flow.flow as flow, flow.month_kwh as month_kwh, flow.quarters_kwh as quarters_kwh
+from flow_month
+where
+    (flow.month_kwh is null) <> (flow.quarters_kwh is null)
+    or abs(flow.month_kwh - flow.quarters_kwh) > 1e-6 + 1e-9 * abs(flow.quarters_kwh)

@@ -1,0 +1,8 @@
+-- name: checks.settled_day_restated
+-- meaning: The energy of a settled day does not change any more.
+-- severity: plausibility
+-- failing row: a settled day that changed, with the flows concerned
+
+select system_id, day, version, vendor, fetched_at_utc, hours_after_day_end, changed_flows
+from marts.restatement
+where was_settled and changed_flows is not null

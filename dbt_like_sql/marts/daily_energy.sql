@@ -1,0 +1,135 @@
+-- name: marts.daily_energy
+-- meaning: Energy, coverage, completeness, state of charge and balance of every day; what is not known is NULL and outcome says why.
+-- grain: system × local day that has a row in core.load or a reported value
+-- key: system_id, day
+-- null: <flow>_kwh: nothing valid (never 0 for "no data"); <flow>_coverage: the flow is not available, or the day not loaded;
+--   <flow>_reported_kwh: the vendor reports no value; outcome, state: never asked; soc_*: no state of charge;
+--   balance_*: no bucket with all six flows valid, for the ratio also when both sides are at most 0.05 kWh.
+-- materialized: table
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   day | date | local date | the system's local day
+--   outcome | varchar | - | what the last look at the day brought; a day that was loaded earlier keeps its numbers whatever it says
+--   user_id | varchar | - | your own id of the user who linked the account
+--   vendor | varchar | - | vendor as Enode spells it
+--   timezone | varchar | - | IANA zone that the day was read in, else the system's
+--   day_hours | double | h | length of the local day: 24, and 23, 23.5, 24.5 or 25 where a clock changes
+--   generation_kwh | double | kWh | energy produced by the PV: sum of power × time over the valid buckets
+--   consumption_kwh | double | kWh | energy used by the home: sum of power × time over the valid buckets
+--   grid_import_kwh | double | kWh | energy drawn from the grid: sum of power × time over the valid buckets
+--   grid_export_kwh | double | kWh | energy fed into the grid: sum of power × time over the valid buckets
+--   battery_charge_kwh | double | kWh | energy put into the battery: sum of power × time over the valid buckets
+--   battery_discharge_kwh | double | kWh | energy taken out of the battery: sum of power × time over the valid buckets
+--   generation_coverage | double | 0–1 | share of the local day with valid buckets of generation
+--   consumption_coverage | double | 0–1 | share of the local day with valid buckets of consumption
+--   grid_import_coverage | double | 0–1 | share of the local day with valid buckets of grid_import
+--   grid_export_coverage | double | 0–1 | share of the local day with valid buckets of grid_export
+--   battery_charge_coverage | double | 0–1 | share of the local day with valid buckets of battery_charge
+--   battery_discharge_coverage | double | 0–1 | share of the local day with valid buckets of battery_discharge
+--   generation_reported_kwh | double | kWh | energy produced by the PV, as the vendor reports it
+--   consumption_reported_kwh | double | kWh | energy used by the home, as the vendor reports it
+--   grid_import_reported_kwh | double | kWh | energy drawn from the grid, as the vendor reports it
+--   grid_export_reported_kwh | double | kWh | energy fed into the grid, as the vendor reports it
+--   battery_charge_reported_kwh | double | kWh | energy put into the battery, as the vendor reports it
+--   battery_discharge_reported_kwh | double | kWh | energy taken out of the battery, as the vendor reports it
+--   soc_first_pct | double | % | first state of charge of the day
+--   soc_last_pct | double | % | last state of charge of the day
+--   soc_min_pct | double | % | lowest state of charge of the day
+--   soc_max_pct | double | % | highest state of charge of the day
+--   is_complete | boolean | - | at least one flow is available, and every available one covers at least the share complete_coverage; false for a day that is not loaded
+--   balance_residual_kwh | double | kWh | (generation + grid import + battery discharge) − (consumption + grid export + battery charge), over the buckets in which all six are valid
+--   balance_residual_ratio | double | 0–1 | absolute residual ÷ the larger side
+--   findings | bigint | findings | what the rules noticed about this day
+--   state | varchar | - | open until the local end, then provisional, then settled
+
+-- formulas: energy, coverage, complete day, balance residual
+with
+setting as (
+    select max(value) filter (where name = 'complete_coverage') as complete_coverage
+    from core.setting
+),
+
+coverage as (
+    select
+        system_id,
+        day,
+        case when generation_is_available then generation_valid_minutes / (60 * generation_due_hours) end as generation,
+        case when consumption_is_available then consumption_valid_minutes / (60 * consumption_due_hours) end as consumption,
+        case when grid_import_is_available then grid_import_valid_minutes / (60 * grid_import_due_hours) end as grid_import,
+        case when grid_export_is_available then grid_export_valid_minutes / (60 * grid_export_due_hours) end as grid_export,
+        case when battery_charge_is_available then battery_charge_valid_minutes / (60 * battery_charge_due_hours) end as battery_charge,
+        case when battery_discharge_is_available then battery_discharge_valid_minutes / (60 * battery_discharge_due_hours) end as battery_discharge
+    from staging.day_flow
+),
+
+completeness as (
+    select
+        coverage.system_id,
+        coverage.day,
+        -- least() leaves out NULLs: the flows that are not available
+        least(
+            coverage.generation,
+            coverage.consumption,
+            coverage.grid_import,
+            coverage.grid_export,
+            coverage.battery_charge,
+            coverage.battery_discharge
+        ) as least_coverage
+    from coverage
+),
+
+findings as (
+    select spine.system_id, spine.day, count(finding.rule) as findings
+    from staging.day as spine
+    left join core.finding as finding on finding.system_id = spine.system_id and finding.day = spine.day
+    group by spine.system_id, spine.day
+)
+
+select
+    spine.system_id,
+    spine.day,
+    spine.outcome,
+    spine.user_id,
+    spine.vendor,
+    spine.timezone,
+    spine.day_hours,
+    energy.generation_kwh,
+    energy.consumption_kwh,
+    energy.grid_import_kwh,
+    energy.grid_export_kwh,
+    energy.battery_charge_kwh,
+    energy.battery_discharge_kwh,
+    coverage.generation as generation_coverage,
+    coverage.consumption as consumption_coverage,
+    coverage.grid_import as grid_import_coverage,
+    coverage.grid_export as grid_export_coverage,
+    coverage.battery_charge as battery_charge_coverage,
+    coverage.battery_discharge as battery_discharge_coverage,
+    reported.generation_kwh as generation_reported_kwh,
+    reported.consumption_kwh as consumption_reported_kwh,
+    reported.grid_import_kwh as grid_import_reported_kwh,
+    reported.grid_export_kwh as grid_export_reported_kwh,
+    reported.battery_charge_kwh as battery_charge_reported_kwh,
+    reported.battery_discharge_kwh as battery_discharge_reported_kwh,
+    soc.soc_first_pct,
+    soc.soc_last_pct,
+    soc.soc_min_pct,
+    soc.soc_max_pct,
+    case when completeness.least_coverage >= setting.complete_coverage then true else false end as is_complete,
+    energy.balance_sources_kwh - energy.balance_sinks_kwh as balance_residual_kwh,
+    case
+        when greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh) > 0.05
+            then
+                abs(energy.balance_sources_kwh - energy.balance_sinks_kwh)
+                / greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh)
+    end as balance_residual_ratio,
+    findings.findings,
+    spine.state
+from staging.day as spine
+cross join setting
+inner join coverage on coverage.system_id = spine.system_id and coverage.day = spine.day
+inner join completeness on completeness.system_id = spine.system_id and completeness.day = spine.day
+inner join findings on findings.system_id = spine.system_id and findings.day = spine.day
+left join staging.day_energy as energy on energy.system_id = spine.system_id and energy.day = spine.day
+left join staging.day_soc as soc on soc.system_id = spine.system_id and soc.day = spine.day
+left join core.reported_day as reported on reported.system_id = spine.system_id and reported.day = spine.day

@@ -1,0 +1,107 @@
+-- name: marts.monthly_energy
+-- meaning: Energy of every month beside what it covers and what the vendor reports. Days that were never loaded count as not covered.
+-- grain: system × calendar month with at least one row in marts.daily_energy
+-- key: system_id, month
+-- null: <flow>_kwh: nothing valid all month; <flow>_coverage: no loaded day has the flow, or the zone is unknown;
+--   <flow>_reported_kwh: no day reported.
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   month | date | local date | first day of the month
+--   user_id | varchar | - | your own id of the user who linked the account
+--   vendor | varchar | - | vendor as Enode spells it
+--   month_hours | double | h | length of the whole local calendar month, also of a running one
+--   generation_kwh | double | kWh | energy produced by the PV, over the valid buckets of the month
+--   consumption_kwh | double | kWh | energy used by the home, over the valid buckets of the month
+--   grid_import_kwh | double | kWh | energy drawn from the grid, over the valid buckets of the month
+--   grid_export_kwh | double | kWh | energy fed into the grid, over the valid buckets of the month
+--   battery_charge_kwh | double | kWh | energy put into the battery, over the valid buckets of the month
+--   battery_discharge_kwh | double | kWh | energy taken out of the battery, over the valid buckets of the month
+--   generation_coverage | double | 0–1 | hours with valid buckets of generation ÷ hours of the whole local calendar month
+--   consumption_coverage | double | 0–1 | hours with valid buckets of consumption ÷ hours of the whole local calendar month
+--   grid_import_coverage | double | 0–1 | hours with valid buckets of grid_import ÷ hours of the whole local calendar month
+--   grid_export_coverage | double | 0–1 | hours with valid buckets of grid_export ÷ hours of the whole local calendar month
+--   battery_charge_coverage | double | 0–1 | hours with valid buckets of battery_charge ÷ hours of the whole local calendar month
+--   battery_discharge_coverage | double | 0–1 | hours with valid buckets of battery_discharge ÷ hours of the whole local calendar month
+--   generation_reported_kwh | double | kWh | energy produced by the PV: sum of the days that the vendor reports
+--   consumption_reported_kwh | double | kWh | energy used by the home: sum of the days that the vendor reports
+--   grid_import_reported_kwh | double | kWh | energy drawn from the grid: sum of the days that the vendor reports
+--   grid_export_reported_kwh | double | kWh | energy fed into the grid: sum of the days that the vendor reports
+--   battery_charge_reported_kwh | double | kWh | energy put into the battery: sum of the days that the vendor reports
+--   battery_discharge_reported_kwh | double | kWh | energy taken out of the battery: sum of the days that the vendor reports
+--   generation_reported_days | bigint | days | days for which the vendor reports generation
+--   consumption_reported_days | bigint | days | days for which the vendor reports consumption
+--   grid_import_reported_days | bigint | days | days for which the vendor reports grid_import
+--   grid_export_reported_days | bigint | days | days for which the vendor reports grid_export
+--   battery_charge_reported_days | bigint | days | days for which the vendor reports battery_charge
+--   battery_discharge_reported_days | bigint | days | days for which the vendor reports battery_discharge
+--   loaded_days | bigint | days | days that the tables hold
+--   complete_days | bigint | days | days that are complete
+--   calendar_days | bigint | days | days of the whole calendar month, also of a running one
+--   is_complete | boolean | - | complete days ÷ calendar days is at least 0.9
+
+-- formulas: energy, coverage, complete month
+with
+sums as (
+    select
+        system_id,
+        cast(date_trunc('month', day) as date) as month,
+        sum(generation_kwh) as generation_kwh,
+        sum(consumption_kwh) as consumption_kwh,
+        sum(grid_import_kwh) as grid_import_kwh,
+        sum(grid_export_kwh) as grid_export_kwh,
+        sum(battery_charge_kwh) as battery_charge_kwh,
+        sum(battery_discharge_kwh) as battery_discharge_kwh,
+        sum(generation_reported_kwh) as generation_reported_kwh,
+        sum(consumption_reported_kwh) as consumption_reported_kwh,
+        sum(grid_import_reported_kwh) as grid_import_reported_kwh,
+        sum(grid_export_reported_kwh) as grid_export_reported_kwh,
+        sum(battery_charge_reported_kwh) as battery_charge_reported_kwh,
+        sum(battery_discharge_reported_kwh) as battery_discharge_reported_kwh,
+        count(generation_reported_kwh) as generation_reported_days,
+        count(consumption_reported_kwh) as consumption_reported_days,
+        count(grid_import_reported_kwh) as grid_import_reported_days,
+        count(grid_export_reported_kwh) as grid_export_reported_days,
+        count(battery_charge_reported_kwh) as battery_charge_reported_days,
+        count(battery_discharge_reported_kwh) as battery_discharge_reported_days,
+        count(*) filter (where is_complete) as complete_days
+    from marts.daily_energy
+    group by system_id, cast(date_trunc('month', day) as date)
+)
+
+select
+    touched.system_id,
+    touched.month,
+    system.user_id,
+    system.vendor,
+    touched.month_hours,
+    sums.generation_kwh,
+    sums.consumption_kwh,
+    sums.grid_import_kwh,
+    sums.grid_export_kwh,
+    sums.battery_charge_kwh,
+    sums.battery_discharge_kwh,
+    case when touched.generation_is_available then touched.generation_valid_minutes / (60 * touched.month_hours) end as generation_coverage,
+    case when touched.consumption_is_available then touched.consumption_valid_minutes / (60 * touched.month_hours) end as consumption_coverage,
+    case when touched.grid_import_is_available then touched.grid_import_valid_minutes / (60 * touched.month_hours) end as grid_import_coverage,
+    case when touched.grid_export_is_available then touched.grid_export_valid_minutes / (60 * touched.month_hours) end as grid_export_coverage,
+    case when touched.battery_charge_is_available then touched.battery_charge_valid_minutes / (60 * touched.month_hours) end as battery_charge_coverage,
+    case when touched.battery_discharge_is_available then touched.battery_discharge_valid_minutes / (60 * touched.month_hours) end as battery_discharge_coverage,
+    sums.generation_reported_kwh,
+    sums.consumption_reported_kwh,
+    sums.grid_import_reported_kwh,
+    sums.grid_export_reported_kwh,
+    sums.battery_charge_reported_kwh,
+    sums.battery_discharge_reported_kwh,
+    sums.generation_reported_days,
+    sums.consumption_reported_days,
+    sums.grid_import_reported_days,
+    sums.grid_export_reported_days,
+    sums.battery_charge_reported_days,
+    sums.battery_discharge_reported_days,
+    touched.loaded_days,
+    sums.complete_days,
+    touched.calendar_days,
+    sums.complete_days / touched.calendar_days >= 0.9 as is_complete
+from staging.month as touched
+inner join sums on sums.system_id = touched.system_id and sums.month = touched.month
+inner join staging.system as system on system.system_id = touched.system_id

@@ -1,0 +1,136 @@
+-- name: marts.system_health
+-- meaning: How each system does: how far its complete days reach, how its last 30 days ended, whether its user must act.
+-- grain: one row per system of core.system
+-- key: system_id
+-- null: newest_complete_day, lag_days: no day is complete; last_*: never asked; relink_reason: nothing to do; missing_scopes:
+--   none; timezone: stated nowhere.
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   user_id | varchar | - | your own id of the user who linked the account
+--   vendor | varchar | - | vendor as Enode spells it
+--   timezone | varchar | - | IANA zone of the system's object, else of its newest loaded day
+--   newest_complete_day | date | local date | newest day that is complete
+--   lag_days | bigint | days | from there to the fleet's newest day that was over at the newest look of all; no clock is asked
+--   loaded_days | bigint | days | days of the last 30 whose last look ended as loaded
+--   unavailable_days | bigint | days | days of the last 30 whose last look ended as unavailable
+--   unreadable_days | bigint | days | days of the last 30 whose last look ended as unreadable
+--   before_installation_days | bigint | days | days of the last 30 whose last look ended as before_installation
+--   relink_needed_days | bigint | days | days of the last 30 whose last look ended as relink_needed
+--   forbidden_days | bigint | days | days of the last 30 whose last look ended as forbidden
+--   refused_days | bigint | days | days of the last 30 whose last look ended as refused
+--   gone_days | bigint | days | days of the last 30 whose last look ended as gone
+--   unsupported_days | bigint | days | days of the last 30 whose last look ended as unsupported
+--   unreachable_days | bigint | days | days of the last 30 whose last look ended as unreachable
+--   last_outcome | varchar | - | what the newest look at any day or month brought
+--   last_detail | varchar | - | one line that says more about it
+--   last_fetched_at_utc | timestamp | UTC | time of that look
+--   needs_relink | boolean | - | the user must link the account again: credentials are invalid, or a scope is missing
+--   relink_reason | varchar | - | why
+--   missing_scopes | varchar | - | scopes missing on the newest loaded day, with commas between
+--   is_reachable | boolean | - | whether Enode could reach the system at its last contact
+--   gone_at_utc | timestamp | UTC | when the system was found gone; NULL while it is listed
+
+with
+newest_look as (
+    select max(fetched_at_utc) as at_utc
+    from core.load
+),
+
+newest_day as (
+    select max(load.day) as day
+    from core.load as load
+    cross join newest_look
+    where load.interval_kind = 'day' and load.ends_at_utc <= newest_look.at_utc
+),
+
+complete as (
+    select system_id, max(day) as day
+    from marts.daily_energy
+    where is_complete
+    group by system_id
+),
+
+recent as (
+    select
+        system.system_id,
+        count(*) filter (where spine.outcome = 'loaded') as loaded_days,
+        count(*) filter (where spine.outcome = 'unavailable') as unavailable_days,
+        count(*) filter (where spine.outcome = 'unreadable') as unreadable_days,
+        count(*) filter (where spine.outcome = 'before_installation') as before_installation_days,
+        count(*) filter (where spine.outcome = 'relink_needed') as relink_needed_days,
+        count(*) filter (where spine.outcome = 'forbidden') as forbidden_days,
+        count(*) filter (where spine.outcome = 'refused') as refused_days,
+        count(*) filter (where spine.outcome = 'gone') as gone_days,
+        count(*) filter (where spine.outcome = 'unsupported') as unsupported_days,
+        count(*) filter (where spine.outcome = 'unreachable') as unreachable_days
+    from core.system as system
+    cross join newest_day
+    left join staging.day as spine
+        on spine.system_id = system.system_id and spine.day between newest_day.day - 29 and newest_day.day
+    group by system.system_id
+),
+
+-- looks at the same instant (intervals that were not asked because the system is blocked): the newest interval speaks
+last_look as (
+    select
+        system_id,
+        arg_max(outcome, (fetched_at_utc, interval)) as outcome,
+        arg_max(detail, (fetched_at_utc, interval)) as detail,
+        max(fetched_at_utc) as fetched_at_utc
+    from core.load
+    where outcome is not null and fetched_at_utc is not null
+    group by system_id
+),
+
+newest_loaded as (
+    select system_id, max(day) as day
+    from staging.day
+    where is_loaded
+    group by system_id
+),
+
+scopes as (
+    select series.system_id, string_agg(distinct series.missing_scope, ', ' order by series.missing_scope) as missing_scopes
+    from core.series as series
+    inner join newest_loaded on newest_loaded.system_id = series.system_id and newest_loaded.day = series.day
+    where series.missing_scope is not null
+    group by series.system_id
+)
+
+select
+    system.system_id,
+    system.user_id,
+    system.vendor,
+    known.timezone,
+    complete.day as newest_complete_day,
+    greatest(newest_day.day - complete.day, 0) as lag_days,
+    recent.loaded_days,
+    recent.unavailable_days,
+    recent.unreadable_days,
+    recent.before_installation_days,
+    recent.relink_needed_days,
+    recent.forbidden_days,
+    recent.refused_days,
+    recent.gone_days,
+    recent.unsupported_days,
+    recent.unreachable_days,
+    last_look.outcome as last_outcome,
+    last_look.detail as last_detail,
+    last_look.fetched_at_utc as last_fetched_at_utc,
+    system.gone_at_utc is null
+    and (last_look.outcome is not distinct from 'relink_needed' or scopes.missing_scopes is not null) as needs_relink,
+    case
+        when system.gone_at_utc is not null then null
+        when last_look.outcome = 'relink_needed' then concat('credentials are invalid', ': ' || last_look.detail)
+        when scopes.missing_scopes is not null then 'scopes are missing: ' || scopes.missing_scopes
+    end as relink_reason,
+    scopes.missing_scopes,
+    system.is_reachable,
+    system.gone_at_utc
+from core.system as system
+cross join newest_day
+inner join staging.system as known on known.system_id = system.system_id
+inner join recent on recent.system_id = system.system_id
+left join complete on complete.system_id = system.system_id
+left join last_look on last_look.system_id = system.system_id
+left join scopes on scopes.system_id = system.system_id

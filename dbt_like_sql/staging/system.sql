@@ -1,0 +1,35 @@
+-- name: staging.system
+-- meaning: Every system that is known or was ever asked, with the zone that stands in where a day has none of its own.
+-- grain: one row per system
+-- key: system_id
+-- null: vendor, user_id: no list ever showed the system; timezone: stated nowhere, and no day was loaded.
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   user_id | varchar | - | your own id of the user who linked the account
+--   vendor | varchar | - | vendor as Enode spells it
+--   timezone | varchar | - | IANA zone of the system's object, else of its newest loaded day
+
+with
+known as (
+    select system_id from core.system
+    union
+    select system_id from core.load
+    union
+    select system_id from core.reported_day
+),
+
+zone_of_newest_day as (
+    select system_id, arg_max(timezone, day) as timezone
+    from core.load
+    where timezone is not null
+    group by system_id
+)
+
+select
+    known.system_id,
+    system.user_id,
+    system.vendor,
+    coalesce(system.timezone, zone_of_newest_day.timezone) as timezone
+from known
+left join core.system as system on system.system_id = known.system_id
+left join zone_of_newest_day on zone_of_newest_day.system_id = known.system_id

@@ -1,0 +1,23 @@
+-- name: core.finding
+-- meaning: What a rule noticed about the data. No rule edits a value.
+-- grain: one finding
+-- key: none
+-- null: day: the finding is about the system; metric: it is about the whole day.
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   day | date | local date | the system's local day
+--   metric | varchar | - | the metric concerned
+--   rule | varchar | - | name of the rule
+--   severity | varchar | - | error: structure; warning: coverage or plausibility
+--   evidence | varchar | - | times, values and limits that let a person check it
+--   found_at_utc | timestamp | UTC | when it was found
+
+create table if not exists core.finding (
+    system_id varchar,
+    day date,
+    metric varchar,
+    rule varchar,
+    severity varchar,
+    evidence varchar,
+    found_at_utc timestamp
+);

@@ -1,0 +1,14 @@
+-- name: core.setting
+-- meaning: Settings that the models read, as they were at the last load: complete_coverage, over_limit_kw,
+--   settle_days.
+-- grain: one row per setting
+-- key: name
+-- null: never.
+-- columns:
+--   name | varchar | - | complete_coverage (0–1: a complete day covers at least this much), over_limit_kw (kW), settle_days (days)
+--   value | double | see name | value of the setting
+
+create table if not exists core.setting (
+    name varchar not null,
+    value double
+);

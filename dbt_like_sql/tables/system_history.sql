@@ -1,0 +1,35 @@
+-- name: core.system_history
+-- meaning: What was known about a system, and from when to when: one row per change.
+-- grain: system × change
+-- key: system_id, valid_from_utc
+-- null: Enode did not send the field; valid_to_utc: this is what is known now.
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   user_id | varchar | - | your own id of the user who linked the account
+--   vendor | varchar | - | vendor as Enode spells it (ENPHASE, TESLA, …); an open list
+--   timezone | varchar | - | IANA zone that the system's object states; NULL where it states none
+--   latitude | double | ° | latitude of the site, north positive
+--   longitude | double | ° | longitude of the site, east positive
+--   is_reachable | boolean | - | whether Enode could reach the system at its last contact
+--   first_seen_utc | timestamp | UTC | when a list first showed the system
+--   last_seen_utc | timestamp | UTC | the vendor's last contact as Enode states it, else the newest list that showed the system
+--   gone_at_utc | timestamp | UTC | when the system was found gone; NULL while it is listed
+--   raw | json | - | the object exactly as Enode sent it
+--   valid_from_utc | timestamp | UTC | when this state of the system was first seen
+--   valid_to_utc | timestamp | UTC | when the next state was first seen; NULL for the current one
+
+create table if not exists core.system_history (
+    system_id varchar not null,
+    user_id varchar,
+    vendor varchar,
+    timezone varchar,
+    latitude double,
+    longitude double,
+    is_reachable boolean,
+    first_seen_utc timestamp,
+    last_seen_utc timestamp,
+    gone_at_utc timestamp,
+    raw json,
+    valid_from_utc timestamp not null,
+    valid_to_utc timestamp
+);

@@ -1,0 +1,324 @@
+"""The client of Enode's HEM systems API: asks, and hands back bytes and facts. It parses no statistics.
+
+    EnodeClient (paths, paging, what a failure means) → Tokens → Transfer (one request) → Gate (limits, stop)
+
+A look ends in an `Answer`, also where it failed: one system's trouble is a fact, not an exception. Raised are only
+`AccessError` (nothing can be asked until a person acts) and `Stopped`. Never logged: queries, headers, tokens, bodies.
+"""
+
+import logging
+import random as random_module
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from hem_etl.answer import Answer
+from hem_etl.enode.gate import Gate, Stopped
+from hem_etl.enode.problems import classify, one_line
+from hem_etl.enode.retry import Effort, send_until_answered
+from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
+from hem_etl.enode.transfer import Received, Transfer, TransportFactory
+from hem_etl.enode.wire import WireError, read_page
+from hem_etl.errors import AccessError
+from hem_etl.local_day import Interval
+from hem_etl.vocabulary import Outcome
+
+__all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]
+
+log = logging.getLogger(__name__)
+
+API_VERSION: Final = "2024-10-01"
+LIST_PATHS: Final = {
+    "systems": "/hem-systems",
+    "inverters": "/inverters",
+    "batteries": "/batteries",
+    "meters": "/meters",
+}
+PAGE_SIZE: Final[int | None] = None
+"""None: Enode's default of 50. Its maximum is not documented, and a value above it may be refused."""
+MOST_PAGES: Final = 10_000
+CACHED_READ_SECONDS: Final = 30.0
+"""Read timeout of lists and of one system, which Enode serves from a cache; statistics have a setting."""
+MOST_BODY_BYTES: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where to ask, as whom, and how hard."""
+
+    api_url: str
+    oauth_url: str
+    client_id: str = field(repr=False)
+    client_secret: SecretStr = field(repr=False)
+    max_in_flight: int = 16
+    requests_per_second: float = 0
+    """Budget over all requests of this client, repeated ones and tokens included; 0: none."""
+    read_timeout_seconds: float = 90
+    retry_seconds: float = 300
+    """After five tries, no wait ends later than this after the first; and the longest `Retry-After` that is obeyed."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class EnodeClient:
+    """Thread-safe; made for a pool of workers. A context manager: leaving it stops and closes everything."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        transport: TransportFactory | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] | None = None,
+        random: Callable[[], float] = random_module.random,
+        most_pages: int = MOST_PAGES,
+        max_body_bytes: int = MOST_BODY_BYTES,
+    ) -> None:
+        """`transport` makes one transport per calling thread; `sleep` defaults to a wait that `stop` ends at once."""
+        _quieten_httpx()
+        self._connection = connection
+        self._clock = clock
+        self._random = random
+        self._most_pages = most_pages
+        self._api_url = connection.api_url.rstrip("/")
+        self._gate = Gate(connection.max_in_flight, connection.requests_per_second, monotonic=monotonic, sleep=sleep)
+        self._transfer = Transfer(
+            self._gate,
+            urls=(connection.api_url, connection.oauth_url),
+            max_body_bytes=max_body_bytes,
+            transport=transport,
+        )
+        self._tokens = Tokens(
+            connection.oauth_url,
+            connection.client_id,
+            connection.client_secret,
+            gate=self._gate,
+            transfer=self._transfer,
+            clock=clock,
+            random=random,
+            budget_seconds=connection.retry_seconds,
+        )
+
+    @property
+    def requests_made(self) -> int:
+        """Requests sent so far: repeated ones and those for tokens included."""
+        return self._gate.requests_made
+
+    def fetch_statistics(self, system_id: str, interval: str) -> Answer:
+        """One local day (`2026-03-29`) or month (`2026-03`) of a system. ValueError for any other interval.
+
+        Waits while another thread looks at the same system, and while a `Retry-After` keeps the system closed.
+        """
+        asked = Interval.parse(interval)
+        look = self._look(asked.kind.value, system_id=system_id, interval=asked.label)
+        read_seconds = self._connection.read_timeout_seconds
+        return self._fetch_of_system(look, system_id, "/statistics", {"interval": asked.label}, read_seconds)
+
+    def fetch_system(self, system_id: str) -> Answer:
+        """One system's current state. Waits like `fetch_statistics`."""
+        look = self._look("system", system_id=system_id)
+        return self._fetch_of_system(look, system_id, "", {}, CACHED_READ_SECONDS)
+
+    def fetch_list(self, kind: str, user_id: str | None = None) -> Iterator[Answer]:
+        """The pages of `systems` (of one user, if given), `inverters`, `batteries` or `meters`, newest items first.
+
+        Items can repeat or be missing across pages: de-duplicate by id. **The list is whole only if the last answer
+        has no outcome**: a failed page, a cursor that comes back and the page cap each end it with an answer that has.
+        Raises AccessError where the client may not list systems; assets end with outcome `forbidden` instead.
+        """
+        if kind not in LIST_PATHS:
+            raise ValueError(f"{kind!r} is none of the lists {', '.join(LIST_PATHS)}")
+        if user_id is None:
+            return self._pages(self._look(kind), LIST_PATHS[kind])
+        if kind != "systems":
+            raise ValueError("only systems are listed by user")
+        look = self._look(kind, user_id=user_id)
+        segment = _path_segment(user_id)
+        if segment is None:
+            return iter([_not_asked(look, Outcome.REFUSED, f"{user_id!r} cannot be part of a URL")])
+        return self._pages(look, f"/users/{segment}/hem-systems")
+
+    def stop(self) -> None:
+        """Wakes every waiting thread and ends every read, with Stopped; later requests raise it too."""
+        self._gate.stop()
+        self._transfer.stop()
+
+    def close(self) -> None:
+        self._transfer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _fetch_of_system(
+        self, look: Answer, system_id: str, rest: str, query: Mapping[str, str], read_seconds: float
+    ) -> Answer:
+        segment = _path_segment(system_id)
+        if segment is None:
+            return _not_asked(look, Outcome.REFUSED, f"{system_id!r} cannot be part of a URL")
+        with self._gate.only_look_at(system_id):
+            closed_seconds = self._gate.closed_seconds(system_id)
+            if closed_seconds > self._connection.retry_seconds:
+                detail = f"the server wants no requests for this system {self._until(closed_seconds)}"
+                return _not_asked(replace(look, fetched_at=self._clock()), Outcome.UNREACHABLE, detail)
+            self._gate.pause(closed_seconds)
+            return self._fetch(look, f"/hem-systems/{segment}{rest}", query, read_seconds)
+
+    def _pages(self, look: Answer, path: str) -> Iterator[Answer]:
+        query = {} if PAGE_SIZE is None else {"pageSize": str(PAGE_SIZE)}
+        seen: set[str] = set()
+        for number in range(self._most_pages):
+            look = replace(look, page=number)
+            answer = self._fetch(look, path, query, CACHED_READ_SECONDS)
+            if answer.http_status == 403 and look.kind == "systems":
+                raise AccessError(
+                    f"Enode does not let this client list HEM systems ({answer.detail}). {BETA_NEXT_STEP}"
+                )
+            if answer.outcome is not None:
+                yield answer
+                return
+            try:
+                after = read_page(answer.body or b"").pagination.after
+            except WireError as error:
+                yield replace(answer, outcome=Outcome.UNREADABLE, detail=one_line(str(error), self._tokens.secrets))
+                return
+            yield answer
+            if after is None:
+                return
+            if after in seen:
+                why = "the list was ended: its cursor came back"
+                break
+            seen.add(after)
+            query["after"] = after
+        else:
+            why = f"the list was ended after {self._most_pages} pages"
+        log.warning("kind=%s page=%d outcome=%s because=%s", look.kind, look.page + 1, Outcome.REFUSED, why)
+        yield _not_asked(replace(look, page=look.page + 1, fetched_at=self._clock()), Outcome.REFUSED, why)
+
+    def _fetch(self, look: Answer, path: str, query: Mapping[str, str], read_seconds: float) -> Answer:
+        """One look, repeated while its failure can pass by itself."""
+        requests = 0
+
+        def attempt() -> Received:
+            nonlocal requests
+            while True:
+                token, is_new = self._tokens.current()
+                requests += 1
+                received = self._transfer.send(
+                    "GET",
+                    self._api_url + path,
+                    params=query,
+                    headers={"Authorization": f"Bearer {token}", "Enode-Version": API_VERSION},
+                    read_timeout_seconds=read_seconds,
+                )
+                if received.status != 401:
+                    return received
+                self._tokens.drop(token)
+                if is_new:
+                    detail = classify(401, received.body, look.kind, secrets=self._tokens.secrets)[1]
+                    raise AccessError(f"Enode refuses a token it has just given ({detail}). {CREDENTIALS_NEXT_STEP}")
+
+        def close_system(seconds: float) -> None:
+            if look.system_id is not None:
+                self._gate.close_system(look.system_id, seconds)
+
+        started = self._gate.monotonic()
+        try:
+            effort = send_until_answered(
+                attempt,
+                what=_named(look),
+                gate=self._gate,
+                clock=self._clock,
+                random=self._random,
+                budget_seconds=self._connection.retry_seconds,
+                on_retry_after=close_system,
+            )
+        except NoTokenError as error:
+            answer = replace(look, outcome=Outcome.UNREACHABLE, detail=str(error))
+        else:
+            answer = self._answer(look, effort)
+        took_ms = round((self._gate.monotonic() - started) * 1000)
+        answer = replace(answer, fetched_at=self._clock(), duration_ms=took_ms, attempts=requests)
+        if answer.outcome is not None:
+            level = logging.WARNING if answer.outcome is Outcome.UNREACHABLE else logging.DEBUG
+            told = (_named(look), requests, answer.http_status, answer.outcome, answer.detail)
+            log.log(level, "%s attempts=%d status=%s outcome=%s because=%s", *told)
+        return answer
+
+    def _answer(self, look: Answer, effort: Effort) -> Answer:
+        secrets = self._tokens.secrets
+        received = effort.received
+        if received is None:
+            return replace(look, outcome=Outcome.UNREACHABLE, detail=one_line(str(effort.failure), secrets))
+        outcome, detail = classify(received.status, received.body, look.kind, secrets=secrets)
+        if outcome is None and received.body is None:
+            outcome, detail = Outcome.UNREADABLE, "the body is longer than the cap"
+        if effort.asked_to_wait_seconds is not None:
+            detail = one_line(f"asked to wait {self._until(effort.asked_to_wait_seconds)}: {detail}")
+        return replace(look, http_status=received.status, outcome=outcome, detail=detail, body=received.body)
+
+    def _until(self, seconds: float) -> str:
+        try:
+            return f"until {self._clock() + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
+        except OverflowError:
+            return f"{seconds:.0f} s"
+
+    def _look(
+        self, kind: str, *, system_id: str | None = None, interval: str | None = None, user_id: str | None = None
+    ) -> Answer:
+        """An answer that nothing has come for yet."""
+        return Answer(
+            kind=kind,
+            system_id=system_id,
+            interval=interval,
+            page=0,
+            user_id=user_id,
+            fetched_at=self._clock(),
+            duration_ms=0,
+            attempts=0,
+            http_status=None,
+            outcome=None,
+            detail=None,
+            body=None,
+        )
+
+
+def _not_asked(look: Answer, outcome: Outcome, detail: str) -> Answer:
+    return replace(look, outcome=outcome, detail=one_line(detail))
+
+
+def _path_segment(identifier: str) -> str | None:
+    """The id as one segment of a path; None for the few texts that cannot be one (`..` would name another resource)."""
+    try:
+        segment = quote(identifier, safe="")
+    except UnicodeEncodeError:
+        return None
+    return None if segment in ("", ".", "..") else segment
+
+
+def _named(look: Answer) -> str:
+    """The look as facts for the log. Users are not named there."""
+    system = "" if look.system_id is None else f" system_id={quote(look.system_id, safe='')}"
+    interval = "" if look.interval is None else f" interval={look.interval}"
+    page = "" if look.kind not in LIST_PATHS else f" page={look.page}"
+    return f"kind={look.kind}{system}{interval}{page}"
+
+
+def _quieten_httpx() -> None:
+    """httpx logs every URL, query included, at INFO; our own line says the same without. A level set before stays."""
+    logger = logging.getLogger("httpx")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)

@@ -1,0 +1,50 @@
+"""Normalise: landed bodies become frames with a fixed schema. No network, no disk, no clock, no SQL.
+
+    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ quarter_hours ─▶ day_totals
+            what each     time     days.py                        vanished.py      quarters.py
+            series says   stamps
+
+What belongs here: reading statistics bodies, time arithmetic on frames, counting, the common 15-minute grid. What
+does not: key figures and flow attribution (SQL models), versions and states of an interval (warehouse), what to ask
+(pipeline). Rules that judge values come after `read_days`, on its frames, and add rows to its findings.
+"""
+
+from hem_etl.normalise.days import read_days
+from hem_etl.normalise.frames import (
+    DAY_SCHEMA,
+    DAY_TOTALS_SCHEMA,
+    FINDING_SCHEMA,
+    INTERVAL_15MIN_SCHEMA,
+    MONTH_SCHEMA,
+    READING_SCHEMA,
+    REPORTED_SCHEMA,
+    SERIES_SCHEMA,
+    Body,
+    Days,
+    FrameError,
+    Months,
+)
+from hem_etl.normalise.months import read_months
+from hem_etl.normalise.quarters import day_totals, quarter_hours
+from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
+
+__all__ = [
+    "DAY_SCHEMA",
+    "DAY_TOTALS_SCHEMA",
+    "FINDING_SCHEMA",
+    "INTERVAL_15MIN_SCHEMA",
+    "MONTH_SCHEMA",
+    "READING_SCHEMA",
+    "REPORTED_SCHEMA",
+    "SERIES_SCHEMA",
+    "Body",
+    "Days",
+    "FrameError",
+    "Months",
+    "day_totals",
+    "keep_vanished",
+    "keep_vanished_months",
+    "quarter_hours",
+    "read_days",
+    "read_months",
+]

@@ -1,0 +1,159 @@
+"""What a statistics body says about its series, before any value is looked at.
+
+A body or series whose shape cannot be read without guessing is refused whole, with a detail that names it. Oddly shaped
+series under names we do not know are recorded and never fail a body.
+"""
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from hem_etl.enode.wire import SeriesEnvelope, WireError, read_statistics
+from hem_etl.vocabulary import METRICS, SOC, WIRE_FLOWS, WIRE_SOC_SPELLINGS, Absence
+
+_DURATION: Final = re.compile(r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
+_MISSING_SCOPE: Final = re.compile(r"missing_scope_([A-Za-z0-9_:.\-]+)")
+_WIRE_NAME_BY_FLOW: Final = {metric: name for name, metric in WIRE_FLOWS.items()}
+_LONGEST_TEXT: Final = 500
+
+
+Units = Mapping[str, Mapping[Any, float]]
+"""Metric → unit as sent → factor to ours."""
+
+
+class UnreadableBodyError(ValueError):
+    """The body cannot be read without guessing. The message is one line that names what is wrong."""
+
+
+@dataclass(slots=True)
+class Envelope:
+    """One series: what it says about itself, and its points as they came."""
+
+    metric: str
+    wire_name: str
+    is_known: bool
+    is_available: bool
+    reason: str | None = None
+    unit: str | None = None
+    sampling_mode: str | None = None
+    timezone: str | None = None
+    resolution_minutes: int | None = None
+    scale: float = 1.0
+    """Factor from the sent unit to ours."""
+    points: list[Any] | None = None
+    """Only where the series is known and available."""
+
+
+def read_envelopes(body: bytes, units: Units, resolutions: Container[int]) -> list[Envelope]:
+    """The series of a body: known ones in vocabulary order, then unknown names sorted. Raises UnreadableBodyError.
+
+    units: a metric without any was not asked for and is left out.
+    resolutions: the bucket lengths, in minutes, that this kind of interval can have.
+    """
+    try:
+        timeseries = read_statistics(body)
+    except WireError as error:
+        raise UnreadableBodyError(_line(error)) from error
+    known: list[Envelope] = []
+    taken: set[str] = set()
+    for metric in METRICS:
+        name = _wire_name(metric, timeseries)
+        if name is None:
+            continue
+        taken.add(name)
+        if metric in units:
+            known.append(_known(metric, name, timeseries[name], units[metric], resolutions))
+    return known + _unknown(timeseries, taken)
+
+
+def absence_of(reason: str | None) -> tuple[Absence, str | None]:
+    """The drawer for a reason's free text, and the scope that is missing."""
+    scope = _MISSING_SCOPE.search(reason or "")
+    text = (reason or "").lower()
+    if scope:
+        return Absence.MISSING_SCOPE, scope[1]
+    if "not supported" in text or "unsupported" in text:
+        return Absence.UNSUPPORTED, None
+    if "installation" in text:
+        return Absence.BEFORE_INSTALLATION, None
+    if "no data" in text:
+        return Absence.NO_DATA, None
+    return Absence.OTHER, None
+
+
+@lru_cache(maxsize=256)
+def minutes_of(duration: str | None) -> int | None:
+    """An ISO-8601 duration without months (`PT5M`, `PT1H30M`, `PT300S`, `P1D`) in whole minutes; None otherwise."""
+    match = _DURATION.fullmatch(duration or "")
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return total // 60 if total and total % 60 == 0 else None
+
+
+def shown(value: object, longest: int = 60) -> str:
+    """A value from outside as one short line of printable ASCII."""
+    text = ascii(value)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _wire_name(metric: str, timeseries: Container[str]) -> str | None:
+    spellings: Sequence[str] = WIRE_SOC_SPELLINGS if metric == SOC else (_WIRE_NAME_BY_FLOW[metric],)
+    return next((name for name in spellings if name in timeseries), None)
+
+
+def _known(
+    metric: str,
+    name: str,
+    sent: SeriesEnvelope | WireError,
+    units: Mapping[Any, float],
+    resolutions: Container[int],
+) -> Envelope:
+    if isinstance(sent, WireError):
+        raise UnreadableBodyError(_line(sent))
+    envelope = _recorded(metric, name, sent, is_known=True)
+    if not sent.is_available:
+        return envelope
+    if sent.unit not in units:
+        raise UnreadableBodyError(f"series {shown(name)}: unknown unit {shown(sent.unit)}")
+    if envelope.resolution_minutes not in resolutions:
+        raise UnreadableBodyError(f"series {shown(name)}: unreadable resolution {shown(sent.sampling.resolution)}")
+    envelope.scale = units[sent.unit]
+    envelope.points = sent.data
+    return envelope
+
+
+def _unknown(timeseries: Mapping[str, SeriesEnvelope | WireError], taken: set[str]) -> list[Envelope]:
+    envelopes, names = [], set(METRICS)
+    for name in sorted(timeseries.keys() - taken):
+        sent = timeseries[name]
+        metric = name
+        while metric in names:  # a name that is also one of our words must not pass for it
+            metric += " (as sent)"
+        names.add(metric)
+        if isinstance(sent, WireError):
+            envelopes.append(Envelope(metric, name, is_known=False, is_available=False, reason=_line(sent)))
+        else:
+            envelopes.append(_recorded(metric, name, sent, is_known=False))
+    return envelopes
+
+
+def _recorded(metric: str, name: str, sent: SeriesEnvelope, *, is_known: bool) -> Envelope:
+    return Envelope(
+        metric=metric,
+        wire_name=name,
+        is_known=is_known,
+        is_available=sent.is_available,
+        reason=sent.reason,
+        unit=sent.unit,
+        sampling_mode=sent.sampling.mode,
+        timezone=sent.timezone,
+        resolution_minutes=minutes_of(sent.sampling.resolution),
+    )
+
+
+def _line(error: WireError) -> str:
+    return " ".join(str(error).split())[:_LONGEST_TEXT]

@@ -1,0 +1,209 @@
+"""What goes in and what comes out: the body to read, the frames' schemas, and the gate every frame leaves through.
+
+The schemas are the columns of the warehouse's tables, in their order. Instants are naive UTC microseconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import polars as pl
+
+from hem_etl.local_day import Interval
+from hem_etl.vocabulary import FLOWS, SOC
+
+INSTANT: Final = pl.Datetime("us")
+
+METRIC_COLUMNS: Final = {**{flow: f"{flow}_kw" for flow in FLOWS}, SOC: "soc_pct"}
+"""Metric → its column in readings, in vocabulary order."""
+
+READING_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "start_utc": INSTANT,
+        "start_local": INSTANT,
+        "utc_offset_minutes": pl.Int16(),
+        **{column: pl.Float64() for column in METRIC_COLUMNS.values()},
+    }
+)
+"""One row per system and start of a bucket that any metric sent: in the local day, on its grid, ended when fetched."""
+
+COUNTS: Final = (
+    "expected_buckets",
+    "sent_buckets",
+    "valid_buckets",
+    "null_buckets",
+    "missing_buckets",
+    "duplicate_buckets",
+    "outside_day_buckets",
+    "off_grid_buckets",
+    "offset_mismatch_buckets",
+    "negative_buckets",
+    "over_limit_buckets",
+    "unreadable_buckets",
+)
+
+SERIES_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "metric": pl.String(),
+        "is_known": pl.Boolean(),
+        "is_available": pl.Boolean(),
+        "reason": pl.String(),
+        "absence": pl.String(),
+        "missing_scope": pl.String(),
+        "unit": pl.String(),
+        "sampling_mode": pl.String(),
+        "timezone": pl.String(),
+        "resolution_minutes": pl.Int32(),
+        **{count: pl.Int32() for count in COUNTS},
+        "valid_hours": pl.Float64(),
+    }
+)
+"""One row per system, day and metric: all seven, and unknown names as sent. Counts are NULL where nothing is available.
+
+expected = valid + over_limit + null + unreadable + missing, always; sent = expected − missing; negative is part of
+valid. Duplicates, points outside the day, off the grid or with a wrong offset are counted over all that was sent,
+ended or not.
+"""
+
+FINDING_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "metric": pl.String(),
+        "rule": pl.String(),
+        "severity": pl.String(),
+        "evidence": pl.String(),
+        "found_at_utc": INSTANT,
+    }
+)
+"""One row per finding; `metric` is NULL where it is about the day, `found_at_utc` is when its body was fetched."""
+
+DAY_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "outcome": pl.String(),
+        "detail": pl.String(),
+        "timezone": pl.String(),
+        "starts_at_utc": INSTANT,
+        "ends_at_utc": INSTANT,
+        "day_hours": pl.Float64(),
+        "content_sha256": pl.String(),
+        "fetched_at_utc": INSTANT,
+        "applied": pl.Boolean(),
+    }
+)
+"""One row per body; `day_hours` is the length of the local day.
+
+Where no zone is known `timezone` is NULL, `day_hours` is 24 and `ends_at_utc` is when the day is over everywhere (12:00
+UTC of the next one), so the three need not agree.
+"""
+
+INTERVAL_15MIN_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "start_utc": INSTANT,
+        "start_local": INSTANT,
+        "utc_offset_minutes": pl.Int16(),
+        **{f"{flow}_kw": pl.Float64() for flow in FLOWS},
+        **{f"{flow}_kwh": pl.Float64() for flow in FLOWS},
+        **{f"{flow}_minutes": pl.Float64() for flow in FLOWS},
+        "soc_pct": pl.Float64(),
+        "balance_sources_kwh": pl.Float64(),
+        "balance_sinks_kwh": pl.Float64(),
+    }
+)
+
+DAY_TOTALS_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        **{f"{flow}_kwh": pl.Float64() for flow in FLOWS},
+        **{f"{flow}_coverage": pl.Float64() for flow in FLOWS},
+    }
+)
+
+REPORTED_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        **{f"{flow}_kwh": pl.Float64() for flow in FLOWS},
+        "fetched_at_utc": INSTANT,
+    }
+)
+"""One row per system and local day that has at least one reported value."""
+
+MONTH_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "outcome": pl.String(),
+        "detail": pl.String(),
+        "timezone": pl.String(),
+        "starts_at_utc": INSTANT,
+        "ends_at_utc": INSTANT,
+        "content_sha256": pl.String(),
+        "fetched_at_utc": INSTANT,
+    }
+)
+"""One row per body; `day` is the month's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A statistics answer as it was landed, and what is needed to read it."""
+
+    system_id: str
+    interval: Interval
+    body: bytes
+    fetched_at: datetime
+    """Aware. Buckets that had not ended by then are left out."""
+    zone: str | None
+    """The system's zone, used where no series states one we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Day bodies, read. All frames are sorted by day, then system."""
+
+    readings: pl.DataFrame
+    series: pl.DataFrame
+    findings: pl.DataFrame
+    days: pl.DataFrame
+    over_limit_kw: float
+    """A flow beyond it (by absolute value) is kept in `readings` and left out of energy and coverage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Month bodies, read. All frames are sorted by day, then system."""
+
+    reported: pl.DataFrame
+    months: pl.DataFrame
+    findings: pl.DataFrame
+
+
+class FrameError(AssertionError):
+    """A frame is not as its schema says: a bug of ours, never a fault of the data."""
+
+
+def naive(instant: datetime | None) -> datetime | None:
+    """An aware instant as the naive UTC one that frames hold."""
+    return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def gated(frame: pl.DataFrame, schema: pl.Schema, *, key: Sequence[str] = ()) -> pl.DataFrame:
+    """The frame itself, if its names, dtypes and key are right; FrameError otherwise. Refuses and never casts."""
+    if frame.schema != schema:
+        raise FrameError(f"columns are {frame.schema}, declared are {schema}")
+    if key:
+        repeated = frame.select(pl.struct(*key).is_duplicated().sum()).item()
+        if repeated:
+            raise FrameError(f"{repeated} rows share a key of {', '.join(key)}")
+    return frame

@@ -1,0 +1,232 @@
+"""The common 15-minute grid, and the totals of a day.
+
+A quarter hour counts from the day's first instant. A native bucket gives each quarter hour the share of its energy
+that lies in it: one rule for 5, 15, 20 and 60 minutes alike, so the sum over the day is that of the native buckets.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta, timezone
+from typing import Final
+
+import polars as pl
+
+from hem_etl.local_day import zone_named
+from hem_etl.normalise.axes import MINUTE_US, Calendar, calendar_of, with_local_time
+from hem_etl.normalise.frames import (
+    DAY_TOTALS_SCHEMA,
+    INTERVAL_15MIN_SCHEMA,
+    METRIC_COLUMNS,
+    Days,
+    gated,
+)
+from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC, Outcome
+
+_QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
+_SOURCES: Final = ("generation", "grid_import", "battery_discharge")
+_SINKS: Final = ("consumption", "grid_export", "battery_charge")
+_ENERGY: Final = {
+    **{flow: f"{flow}_kwh" for flow in FLOWS},
+    "sources": "balance_sources_kwh",
+    "sinks": "balance_sinks_kwh",
+}
+_SUMMED: Final = tuple(_ENERGY)
+
+
+def quarter_hours(days: Days) -> pl.DataFrame:
+    """core.interval_15min: every quarter hour of the local day that a row of `readings` reaches into.
+
+    Energy, minutes and balance come from valid buckets only; kw and kwh are NULL where there is none, minutes are 0
+    there, and NULL where the metric is not available that day. The state of charge is that of the last valid bucket
+    that reaches in.
+    """
+    calendars = _calendars(days)
+    grid = _grid(days, calendars)
+    rows = _rows(days, grid)
+    fine = rows.filter("is_fine").pipe(_from_fine_buckets)
+    coarse = rows.filter(~pl.col("is_fine")).pipe(_from_any_buckets)
+    quarters = (
+        pl.concat([fine, coarse])
+        .sort("day_ix", "quarter")
+        .join(grid, on="day_ix", how="left", validate="m:1", maintain_order="left")
+        .with_columns(start=pl.col("day_start") + pl.col("quarter").cast(pl.Int64) * _QUARTER_US, calendar_ix="day_ix")
+        .pipe(with_local_time, calendars)
+        .with_columns(
+            # an available metric without a valid bucket covers 0 minutes: known, not assumed
+            pl.when(pl.col(f"step_{flow}").is_not_null())
+            .then(pl.col(f"{flow}_minutes").fill_null(0.0))
+            .alias(f"{flow}_minutes")
+            for flow in FLOWS
+        )
+        .with_columns((pl.col(f"{flow}_kwh") / (pl.col(f"{flow}_minutes") / 60)).alias(f"{flow}_kw") for flow in FLOWS)
+        .select(INTERVAL_15MIN_SCHEMA.names())
+    )
+    return gated(quarters, INTERVAL_15MIN_SCHEMA, key=("system_id", "day", "start_utc"))
+
+
+def day_totals(days: Days, quarters: pl.DataFrame) -> pl.DataFrame:
+    """Energy and coverage of each day read. NULL coverage: the flow is not available; NULL energy: nothing is valid."""
+    sums = quarters.group_by("system_id", "day").agg(
+        pl.when(pl.col(f"{flow}_kwh").count() > 0).then(pl.col(f"{flow}_kwh").sum()).alias(f"{flow}_kwh")
+        for flow in FLOWS
+    )
+    hours = days.series.filter(pl.col("is_known") & pl.col("is_available"))
+    covered = hours.group_by("system_id", "day").agg(
+        pl.col("valid_hours").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
+    )
+    totals = (
+        days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
+        .select("system_id", "day", "day_hours")
+        .join(sums, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
+        .join(covered, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
+        .with_columns(pl.col(f"{flow}_coverage") / pl.col("day_hours") for flow in FLOWS)
+        .select(DAY_TOTALS_SCHEMA.names())
+    )
+    return gated(totals, DAY_TOTALS_SCHEMA, key=("system_id", "day"))
+
+
+def _calendars(days: Days) -> list[Calendar]:
+    """The calendar of each row of `days`; where no zone is known, by the offset its readings were given."""
+    offsets = dict(
+        days.readings.group_by("system_id", "day")
+        .agg(pl.col("utc_offset_minutes").first())
+        .rows_by_key(["system_id", "day"], unique=True)
+    )
+    calendars = []
+    for system_id, day, name in days.days.select("system_id", "day", "timezone").iter_rows():
+        zone = zone_named(name) or timezone(timedelta(minutes=offsets.get((system_id, day), (0,))[0]))
+        calendars.append(calendar_of(zone, day))
+    return calendars
+
+
+def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
+    """Per row of `days`: day_ix, its bounds, step_<metric> (minutes, NULL where not available), is_fine, balance_step.
+
+    Fine means that no bucket reaches beyond its quarter hour. Flows balance on a common grid only: balance_step is
+    its length.
+    """
+    available = days.series.filter(pl.col("is_known") & pl.col("is_available"))
+    steps = available.group_by("system_id", "day").agg(
+        pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().alias(f"step_{metric}")
+        for metric in METRICS
+    )
+    step = [pl.col(f"step_{metric}") for metric in METRICS]
+    flow_steps = [pl.col(f"step_{flow}") for flow in FLOWS]
+    length = pl.col("day_end") - pl.col("day_start")
+    return (
+        days.days.select("system_id", "day")
+        .with_row_index("day_ix")
+        .with_columns(
+            day_start=pl.Series([calendar.start for calendar in calendars], dtype=pl.Int64),
+            day_end=pl.Series([calendar.end for calendar in calendars], dtype=pl.Int64),
+        )
+        .join(steps, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
+        .with_columns(
+            is_fine=pl.all_horizontal((QUARTER_HOUR_MINUTES % minutes == 0).fill_null(True) for minutes in step)
+            & (length % _QUARTER_US == 0),
+            balance_step=pl.when(pl.all_horizontal(minutes == flow_steps[0] for minutes in flow_steps)).then(
+                flow_steps[0]
+            ),
+        )
+    )
+
+
+def _rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
+    """day_ix, start, the grid's columns, per metric its valid values, and sources and sinks where all six are valid."""
+    limit = days.over_limit_kw
+    valid = {
+        flow: pl.when(pl.col(METRIC_COLUMNS[flow]).abs() <= limit).then(pl.col(METRIC_COLUMNS[flow])) for flow in FLOWS
+    }
+    balances = pl.col("balance_step").is_not_null() & pl.all_horizontal(pl.col(flow).is_not_null() for flow in FLOWS)
+    return (
+        days.readings.join(grid, on=["system_id", "day"], how="left", validate="m:1", maintain_order="left")
+        .select(
+            "day_ix",
+            "day_start",
+            "day_end",
+            "is_fine",
+            "balance_step",
+            *(f"step_{metric}" for metric in METRICS),
+            start=pl.col("start_utc").dt.timestamp("us"),
+            **valid,
+            soc=METRIC_COLUMNS[SOC],
+        )
+        .with_columns(
+            sources=pl.when(balances).then(pl.sum_horizontal(_SOURCES)),
+            sinks=pl.when(balances).then(pl.sum_horizontal(_SINKS)),
+        )
+    )
+
+
+def _from_fine_buckets(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarter hours of days whose buckets all lie within one: energy is a sum times a length."""
+    return (
+        rows.with_columns(quarter=(pl.col("start") - pl.col("day_start")) // _QUARTER_US)
+        .group_by("day_ix", "quarter", maintain_order=True)
+        .agg(
+            *(pl.col(f"step_{flow}").first() for flow in FLOWS),
+            pl.col("balance_step").first(),
+            *(pl.col(name).sum() for name in _SUMMED),
+            *(pl.col(name).count().alias(f"{name}_count") for name in _SUMMED),
+            pl.col("soc").drop_nulls().last(),
+        )
+        .select(
+            "day_ix",
+            "quarter",
+            *(_energy(pl.col(name), _step_of(name), pl.col(f"{name}_count")).alias(_ENERGY[name]) for name in _SUMMED),
+            *((pl.col(f"{flow}_count") * _step_of(flow)).cast(pl.Float64).alias(f"{flow}_minutes") for flow in FLOWS),
+            soc_pct="soc",
+        )
+    )
+
+
+def _energy(total_kw: pl.Expr, minutes: pl.Expr, count: pl.Expr) -> pl.Expr:
+    return pl.when(count > 0).then(total_kw * minutes / 60)
+
+
+def _step_of(name: str) -> pl.Expr:
+    return pl.col("balance_step" if name in ("sources", "sinks") else f"step_{name}")
+
+
+def _from_any_buckets(rows: pl.DataFrame) -> pl.DataFrame:
+    """Quarter hours of the other days: each bucket is cut at the quarter hours' bounds (and at the day's end)."""
+    names = (*_SUMMED, "soc")
+    buckets = pl.concat(
+        rows.select(
+            "day_ix",
+            "day_end",
+            "start",
+            "day_start",
+            name=pl.lit(name),
+            value=pl.col(name),
+            step=_step_of(name).cast(pl.Int64) * MINUTE_US,
+        )
+        for name in names
+    ).filter((pl.col("start") - pl.col("day_start")) % pl.col("step") == 0)  # others are rows of another metric's grid
+    end = pl.min_horizontal(pl.col("start") + pl.col("step"), "day_end")
+    pieces = (
+        buckets.with_columns(first=pl.col("start") - pl.col("day_start"), last=end - pl.col("day_start"))
+        .with_columns(quarter=pl.int_ranges(pl.col("first") // _QUARTER_US, (pl.col("last") - 1) // _QUARTER_US + 1))
+        .explode("quarter", empty_as_null=False)
+        .with_columns(
+            minutes=(
+                pl.min_horizontal("last", (pl.col("quarter") + 1) * _QUARTER_US)
+                - pl.max_horizontal("first", pl.col("quarter") * _QUARTER_US)
+            )
+            / MINUTE_US
+        )
+        .sort("day_ix", "start", "quarter", maintain_order=True)
+    )
+
+    def own(name: str) -> pl.Expr:
+        return (pl.col("name") == name) & pl.col("value").is_not_null()
+
+    return pieces.group_by("day_ix", "quarter", maintain_order=True).agg(
+        *(
+            _energy((pl.col("value") * pl.col("minutes")).filter(own(name)).sum(), pl.lit(1), own(name).sum()).alias(
+                _ENERGY[name]
+            )
+            for name in _SUMMED
+        ),
+        *(pl.col("minutes").filter(own(flow)).sum().alias(f"{flow}_minutes") for flow in FLOWS),
+        soc_pct=pl.col("value").filter(own("soc")).last(),
+    )

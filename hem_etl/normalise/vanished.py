@@ -1,0 +1,260 @@
+"""A series that had values and now has none keeps the last good ones: an outage at the vendor must not empty a day.
+
+What was sent is still what `content_sha256` fingerprints; `applied` is false where the tables hold more than was sent.
+"""
+
+from datetime import timedelta, timezone
+from typing import Final
+
+import polars as pl
+
+from hem_etl.local_day import zone_named
+from hem_etl.normalise.axes import MINUTE_US, calendar_of
+from hem_etl.normalise.frames import (
+    DAY_SCHEMA,
+    FINDING_SCHEMA,
+    INSTANT,
+    METRIC_COLUMNS,
+    MONTH_SCHEMA,
+    READING_SCHEMA,
+    REPORTED_SCHEMA,
+    SERIES_SCHEMA,
+    Days,
+    Months,
+    gated,
+)
+from hem_etl.vocabulary import FLOWS, METRICS, Outcome, Severity
+
+_DAY: Final = ("system_id", "day")
+_SERIES: Final = (*_DAY, "metric")
+_METRIC_RANK: Final = {metric: rank for rank, metric in enumerate(METRICS)}
+
+
+def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataFrame) -> Days:
+    """The same days, with the held values of each known series that had valid buckets and has none now.
+
+    held_readings, held_series: what the tables hold of these days, as READING_SCHEMA and SERIES_SCHEMA say. A day now
+    read in a zone in which it is another stretch of time cannot take the held values: there the finding says that
+    they were given up.
+    """
+    gated(held_readings, READING_SCHEMA)
+    gated(held_series, SERIES_SCHEMA)
+    lost = (
+        held_series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
+        .join(days.days.filter(pl.col("outcome") != Outcome.UNREADABLE), on=_DAY, how="semi")
+        .join(days.series.filter(pl.col("valid_buckets") > 0), on=_SERIES, how="anti")
+    )
+    if lost.is_empty():
+        return days
+    held = held_readings.join(lost, on=_DAY, how="semi")
+    bounds = _bounds(days, held, held_series.join(lost, on=_DAY, how="semi"))
+    fitting = (
+        held.join(bounds, on=_DAY, how="left", validate="m:1")
+        .group_by(_DAY)
+        .agg(
+            is_inside=(
+                (pl.col("start_utc") >= pl.col("starts_at_utc")) & (pl.col("start_utc") < pl.col("last_utc"))
+            ).all()
+        )
+        .filter("is_inside")
+    )
+    kept = lost.join(fitting, on=_DAY, how="semi")
+    return Days(
+        readings=gated(_readings(days.readings, held, kept, bounds), READING_SCHEMA, key=(*_DAY, "start_utc")),
+        series=gated(_series(days.series, kept), SERIES_SCHEMA, key=_SERIES),
+        findings=gated(_with_findings(days, lost, kept), FINDING_SCHEMA),
+        days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=_DAY),
+        over_limit_kw=days.over_limit_kw,
+    )
+
+
+def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
+    """The same months, with the held values of each flow that had some in that month and has none now."""
+    gated(held_reported, REPORTED_SCHEMA)
+    now = _long(months.reported)
+    held = _long(held_reported)
+    lost = (
+        held.select("system_id", "month", "flow")
+        .unique()
+        .join(
+            months.months.filter(pl.col("outcome") != Outcome.UNREADABLE).select(
+                "system_id", "fetched_at_utc", month="day"
+            ),
+            on=["system_id", "month"],
+            how="inner",
+            validate="m:1",
+        )
+        .join(now, on=["system_id", "month", "flow"], how="anti")
+    )
+    if lost.is_empty():
+        return months
+    kept = held.join(lost, on=["system_id", "month", "flow"], how="semi")
+    reported = (
+        pl.concat([now, kept])
+        .group_by(_DAY)
+        .agg(
+            *(pl.col("kwh").filter(pl.col("flow") == flow).first().alias(f"{flow}_kwh") for flow in FLOWS),
+            pl.col("fetched_at_utc").max(),
+        )
+        .sort("day", "system_id")
+        .select(REPORTED_SCHEMA.names())
+    )
+    findings = lost.sort("month", "system_id", "flow").select(
+        "system_id",
+        day="month",
+        metric="flow",
+        rule=pl.lit("series_vanished"),
+        severity=pl.lit(Severity.WARNING.value),
+        evidence=pl.lit("values of this month were held and none was sent: the held ones were kept"),
+        found_at_utc="fetched_at_utc",
+    )
+    had_nothing = pl.struct("system_id", "day").is_in(
+        lost.select(pl.struct("system_id", day="month")).to_series().implode()
+    )
+    return Months(
+        reported=gated(reported, REPORTED_SCHEMA, key=_DAY),
+        months=gated(
+            months.months.with_columns(
+                outcome=pl.when(had_nothing).then(pl.lit(Outcome.LOADED.value)).otherwise("outcome"),
+            ),
+            MONTH_SCHEMA,
+            key=_DAY,
+        ),
+        findings=gated(pl.concat([months.findings, findings]), FINDING_SCHEMA),
+    )
+
+
+def _long(reported: pl.DataFrame) -> pl.DataFrame:
+    return (
+        reported.rename({f"{flow}_kwh": flow for flow in FLOWS})
+        .unpivot(FLOWS, index=[*_DAY, "fetched_at_utc"], variable_name="flow", value_name="kwh")
+        .drop_nulls("kwh")
+        .with_columns(month=pl.col("day").dt.month_start())
+    )
+
+
+def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.DataFrame:
+    """Per affected day: its zone and bounds. A day with nothing of its own is read in the held series' zone."""
+    affected = days.days.join(held, on=_DAY, how="semi")
+    offsets = (
+        pl.concat([days.readings, held]).group_by(_DAY, maintain_order=True).agg(pl.col("utc_offset_minutes").first())
+    )
+    offset_of = {(system_id, day): offset for system_id, day, offset in offsets.iter_rows()}
+    stated: dict[tuple[object, object], str] = {}
+    for system_id, day, name in _by_metric(held_series).select(*_DAY, "timezone").iter_rows():
+        if (system_id, day) not in stated and zone_named(name):
+            stated[system_id, day] = name
+    rows = []
+    for system_id, day, outcome, name in affected.select(*_DAY, "outcome", "timezone").iter_rows():
+        if outcome == Outcome.UNAVAILABLE:
+            name = stated.get((system_id, day), name)
+        calendar = calendar_of(zone_named(name) or timezone(timedelta(minutes=offset_of[system_id, day])), day)
+        rows.append((system_id, day, name, calendar.start, calendar.end, calendar.minutes / 60))
+    schema = {
+        "system_id": pl.String,
+        "day": pl.Date,
+        "timezone": pl.String,
+        "start": pl.Int64,
+        "end": pl.Int64,
+        "day_hours": pl.Float64,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row").select(
+        *_DAY,
+        "timezone",
+        "day_hours",
+        "start",
+        starts_at_utc=pl.col("start").cast(INSTANT),
+        last_utc=pl.col("end").cast(INSTANT),
+    )
+
+
+def _readings(readings: pl.DataFrame, held: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+    """For the kept metrics the held rows of their grid, for the others what was sent."""
+    steps = kept.group_by(_DAY).agg(
+        pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().cast(pl.Int64).alias(f"step_{metric}")
+        for metric in METRICS
+    )
+    elapsed = pl.col("start_utc").dt.timestamp("us") - pl.col("start")
+    on_grid = pl.any_horizontal(
+        (elapsed % (pl.col(f"step_{metric}") * MINUTE_US) == 0).fill_null(False) for metric in METRICS
+    )
+    is_kept = {METRIC_COLUMNS[metric]: pl.col(f"step_{metric}").is_not_null() for metric in METRICS}
+    ours = held.join(steps, on=_DAY, how="inner", validate="m:1").join(bounds, on=_DAY, how="left", validate="m:1")
+    ours = ours.filter(on_grid).with_columns(
+        pl.when(kept).then(column).alias(column) for column, kept in is_kept.items()
+    )
+    theirs = readings.join(steps, on=_DAY, how="left", validate="m:1")
+    theirs = theirs.with_columns(pl.when(~kept).then(column).alias(column) for column, kept in is_kept.items())
+    names = READING_SCHEMA.names()
+    return (
+        pl.concat([theirs.select(names), ours.select(names)])
+        .group_by(*_DAY, "start_utc", maintain_order=True)
+        .agg(pl.col("start_local", "utc_offset_minutes").first(), pl.col(*METRIC_COLUMNS.values()).drop_nulls().first())
+        .sort("day", "system_id", "start_utc")
+        .select(names)
+    )
+
+
+def _series(series: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([series.join(kept, on=_SERIES, how="anti"), kept.select(SERIES_SCHEMA.names())]).pipe(_by_metric)
+
+
+def _by_metric(series: pl.DataFrame) -> pl.DataFrame:
+    """Sorted as `read_days` sorts: known metrics in vocabulary order, then the unknown by name."""
+    rank = pl.col("metric").replace_strict(_METRIC_RANK, default=len(METRICS))
+    return series.sort("day", "system_id", rank, "metric")
+
+
+def _days(days: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+    took = kept.pipe(_by_metric).group_by(_DAY, maintain_order=True).agg(kept=pl.col("metric").str.join(", "))
+    took = took.join(bounds, on=_DAY, how="left", validate="1:1")
+    moved = (
+        pl.col("kept").is_not_null()
+        & (pl.col("outcome") == Outcome.UNAVAILABLE)
+        & pl.col("timezone_right").is_not_null()
+    )
+    kept_some = pl.col("kept").is_not_null()
+    return (
+        days.join(took, on=_DAY, how="left", validate="1:1", maintain_order="left", suffix="_right")
+        .with_columns(
+            timezone=pl.when(moved).then("timezone_right").otherwise("timezone"),
+            starts_at_utc=pl.when(moved).then("starts_at_utc_right").otherwise("starts_at_utc"),
+            ends_at_utc=pl.when(moved).then("last_utc").otherwise("ends_at_utc"),
+            day_hours=pl.when(moved).then("day_hours_right").otherwise("day_hours"),
+            outcome=pl.when(kept_some).then(pl.lit(Outcome.LOADED.value)).otherwise("outcome"),
+            detail=pl.when(kept_some)
+            .then(pl.lit("kept the last good values of ") + pl.col("kept"))
+            .otherwise("detail"),
+            applied=pl.col("applied") & ~kept_some,
+        )
+        .select(DAY_SCHEMA.names())
+    )
+
+
+def _with_findings(days: Days, lost: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
+    now = days.series.select(*_SERIES, now_available="is_available", now_reason="reason")
+    fetched = days.days.select(*_DAY, "fetched_at_utc")
+    vanished = (
+        lost.pipe(_by_metric)
+        .join(now, on=_SERIES, how="left", validate="1:1", maintain_order="left")
+        .join(fetched, on=_DAY, how="left", validate="m:1", maintain_order="left")
+        .join(kept.select(*_SERIES, is_kept=True), on=_SERIES, how="left", validate="1:1", maintain_order="left")
+        .select(
+            *_SERIES,
+            rule=pl.lit("series_vanished"),
+            severity=pl.lit(Severity.WARNING.value),
+            evidence=pl.concat_str(
+                pl.lit("had "),
+                pl.col("valid_buckets"),
+                pl.lit(" valid buckets, now "),
+                pl.when("now_available")
+                .then(pl.lit("none"))
+                .otherwise(pl.lit("not available: ") + pl.col("now_reason").fill_null("no reason given")),
+                pl.when("is_kept")
+                .then(pl.lit("; the held values were kept"))
+                .otherwise(pl.lit("; the day's zone has changed too, so the held values could not be kept")),
+            ),
+            found_at_utc="fetched_at_utc",
+        )
+    )
+    return pl.concat([days.findings, vanished])

@@ -1,0 +1,22 @@
+"""The SQL models: reads `dbt_like_sql`, makes its tables and views, writes their catalogue comments, runs its checks.
+
+Folder = schema (`tables` → `core`, `staging`, `marts`), file stem = name, and a header that cannot lie: what it states is
+compared with what DuckDB says. The order of the views comes from the SQL itself. `files` reads, `database` makes.
+"""
+
+from hem_etl.sql_models.database import CheckResult, build, create_tables, rows, run_checks
+from hem_etl.sql_models.files import Check, Column, Model, Models, default_folder, load_models
+
+__all__ = [
+    "Check",
+    "CheckResult",
+    "Column",
+    "Model",
+    "Models",
+    "build",
+    "create_tables",
+    "default_folder",
+    "load_models",
+    "rows",
+    "run_checks",
+]

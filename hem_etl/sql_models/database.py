@@ -1,0 +1,174 @@
+"""Makes the models in a DuckDB file: tables, views, catalogue comments; compares headers with what is there; runs checks.
+
+Nothing here knows what a model means, where the file is or when to build: that is the road's and the warehouse's business.
+No statement's result stays unread, and no result depends on the session's time zone.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from hem_etl.errors import ModelError
+from hem_etl.sql_models.files import VIEW_SCHEMAS, Check, Model, Models, quoted, quoted_relation
+from hem_etl.vocabulary import Severity
+
+SAMPLE_ROWS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found. `sample`: up to five failing rows as text; None where there is none."""
+
+    name: str
+    severity: Severity
+    failing_rows: int
+    sample: str | None
+
+
+def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Make the schemas, the tables that are missing, and their comments. In one transaction; again changes nothing.
+
+    ModelError where a table of an older file has other columns than the model: `hem-etl rebuild` makes it anew.
+    """
+    with _transaction(con):
+        for schema in ("core", *VIEW_SCHEMAS):
+            con.execute(f"create schema if not exists {quoted(schema)}")
+        before = set(_kinds(con))
+        for model in models.tables:
+            _run(con, model, model.sql)
+            differences = _column_differences(con, model)
+            if differences and model.relation in before:
+                raise ModelError(
+                    f"{model.relation} was made by another version of hem_etl ({differences}): run `hem-etl rebuild`, "
+                    "which makes the warehouse again from what is landed."
+                )
+            _require_honest(model, differences)
+        _write_comments(con, models.tables)
+
+
+def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Make every view anew, in order, with comments, and drop what is no model any more. In one transaction."""
+    with _transaction(con):
+        kinds = {name: kind for name, kind in _kinds(con).items() if name.split(".", 1)[0] in VIEW_SCHEMAS}
+        kept = {model.relation: "table" if model.is_table else "view" for model in models.views}
+        for relation, kind in kinds.items():
+            if kept.get(relation) != kind:
+                con.execute(f"drop {kind} {quoted_relation(relation)}")
+        for model in models.views:
+            _run(
+                con,
+                model,
+                f"create or replace {kept[model.relation]} {quoted_relation(model.relation)} as\n{model.sql}",
+            )
+            _require_honest(model, _column_differences(con, model))
+        _write_comments(con, models.views)
+
+
+def run_checks(con: duckdb.DuckDBPyConnection, models: Models) -> list[CheckResult]:
+    """Run every check of the folder and every key that a header states. Reads only."""
+    return [_run_check(con, check) for check in models.checks]
+
+
+def rows(
+    con: duckdb.DuckDBPyConnection, models: Models, check_name: str, limit: int = 20
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names and up to `limit` failing rows of a check, for a person to read."""
+    check = models.check(check_name)
+    cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])  # noqa: S608 - our own file
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.begin()
+    try:
+        yield
+    except BaseException:
+        con.rollback()
+        raise
+    con.commit()
+
+
+def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
+    try:
+        con.execute(sql)
+    except duckdb.Error as error:
+        raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
+
+
+def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Qualified name → `table` or `view`, of everything in this database."""
+    found = con.execute(
+        "select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database() "
+        "union all select schema_name || '.' || view_name, 'view' from duckdb_views() "
+        "where database_name = current_database() and not internal"
+    ).fetchall()
+    return dict(found)
+
+
+def _column_differences(con: duckdb.DuckDBPyConnection, model: Model) -> str:
+    """What the header says and the database does not, or the other way round; empty where they agree."""
+    real = [
+        (name, kind.lower())
+        for name, kind in con.execute(
+            "select column_name, data_type from duckdb_columns() where database_name = current_database() "
+            "and schema_name = ? and table_name = ? order by column_index",
+            [model.schema, model.name],
+        ).fetchall()
+    ]
+    said = [(column.name, column.type.lower()) for column in model.columns]
+    if real == said:
+        return ""
+    told = [f"{name} {kind} is not in the header" for name, kind in real if name not in dict(said)]
+    told += [f"{name} does not exist" for name, _ in said if name not in dict(real)]
+    told += [f"{name} is {dict(real)[name]}, not {kind}" for name, kind in said if dict(real).get(name, kind) != kind]
+    return "; ".join(told) or f"the order is {', '.join(name for name, _ in real)}"
+
+
+def _require_honest(model: Model, differences: str) -> None:
+    if differences:
+        raise ModelError(f"{model.file}: the header does not say what the SQL makes: {differences}")
+
+
+def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    """Meaning and unit of each relation and column into the catalogue; only where they are not there yet."""
+    there = dict(
+        con.execute(
+            "select schema_name || '.' || table_name || '.' || column_name, comment from duckdb_columns() "
+            "where database_name = current_database() union all "
+            "select schema_name || '.' || table_name, comment from duckdb_tables() "
+            "where database_name = current_database() union all "
+            "select schema_name || '.' || view_name, comment from duckdb_views() "
+            "where database_name = current_database() and not internal"
+        ).fetchall()
+    )
+    for model in models:
+        name = quoted_relation(model.relation)
+        if there.get(model.relation) != model.comment:
+            con.execute(f"comment on {'table' if model.is_table else 'view'} {name} is {_literal(model.comment)}")
+        for column in model.columns:
+            if there.get(f"{model.relation}.{column.name}") != column.comment:
+                con.execute(f"comment on column {name}.{quoted(column.name)} is {_literal(column.comment)}")
+
+
+def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
+    try:
+        cursor = con.execute(
+            f"select count(*) over () as failing, * from (\n{check.sql}\n) limit {SAMPLE_ROWS}"  # noqa: S608 - our own file
+        )
+        names = [column[0] for column in cursor.description or ()][1:]
+        found = cursor.fetchall()
+    except duckdb.Error as error:
+        raise ModelError(f"{check.file}: DuckDB refuses it: {error}") from error
+    if not found:
+        return CheckResult(check.name, check.severity, 0, None)
+    told = (", ".join(f"{name}={value}" for name, value in zip(names, row[1:], strict=True)) for row in found)
+    return CheckResult(check.name, check.severity, int(found[0][0]), " · ".join(told))
+
+
+def _literal(text: str) -> str:
+    """A comment's text; `comment on` takes no parameters, and the text comes from our own files."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,309 @@
+"""Reads the files of `dbt_like_sql`: header, statement, what it reads, and the order in which views can be made.
+
+A file is one statement (`create table if not exists` in `tables/`, a bare `select` elsewhere) below a header:
+
+    -- name: marts.daily_energy          schema and name, as the path says
+    -- meaning: one sentence
+    -- grain: what one row is
+    -- key: system_id, day               columns that are unique together; `none` where nothing is
+    -- key checked by: some_check        only where a check proves the key cheaper than `group by` does
+    -- null: what NULL means
+    -- materialized: table               only where a view would be too slow; every build makes it anew
+    -- columns:
+    --   system_id | varchar | - | meaning          name | type | unit or - | meaning, in the order of the select
+
+A check has `name` (`checks.<stem>`), `meaning`, `severity` (structural or plausibility) and `failing row` (what one is).
+A longer text goes on in lines indented by three blanks. No database is asked here: whether columns and keys are as the
+header says is found out when the models are built and checked.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from hem_etl.errors import ModelError
+from hem_etl.vocabulary import Severity
+
+SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks"}
+"""Folder → schema. `checks` makes no relation."""
+
+VIEW_SCHEMAS: Final = ("staging", "marts")
+SEVERITIES: Final = {"structural": Severity.ERROR, "plausibility": Severity.WARNING}
+
+_MODEL_LABELS: Final = ("name", "meaning", "grain", "key", "key checked by", "null", "materialized", "columns")
+_CHECK_LABELS: Final = ("name", "meaning", "severity", "failing row")
+_OPTIONAL_LABELS: Final = ("key checked by", "materialized")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One line of a header's `columns`. `unit` is `-` where there is none."""
+
+    name: str
+    type: str
+    unit: str
+    meaning: str
+
+    @property
+    def comment(self) -> str:
+        return self.meaning if self.unit == "-" else f"{self.meaning} [{self.unit}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One file of `tables`, `staging` or `marts`: its header and its statement."""
+
+    schema: str
+    name: str
+    file: str
+    meaning: str
+    grain: str
+    key: tuple[str, ...]
+    key_checked_by: str | None
+    null: str
+    is_table: bool
+    columns: tuple[Column, ...]
+    sql: str
+    references: tuple[str, ...]
+    """Qualified names of the relations that the statement reads, sorted."""
+
+    @property
+    def relation(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def comment(self) -> str:
+        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A query that must return no rows: a file of `checks`, or the key that a header states."""
+
+    name: str
+    file: str
+    meaning: str
+    severity: Severity
+    failing_row: str
+    sql: str
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Everything in the folder. `tables` by name, `views` in an order in which they can be built, `checks` by name."""
+
+    tables: tuple[Model, ...]
+    views: tuple[Model, ...]
+    checks: tuple[Check, ...]
+
+    def model(self, relation: str) -> Model:
+        """The model of a qualified name (`marts.daily_energy`); ModelError where there is none."""
+        for model in (*self.tables, *self.views):
+            if model.relation == relation:
+                return model
+        raise ModelError(f"there is no SQL model {relation!r}: take one of {', '.join(map(_relation, self.views))}")
+
+    def check(self, name: str) -> Check:
+        """The check of a name; ModelError where there is none."""
+        for check in self.checks:
+            if check.name == name:
+                return check
+        raise ModelError(f"there is no SQL check {name!r}: take one of {', '.join(c.name for c in self.checks)}")
+
+    def upstream(self, relation: str) -> list[str]:
+        """Every relation that the model reads, directly or through others: tables first, each after what it reads."""
+        wanted, found = [relation], set[str]()
+        while wanted:
+            fresh = [name for name in self.model(wanted.pop()).references if name not in found]
+            found.update(fresh)
+            wanted.extend(fresh)
+        return [model.relation for model in (*self.tables, *self.views) if model.relation in found]
+
+
+def load_models(folder: Path | None = None) -> Models:
+    """Read, verify and order every model. ModelError names the file that is wrong and what is wrong with it."""
+    root = folder or default_folder()
+    if not root.is_dir():
+        raise ModelError(f"there are no SQL models in {root}: install hem_etl again")
+    models = {
+        model.relation: model
+        for name in ("tables", *VIEW_SCHEMAS)
+        for model in (_read_model(root, path) for path in sorted((root / name).glob("*.sql")))
+    }
+    checks = [_read_check(root, path) for path in sorted((root / "checks").glob("*.sql"))]
+    readers: list[Model | Check] = [*models.values(), *checks]
+    for reader in readers:
+        _require_known_references(reader, models)
+    keys = [_key_check(model) for model in models.values() if model.key and not model.key_checked_by]
+    _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
+    return Models(
+        tables=tuple(model for model in models.values() if model.schema == "core"),
+        views=tuple(_ordered(models)),
+        checks=tuple(sorted((*checks, *keys), key=lambda check: check.name)),
+    )
+
+
+def default_folder() -> Path:
+    """The copy inside the installed package, else the repository's folder beside the package."""
+    package = Path(__file__).resolve().parent.parent
+    packaged = package / "dbt_like_sql"
+    return packaged if packaged.is_dir() else package.parent / "dbt_like_sql"
+
+
+# --- reading files ---------------------------------------------------------------------------------------------------
+
+
+def _read_model(root: Path, path: Path) -> Model:
+    file, schema = _file_and_schema(root, path)
+    header, sql = _header_and_sql(file, path.read_text(encoding="utf-8"), _MODEL_LABELS)
+    _require_name(file, header, f"{schema}.{path.stem}")
+    columns = tuple(_column(file, line) for line in header["columns"].splitlines())
+    names = [column.name for column in columns]
+    key = () if header["key"] == "none" else tuple(part.strip() for part in header["key"].split(","))
+    if strangers := [part for part in key if part not in names]:
+        raise ModelError(f"{file}: the key names columns that the header does not list: {', '.join(strangers)}")
+    if header.get("materialized", "table") != "table":
+        raise ModelError(f"{file}: `materialized` can only be `table`; leave the line out for a view")
+    return Model(
+        schema=schema,
+        name=path.stem,
+        file=file,
+        meaning=header["meaning"],
+        grain=header["grain"],
+        key=key,
+        key_checked_by=header.get("key checked by"),
+        null=header["null"],
+        is_table=schema == "core" or "materialized" in header,
+        columns=columns,
+        sql=sql,
+        references=() if schema == "core" else _references(file, sql),
+    )
+
+
+def _read_check(root: Path, path: Path) -> Check:
+    file, schema = _file_and_schema(root, path)
+    header, sql = _header_and_sql(file, path.read_text(encoding="utf-8"), _CHECK_LABELS)
+    _require_name(file, header, f"{schema}.{path.stem}")
+    if header["severity"] not in SEVERITIES:
+        raise ModelError(f"{file}: severity {header['severity']!r} is neither structural nor plausibility")
+    return Check(
+        name=path.stem,
+        file=file,
+        meaning=header["meaning"],
+        severity=SEVERITIES[header["severity"]],
+        failing_row=header["failing row"],
+        sql=sql,
+        references=_references(file, sql),
+    )
+
+
+def _key_check(model: Model) -> Check:
+    columns = ", ".join(map(quoted, model.key))
+    return Check(
+        name=f"{model.schema}_{model.name}_key",
+        file=model.file,
+        meaning=f"{model.relation}: {', '.join(model.key)} is unique.",
+        severity=Severity.ERROR,
+        failing_row="a key that stands in more than one row",
+        sql=f"select {columns}, count(*) as copies\nfrom {quoted_relation(model.relation)}\n"
+        f"group by {columns}\nhaving count(*) > 1",
+        references=(model.relation,),
+    )
+
+
+def _header_and_sql(file: str, text: str, labels: Sequence[str]) -> tuple[dict[str, str], str]:
+    """The header's parts by label (columns: one line each) and the statement below it."""
+    lines = text.splitlines()
+    end = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
+    header: dict[str, str] = {}
+    label = ""
+    for line in lines[:end]:
+        said = line[2:]
+        start = said.strip().split(":", 1)
+        if not said.startswith("   ") and len(start) == 2 and start[0] in labels and start[0] not in header:
+            label = start[0]
+            header[label] = start[1].strip()
+        elif label and said.startswith("   "):
+            header[label] = f"{header[label]}{chr(10) if label == 'columns' else ' '}{said.strip()}".strip()
+        else:
+            raise ModelError(f"{file}: cannot read the header's line {line!r}; its labels are {', '.join(labels)}")
+    if missing := [name for name in labels if not header.get(name) and name not in _OPTIONAL_LABELS]:
+        raise ModelError(f"{file}: the header does not say: {', '.join(missing)}")
+    sql = "\n".join(lines[end:]).strip().removesuffix(";").rstrip()
+    if not sql:
+        raise ModelError(f"{file}: there is no statement below the header")
+    return header, sql
+
+
+def _column(file: str, line: str) -> Column:
+    parts = [part.strip() for part in line.split("|", 3)]
+    if len(parts) != 4 or not all(parts):
+        raise ModelError(f"{file}: a column's line is `name | type | unit or - | meaning`, not {line!r}")
+    return Column(*parts)
+
+
+def _file_and_schema(root: Path, path: Path) -> tuple[str, str]:
+    return path.relative_to(root.parent).as_posix(), SCHEMAS[path.parent.name]
+
+
+def _require_name(file: str, header: Mapping[str, str], expected: str) -> None:
+    if header["name"] != expected:
+        raise ModelError(f"{file}: the header says name {header['name']!r}, the path says {expected!r}")
+
+
+# --- references and order --------------------------------------------------------------------------------------------
+
+
+def _references(file: str, sql: str) -> tuple[str, ...]:
+    """The relations that a statement reads, its own named steps left out."""
+    try:
+        statements = [parsed for parsed in sqlglot.parse(sql, read="duckdb") if parsed is not None]
+    except SqlglotError as error:
+        raise ModelError(f"{file}: cannot be parsed: {error}") from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise ModelError(f"{file}: must hold exactly one select")
+    steps = {step.alias for step in statements[0].find_all(exp.CTE)}
+    tables = [table for table in statements[0].find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    return tuple(sorted({f"{t.db}.{t.name}" if t.db else t.name for t in tables if t.db or t.name not in steps}))
+
+
+def _require_known_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
+    if unknown := [name for name in reader.references if name not in models]:
+        raise ModelError(f"{reader.file}: reads relations that are no SQL model: {', '.join(unknown)}")
+
+
+def _require_proved_keys(models: Iterable[Model], written: set[str], generated: set[str]) -> None:
+    if twice := written & generated:
+        raise ModelError(f"checks/{min(twice)}.sql: the name is taken by the key check that a model's header makes")
+    for model in models:
+        if model.key_checked_by and model.key_checked_by not in written:
+            raise ModelError(f"{model.file}: its key is said to be checked by {model.key_checked_by!r}: no such check")
+
+
+def _ordered(models: Mapping[str, Model]) -> Iterator[Model]:
+    """Views, each after what it reads; by name where the SQL leaves it open."""
+    views = {name: model for name, model in models.items() if model.schema != "core"}
+    sorter = TopologicalSorter({name: [r for r in views[name].references if r in views] for name in sorted(views)})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise ModelError(f"SQL models read each other in a circle: {' → '.join(reversed(error.args[1]))}") from error
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        yield from (views[name] for name in ready)
+        sorter.done(*ready)
+
+
+def quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def quoted_relation(relation: str) -> str:
+    return ".".join(map(quoted, relation.split(".", 1)))

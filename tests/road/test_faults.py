@@ -1,0 +1,152 @@
+"""Everything that can go wrong goes wrong: each system-day gets its outcome, healthy ones are right, a later run repairs."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import pytest
+from world import World
+
+from hem_etl.simulator import Faults
+from hem_etl.vocabulary import FLOWS
+
+START, END = "2026-11-03", "2026-11-12"
+
+OUTCOME_OF_FAULT = {
+    None: {"loaded", "unavailable", "before_installation"},
+    "relink": {"relink_needed"},
+    "forbidden": {"forbidden"},
+    "vanish": {"gone", "loaded", "unavailable"},
+    "unsupported": {"unsupported"},
+    "before_installation": {"before_installation"},
+    "bad_query": {"refused"},
+    "lying_404": {"refused"},
+    "unreadable": {"unreadable"},
+    "bad_points": {"loaded"},
+    "vanished_series": {"loaded"},
+    "outage": {"unreachable"},
+}
+
+
+def ledger(world: World) -> dict[tuple[str, str], dict[str, object]]:
+    rows = world.sql("from core.load").iter_rows(named=True)
+    return {(row["system_id"], row["interval"]): row for row in rows}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_with_every_fault_on_the_run_ends_and_every_interval_has_its_outcome(world: World, seed: int) -> None:
+    world.simulator.faults = Faults.all(seed)
+    report = world.run(START, END)
+    faults, rows = world.simulator.faults, ledger(world)
+    assert report.exit_code == 3
+    assert len(rows) == 18 * 11
+    for (system_id, interval), row in rows.items():
+        fault = faults.describe(system_id, interval)
+        assert row["outcome"] in OUTCOME_OF_FAULT[fault], (fault, row)
+        assert row["outcome"] in ("loaded", "unavailable") or row["detail"], row
+    healthy_are_right(world)
+    assert Counter(str(row["outcome"]) for row in rows.values()) == report.outcomes
+    assert {item["outcome"] for item in report.failed} <= {"unreachable", "unreadable", "refused"}
+
+
+def healthy_are_right(world: World) -> None:
+    checked = 0
+    for row in world.sql("from marts.daily_energy").iter_rows(named=True):
+        fault = world.simulator.faults.describe(row["system_id"], str(row["day"]))
+        if row["outcome"] != "loaded" or fault in ("bad_points", "vanished_series"):
+            continue
+        truth = world.simulator.truth_day(row["system_id"], row["day"], as_of=world.now)
+        for flow in FLOWS:
+            kwh = truth.metrics[flow].kwh
+            assert row[f"{flow}_kwh"] == (None if kwh is None else pytest.approx(kwh, rel=1e-9)), row
+        checked += 1
+    assert checked > 80
+
+
+def test_a_later_run_asks_for_exactly_what_is_due_and_repairs_it(world: World) -> None:
+    world.simulator.faults = Faults.all(1)
+    world.run(START, END)
+    before, faults = ledger(world), world.simulator.faults
+    world.simulator.faults = Faults.none()
+    world.simulator.ledger.clear()
+    world.run(START, END)
+    requests = set(world.simulator.ledger.statistics)
+    again = {"unreachable", "unreadable", "refused", "relink_needed", "forbidden", "gone"}
+    assert requests == {key for key, row in before.items() if row["outcome"] in again}
+    left = {key for key, row in ledger(world).items() if row["outcome"] not in ("loaded", "unavailable")}
+    finals = {key for key, row in before.items() if row["outcome"] in ("before_installation", "unsupported")}
+    assert left == finals
+    report = world.run(START, END, refresh=True)
+    assert report.exit_code == 0
+    for system_id, interval in finals:
+        home = world.simulator.fleet.by_id[system_id]
+        is_before = interval < str(home.installed_on)[: len(interval)]
+        assert (ledger(world)[system_id, interval]["outcome"] == "before_installation") == is_before
+    assert faults.describe(*next(iter(finals))) or finals
+    healthy_are_right(world)
+
+
+def test_a_blocked_system_is_probed_once_and_its_history_stays(world: World) -> None:
+    world.run("2026-11-03", "2026-11-05", months=False)
+    victim = world.simulator.fleet.homes[0].system_id
+    world.simulator.faults = Faults.pinned({victim: "relink"})
+    world.simulator.ledger.clear()
+    report = world.run("2026-11-03", "2026-11-08", months=False, refresh=True, systems=(victim,))
+    assert (report.exit_code, world.simulator.ledger.statistics[victim, "2026-11-08"]) == (0, 1)
+    assert world.simulator.ledger.statistics.total() == 1
+    rows = ledger(world)
+    assert {rows[victim, f"2026-11-0{day}"]["outcome"] for day in range(3, 9)} == {"relink_needed"}
+    assert rows[victim, "2026-11-04"]["detail"] == "not asked"
+    daily = world.sql(
+        f"select generation_kwh, outcome from marts.daily_energy where system_id = '{victim}' order by day"
+    )
+    assert [kwh is not None for kwh in daily["generation_kwh"]] == [True] * 3 + [False] * 3
+    health = world.sql(f"select needs_relink, relink_reason from marts.system_health where system_id = '{victim}'").row(
+        0
+    )
+    assert health[0] is True
+    assert health[1]
+    world.simulator.ledger.clear()
+    segments = len(world.road().landing.segments())
+    world.run("2026-11-03", "2026-11-08", months=False, systems=(victim,))
+    assert world.simulator.ledger.statistics.total() == 1
+    assert len(world.road().landing.segments()) <= segments + 2
+    world.simulator.faults = Faults.none()
+    world.run("2026-11-03", "2026-11-08", months=False, systems=(victim,))
+    assert {row["outcome"] for key, row in ledger(world).items() if key[0] == victim} == {"loaded"}
+
+
+def test_gone_is_said_only_when_everything_agrees(world: World) -> None:
+    world.run("2026-11-10", months=False)
+    liar, vanisher = (home.system_id for home in world.simulator.fleet.homes[:2])
+    world.simulator.faults = Faults.pinned({liar: "lying_404", vanisher: "vanish"})
+    world.simulator._asked[vanisher] = 99
+    report = world.run("2026-11-11", "2026-11-12", months=False, systems=(liar, vanisher))
+    rows = ledger(world)
+    assert rows[liar, "2026-11-11"]["outcome"] == "refused"
+    assert rows[vanisher, "2026-11-11"]["outcome"] == "gone"
+    assert report.exit_code == 3
+    gone = world.sql("select system_id from core.system where gone_at_utc is not null")
+    assert gone["system_id"].to_list() == [vanisher]
+    assert world.sql(f"select count(*) from core.reading where system_id = '{vanisher}'").item() > 0
+    world.simulator.ledger.clear()
+    world.run("2026-11-11", "2026-11-12", months=False)
+    assert world.simulator.ledger.statistics[vanisher, "2026-11-11"] == 0
+    world.simulator.faults = Faults.none()
+    world.run("2026-11-11", "2026-11-12", months=False)
+    assert ledger(world)[vanisher, "2026-11-11"]["outcome"] == "loaded"
+    assert world.sql("select count(*) from core.system where gone_at_utc is not null").item() == 0
+    history = world.sql(
+        f"select gone_at_utc is not null from core.system_history where system_id = '{vanisher}' order by valid_from_utc"
+    )
+    assert [row[0] for row in history.rows()] == [False, True, False]
+
+
+def test_a_list_that_fails_is_no_empty_fleet(world: World) -> None:
+    world.run("2026-11-10", months=False)
+    world.simulator.faults = Faults.parse("outage:0.0")
+    world.now = datetime(2026, 11, 22, 14, tzinfo=UTC)
+    fleet = world.simulator.fleet
+    world.simulator.fleet = type(fleet)(())
+    report = world.run("2026-11-10", months=False, refresh=True)
+    assert report.fleet_size == 18
+    assert world.sql("select count(*) from core.system").item() == 18

@@ -1,0 +1,106 @@
+"""A simulated world with its own clock, and the road through it."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+
+from hem_etl.enode.client import Connection, EnodeClient
+from hem_etl.pipeline import Request, Road, RunReport
+from hem_etl.settings import GivenSettings
+from hem_etl.simulator import Fleet, Simulator, make_fleet
+from hem_etl.warehouse import read, reading
+
+NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
+
+
+class World:
+    """A simulated fleet, a home directory, and a clock that only the test moves (waits take no time)."""
+
+    def __init__(self, home: Path, fleet: Fleet | None = None, now: datetime = NOW) -> None:
+        self.now = now
+        self.home = home
+        self.settings = GivenSettings(
+            HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret"
+        )
+        self.simulator = Simulator(fleet or make_fleet(18, today=now.date()), clock=self.clock)
+        self._monotonic = 0.0
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **parts: float) -> None:
+        self.now += timedelta(**parts)
+
+    def client(self, transport: Callable[[], httpx.BaseTransport] | None = None, url: str | None = None) -> EnodeClient:
+        assert self.settings.client_secret is not None
+        connection = Connection(
+            api_url=url or self.settings.api_url,
+            oauth_url=f"{url}/oauth2/token" if url else self.settings.oauth_url,
+            client_id="simulator",
+            client_secret=self.settings.client_secret,
+            retry_seconds=self.settings.retry_seconds,
+        )
+        return EnodeClient(
+            connection,
+            transport=transport or (None if url else self.simulator.transport),
+            clock=self.clock,
+            monotonic=lambda: self._monotonic,
+            sleep=self._sleep,
+        )
+
+    def road(self, client: EnodeClient | None = None) -> Road:
+        return Road(self.settings, client=client or self.client(), clock=self.clock)
+
+    def request(
+        self,
+        start: str | date,
+        end: str | date | None = None,
+        *,
+        refresh: bool = False,
+        months: bool = True,
+        systems: tuple[str, ...] = (),
+    ) -> Request:
+        """Local days `start`..`end` (default: the one day)."""
+        first = date.fromisoformat(str(start))
+        last = first if end is None else date.fromisoformat(str(end))
+        return Request(first, last, frozenset(systems), has_months=months, is_refresh=refresh)
+
+    def run(self, start: str | date, end: str | date | None = None, **options: Any) -> RunReport:
+        """One run in process; options as for `request`."""
+        with self.client() as client:
+            return self.road(client).run(self.request(start, end, **options))
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """Rows of the published file."""
+        with reading(self.settings.database) as connection:
+            return read(connection, query)
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Everything that is published, but for when it was loaded and checked, in an order that is always the same."""
+        with reading(self.settings.database) as connection:
+            names = read(
+                connection,
+                "select schema_name || '.' || table_name as name from duckdb_tables() "
+                "union select schema_name || '.' || view_name from duckdb_views() where schema_name in ('staging', 'marts') "
+                "order by name",
+            )["name"]
+            frames = {name: read(connection, f"from {name}") for name in names}
+        frames.pop("core.check_result")
+        frames.pop("core.loaded_segment")
+        return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
+
+    def _sleep(self, seconds: float) -> None:
+        self._monotonic += seconds
+
+
+def same_tables(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:
+    """Equal rows in every table and view; names the first that differs."""
+    assert one.keys() == other.keys()
+    for name, frame in one.items():
+        order = [column for column, kind in frame.schema.items() if not kind.is_nested()]
+        left, right = frame.sort(order), other[name].sort(order)
+        assert left.equals(right), f"{name} differs:\n{left}\n{right}"
