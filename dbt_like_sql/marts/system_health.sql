@@ -103,7 +103,8 @@ select
     system.vendor,
     known.timezone,
     complete.day as newest_complete_day,
-    greatest(newest_day.day - complete.day, 0) as lag_days,
+    -- greatest() alone would turn a missing day into 0
+    case when complete.day is not null then greatest(newest_day.day - complete.day, 0) end as lag_days,
     recent.loaded_days,
     recent.unavailable_days,
     recent.unreadable_days,

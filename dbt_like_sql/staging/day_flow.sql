@@ -28,7 +28,7 @@
 --   battery_discharge_due_hours | double | h | length of the day where it has or ought to have battery_discharge
 
 -- A day that is not loaded ought to have the flows of the system's newest loaded day before it, else of the first after
--- it; none where the outcome says that there is nothing to have.
+-- it; none where the outcome says that there is nothing to have. A loaded day that says nothing about a flow lacks it.
 with
 series as (
     select
@@ -57,12 +57,12 @@ loaded as (
         spine.day,
         spine.day_hours,
         not spine.is_loaded and spine.outcome in ('before_installation', 'unsupported', 'gone') as has_nothing,
-        series.generation_is_available,
-        series.consumption_is_available,
-        series.grid_import_is_available,
-        series.grid_export_is_available,
-        series.battery_charge_is_available,
-        series.battery_discharge_is_available,
+        coalesce(series.generation_is_available, case when spine.is_loaded then false end) as generation_is_available,
+        coalesce(series.consumption_is_available, case when spine.is_loaded then false end) as consumption_is_available,
+        coalesce(series.grid_import_is_available, case when spine.is_loaded then false end) as grid_import_is_available,
+        coalesce(series.grid_export_is_available, case when spine.is_loaded then false end) as grid_export_is_available,
+        coalesce(series.battery_charge_is_available, case when spine.is_loaded then false end) as battery_charge_is_available,
+        coalesce(series.battery_discharge_is_available, case when spine.is_loaded then false end) as battery_discharge_is_available,
         series.generation_minutes,
         series.consumption_minutes,
         series.grid_import_minutes,

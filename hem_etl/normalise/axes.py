@@ -24,8 +24,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED_STAMPS: Final = 300_000
 """Bound of the memo: about a thousand days of 288 stamps, some 30 MB."""
 
-_STAMP: Final = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)$"
-_TAIL: Final = r"^(?<fraction>\.\d+)?(?:[Zz]|(?<sign>[+-])(?<hours>\d{2}):?(?<minutes>\d{2}))$"
+_OFFSET: Final = r"(?:[Zz]|(?<sign>[+-])(?<hours>[01][0-9]|2[0-3]):?(?<minutes>[0-5][0-9]))$"
+_TAIL: Final = r"^(?<fraction>\.[0-9]+)?" + _OFFSET
+_STAMP: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]+)?" + _OFFSET
 _WALL_CLOCK_LENGTH: Final = len("2026-03-29T12:00:00")
 
 
@@ -54,9 +55,11 @@ class Calendar:
     def minutes(self) -> float:
         return (self.end - self.start) / MINUTE_US
 
-    def expected(self, resolution_minutes: int, until: int) -> int:
-        """Buckets that had ended at `until`."""
-        return expected_buckets(instant(self.start), instant(self.end), resolution_minutes, instant(until))
+
+@lru_cache(maxsize=4_096)
+def expected_of(calendar: Calendar, resolution_minutes: int, until: int) -> int:
+    """Buckets of the day that had ended at `until`; the same for every `until` after the day's end, so give that."""
+    return expected_buckets(instant(calendar.start), instant(calendar.end), resolution_minutes, instant(until))
 
 
 @lru_cache(maxsize=16_384)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.normalise.axes import MINUTE_US, Axes
+from hem_etl.normalise.axes import MINUTE_US, Axes, expected_of
 from hem_etl.normalise.content import day_hashes
 from hem_etl.normalise.envelopes import Envelope, absence_of, shown
 from hem_etl.normalise.findings import Finding, finding, zone_findings
@@ -226,7 +226,7 @@ def _sent(body_ix: int, day: Picked, envelope: Envelope, layout: Layout | None) 
         return (*facts, None, None, None, None, None, None, None)
     return (
         *facts,
-        axis.calendar.expected(axis.resolution_minutes, day.until),
+        expected_of(axis.calendar, axis.resolution_minutes, day.until),
         layout.sent[METRICS.index(envelope.metric)],
         axis.duplicates,
         axis.outside_day,

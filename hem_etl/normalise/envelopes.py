@@ -13,8 +13,8 @@ from typing import Any, Final
 from hem_etl.enode.wire import SeriesEnvelope, WireError, read_statistics
 from hem_etl.vocabulary import METRICS, SOC, WIRE_FLOWS, WIRE_SOC_SPELLINGS, Absence
 
-_DURATION: Final = re.compile(r"P(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
-_MISSING_SCOPE: Final = re.compile(r"missing_scope_([A-Za-z0-9_:.\-]+)")
+_DURATION: Final = re.compile(r"P(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?")
+_MISSING_SCOPE: Final = re.compile(r"missing_scope_([A-Za-z0-9_:.\-]*[A-Za-z0-9])")
 _WIRE_NAME_BY_FLOW: Final = {metric: name for name, metric in WIRE_FLOWS.items()}
 _LONGEST_TEXT: Final = 500
 

@@ -15,7 +15,7 @@ from hem_etl.normalise.axes import Axis, Calendar, with_local_time
 from hem_etl.normalise.picking import Picked
 from hem_etl.vocabulary import METRICS
 
-_Key = tuple[tuple[Axis | None, ...], int | None]
+_Key = tuple[tuple[Axis | None, ...], int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,10 +40,9 @@ def layouts_of(bodies: Sequence[Picked]) -> list[tuple[int, Layout]]:
         if picked.calendar is None or not picked.axes:
             continue
         axes = tuple(picked.axes.get(metric) for metric in METRICS)
-        until = picked.until if picked.until < picked.calendar.end else None
-        layout = known.get((axes, until))
+        layout = known.get((axes, picked.until))
         if layout is None:
-            layout = known[axes, until] = _layout(picked.calendar, axes, until, first_row)
+            layout = known[axes, picked.until] = _layout(picked.calendar, axes, picked.until, first_row)
             first_row += len(layout.rows)
         laid_out.append((body_ix, layout))
     return laid_out
@@ -74,8 +73,8 @@ def _repeated(values: Sequence[int], times: Sequence[int]) -> pl.Series:
     return pl.Series(values, dtype=pl.UInt32).repeat_by(counts).explode(empty_as_null=False)
 
 
-def _layout(calendar: Calendar, axes: tuple[Axis | None, ...], until: int | None, first_row: int) -> Layout:
-    ended = {axis: axis.ended(calendar.end if until is None else until) for axis in axes if axis is not None}
+def _layout(calendar: Calendar, axes: tuple[Axis | None, ...], until: int, first_row: int) -> Layout:
+    ended = {axis: axis.ended(until) for axis in axes if axis is not None}
     starts = {axis: axis.starts[:count] for axis, count in ended.items()}
     rows = max(starts.values(), key=len)
     if any(own != rows for own in starts.values()):

@@ -47,16 +47,14 @@ class Picked:
     calendar: Calendar | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    until: int = 0
+    """When it was fetched, but not later than the day's end: buckets that end later are left out."""
     envelopes: list[Envelope] = field(default_factory=list)
     axes: dict[str, Axis] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
     """Metric → where its values begin in the long column."""
     scales: dict[str, float] = field(default_factory=dict)
     """Metric → factor from the sent unit to ours."""
-
-    @property
-    def until(self) -> int:
-        return micros(self.body.fetched_at)
 
 
 class Values:
@@ -113,7 +111,7 @@ class Values:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No search for reference cycles meanwhile: parsed JSON has none, and looking for them costs a fifth of the time."""
+    """No search for reference cycles meanwhile: parsed JSON has none, and the search costs a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -136,6 +134,7 @@ def pick(body: Body, axes: Axes, values: Values) -> Picked:
     calendar = calendar_of(zone, body.interval.day)
     picked.calendar = calendar
     picked.starts_at, picked.ends_at = instant(calendar.start), instant(calendar.end)
+    picked.until = min(micros(body.fetched_at), calendar.end)
     if picked.zone_name is None:  # then the day is over when it is over everywhere
         picked.ends_at = body.interval.bounds_utc(LAST_ZONE_ON_EARTH)[1]
     if not available:

@@ -402,9 +402,11 @@ def _only(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
 
 def _only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Months:
     kept = months.months.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
-    first = pl.col("day").dt.month_start()
-    in_month = pl.struct("system_id", first.alias("day")).is_in(keys.select(pl.struct("system_id", "day")).to_series())
-    return replace(months, months=kept, reported=months.reported.filter(in_month))
+    month = pl.col("day").dt.month_start()
+    reported = months.reported.join(
+        keys, left_on=["system_id", month], right_on=["system_id", "day"], how="semi", maintain_order="left"
+    )
+    return replace(months, months=kept, reported=reported)
 
 
 def _rounds(looks: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:

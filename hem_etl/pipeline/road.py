@@ -327,7 +327,8 @@ class Road:
             "sample": pl.String(),
             "at_utc": pl.Datetime("us"),
         }
-        writer.append("core.check_result", pl.DataFrame(rows, schema=schema, orient="row"))
+        told = pl.DataFrame(rows, schema=schema, orient="row")
+        writer.replace("core.check_result", told, keys=told.select("check_name", "at_utc"))
         return results
 
     def _now_utc(self) -> datetime:

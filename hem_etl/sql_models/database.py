@@ -1,7 +1,6 @@
-"""Makes the models in a DuckDB file: tables, views, catalogue comments; compares headers with what is there; runs checks.
+"""Makes the models in a DuckDB file: tables, views, comments; compares headers with what is there; runs checks.
 
-Nothing here knows what a model means, where the file is or when to build: that is the road's and the warehouse's business.
-No statement's result stays unread, and no result depends on the session's time zone.
+Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
 
 from collections.abc import Iterable, Iterator
@@ -102,8 +101,9 @@ def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
 def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Qualified name → `table` or `view`, of everything in this database."""
     found = con.execute(
-        "select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database() "
-        "union all select schema_name || '.' || view_name, 'view' from duckdb_views() "
+        "select schema_name || '.' || table_name, 'table' from duckdb_tables() "
+        "where database_name = current_database() union all "
+        "select schema_name || '.' || view_name, 'view' from duckdb_views() "
         "where database_name = current_database() and not internal"
     ).fetchall()
     return dict(found)

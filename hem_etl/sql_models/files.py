@@ -12,7 +12,7 @@ A file is one statement (`create table if not exists` in `tables/`, a bare `sele
     -- columns:
     --   system_id | varchar | - | meaning          name | type | unit or - | meaning, in the order of the select
 
-A check has `name` (`checks.<stem>`), `meaning`, `severity` (structural or plausibility) and `failing row` (what one is).
+A check has `name` (`checks.<stem>`), `meaning`, `severity` (structural or plausibility) and `failing row` (what it is).
 A longer text goes on in lines indented by three blanks. No database is asked here: whether columns and keys are as the
 header says is found out when the models are built and checked.
 """
@@ -108,7 +108,9 @@ class Models:
         for model in (*self.tables, *self.views):
             if model.relation == relation:
                 return model
-        raise ModelError(f"there is no SQL model {relation!r}: take one of {', '.join(map(_relation, self.views))}")
+        raise ModelError(
+            f"there is no SQL model {relation!r}: take one of {', '.join(model.relation for model in self.views)}"
+        )
 
     def check(self, name: str) -> Check:
         """The check of a name; ModelError where there is none."""

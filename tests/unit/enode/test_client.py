@@ -2,8 +2,11 @@
 
 import gzip
 import logging
+import threading
+import tracemalloc
 from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -26,11 +29,9 @@ class Chunks(httpx.SyncByteStream):
     def __init__(self, body: bytes, size: int = 1000) -> None:
         self.body = body
         self.size = size
-        self.sent = 0
 
     def __iter__(self) -> Any:
         for start in range(0, len(self.body), self.size):
-            self.sent += 1
             yield self.body[start : start + self.size]
 
 
@@ -243,6 +244,28 @@ def test_a_monstrous_retry_after_is_survived(connect: Connect, enode: Any) -> No
     assert (answer.outcome, answer.attempts) == (Outcome.UNREACHABLE, 1)
 
 
+def test_a_system_never_has_two_requests_in_flight(connect: Connect, enode: Any) -> None:
+    lock = threading.Lock()
+    in_flight: list[str] = []
+    overlaps: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        with lock:
+            overlaps.extend({request.url.path}.intersection(in_flight))
+            in_flight.append(request.url.path)
+        threading.Event().wait(0.002)  # long enough for the others to come
+        with lock:
+            in_flight.remove(request.url.path)
+        return httpx.Response(200, content=BODY)
+
+    enode.script = [answer]
+    client = connect()
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(client.fetch_system, ["home-1", "home-2"] * 16))
+    assert {answer.outcome for answer in answers} == {None}
+    assert overlaps == []
+
+
 # --- 401 and 403 -----------------------------------------------------------------------------------------------------
 
 
@@ -387,11 +410,19 @@ def test_a_body_up_to_the_cap_is_read_and_one_byte_more_is_not(connect: Connect,
 
 
 def test_a_compressed_bomb_is_not_unpacked(connect: Connect, enode: Any) -> None:
-    stream = Chunks(gzip.compress(b"\0" * 50_000_000), size=4096)
-    enode.script = [lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream)]
-    answer = connect(max_body_bytes=100_000).fetch_system("home-1")
+    bomb = gzip.compress(b"\0" * 30_000_000)
+    enode.script = [
+        lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Chunks(bomb, size=len(bomb)))
+    ]
+    client = connect(max_body_bytes=100_000)
+    tracemalloc.start()
+    try:
+        answer = client.fetch_system("home-1")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
     assert answer.outcome is Outcome.UNREADABLE
-    assert stream.sent == 1
+    assert peak_bytes < 3_000_000
 
 
 def test_gzip_of_several_members_is_read_whole(connect: Connect, enode: Any) -> None:
@@ -442,6 +473,8 @@ def test_no_secret_shows_in_logs_exceptions_answers_or_reprs(
     given_up = client.fetch_statistics("home-1", "2026-03-29")
     enode.script = [page("a", after="cursor"), httpx.Response(500, content=echo.encode())]
     pages = list(client.fetch_list("systems", "user-77"))
+    enode.script = [httpx.ReadError(f"reset while sending {secret} to https://host.test/x?after=1")]
+    reset = client.fetch_statistics("home-1", "2026-03-29")
     enode.script = [problem(401, echo)]
     with pytest.raises(AccessError) as on_api:
         client.fetch_system("home-1")
@@ -450,13 +483,13 @@ def test_no_secret_shows_in_logs_exceptions_answers_or_reprs(
         client.fetch_system("home-1")
     enode.token_script = [httpx.ConnectError(f"cannot connect with {secret}")]
     silent = client.fetch_system("home-1")
-    answers = [refused, given_up, pages[-1], silent]
-    assert [a.outcome for a in answers] == [Outcome.REFUSED, *[Outcome.UNREACHABLE] * 3]
+    answers = [refused, given_up, pages[-1], reset, silent]
+    assert [a.outcome for a in answers] == [Outcome.REFUSED, *[Outcome.UNREACHABLE] * 4]
     shown += [str(a.detail) for a in answers]
     shown += [str(on_api.value), str(on_token.value)]
     records = [record.getMessage() for record in caplog.records]
     assert len(records) > 20
-    assert [text for text in shown for word in never if word in text] == []
+    assert [text for text in shown for word in [*never, "after="] if word in text] == []
     assert [text for text in records for word in never_logged if word in text] == []
     connection = Connection("https://api.test", "https://oauth.test/t", "the-client", SecretStr(secret))
     assert secret not in repr(connection)

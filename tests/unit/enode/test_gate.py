@@ -112,15 +112,26 @@ def test_a_closed_system_opens_by_itself_and_closing_never_shortens(time: Any) -
     assert gate.closed_seconds("home-1") == 0
 
 
+class WatchedGate(Gate):
+    """Tells when somebody has found that there is nothing for him: he waits as soon as he lets go of the lock."""
+
+    def __init__(self, max_in_flight: int) -> None:
+        self.found_closed = threading.Semaphore(0)
+        super().__init__(max_in_flight)
+
+    @property
+    def is_stopped(self) -> bool:
+        self.found_closed.release()
+        return super().is_stopped
+
+
 def test_stop_wakes_whoever_waits_for_anything() -> None:
-    gate = Gate(1)
-    in_pause, ended = threading.Event(), threading.Event()
+    gate = WatchedGate(1)
+    holds, ended = threading.Event(), threading.Event()
     caught: list[str] = []
-    began = threading.Barrier(4)
 
     def expect_stop(name: str, work: Callable[[], Any]) -> threading.Thread:
         def run() -> None:
-            began.wait(SOON)
             try:
                 work()
             except Stopped:
@@ -137,18 +148,19 @@ def test_stop_wakes_whoever_waits_for_anything() -> None:
             pass
 
     def hold_everything() -> None:
-        with gate.slot(), gate.only_look_at("home-1"):
-            in_pause.set()
-            ended.wait(SOON)
+        with gate.only_look_at("home-1"), gate.slot():
+            holds.set()
+            ended.wait()
 
     holder = in_thread(hold_everything)
-    assert in_pause.wait(SOON)
+    assert holds.wait(SOON)
     threads = [
         expect_stop("pause", lambda: gate.pause(1e6)),
         expect_stop("slot", wait_for_slot),
         expect_stop("system", wait_for_system),
     ]
-    began.wait(SOON)
+    for _ in ("slot", "system"):
+        assert gate.found_closed.acquire(timeout=SOON)
     gate.stop()
     for thread in threads:
         thread.join(SOON)

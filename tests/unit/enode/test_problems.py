@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hem_etl.enode.problems import classify, one_line
@@ -160,6 +160,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert one_line(text) == text or "secret is out" in text
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=500), st.binary(max_size=500), st.integers(100, 599))
 def test_whatever_comes_the_detail_is_one_short_printable_line(text: str, raw: bytes, status: int) -> None:
     for sent in (raw, json.dumps({"title": text}).encode()):
@@ -169,3 +170,9 @@ def test_whatever_comes_the_detail_is_one_short_printable_line(text: str, raw: b
 
 def test_a_secret_that_the_cut_would_split_is_gone_too() -> None:
     assert "hidden" not in one_line("x" * 195 + " hidden-secret", ["hidden-secret"])
+
+
+def test_a_long_text_is_cut_to_two_hundred_characters() -> None:
+    detail = classify(400, body(title="word " * 100), "day")[1] or ""
+    assert len(detail) == 200
+    assert detail.endswith("…")

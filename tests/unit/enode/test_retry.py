@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hem_etl.enode.retry import retry_after_seconds, wait_before_next
@@ -22,6 +22,7 @@ def wait(
     return wait_before_next(tries, elapsed, retry_after_seconds=asked, budget_seconds=budget, jitter=jitter, **most)
 
 
+@settings(deadline=None, max_examples=50)
 @given(tries=st.integers(1, 7), jitter=st.floats(0, 1, exclude_max=True))
 def test_each_wait_doubles_and_is_spread_by_half_to_both_sides(tries: int, jitter: float) -> None:
     middle = 0.5 * 2 ** (tries - 1)
@@ -30,6 +31,7 @@ def test_each_wait_doubles_and_is_spread_by_half_to_both_sides(tries: int, jitte
     assert min(60.0, middle * 0.5) <= seconds <= min(60.0, middle * 1.5)
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     tries=st.integers(1, 4),
     elapsed=st.floats(0, 1e6),
@@ -42,6 +44,7 @@ def test_nobody_is_given_up_before_five_tries(tries: int, elapsed: float, asked:
     assert seconds >= (asked or 0.0)
 
 
+@settings(deadline=None, max_examples=50)
 @given(tries=st.integers(5, 5000), elapsed=st.floats(0, 1e6), asked=st.none() | st.floats(0, 1e9))
 def test_from_the_fifth_try_on_no_wait_ends_past_the_budget(tries: int, elapsed: float, asked: float | None) -> None:
     seconds = wait(tries, elapsed, asked, most_tries=None)

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
 from hem_etl.enode.client import EnodeClient
+from hem_etl.enode.token import Token
 from hem_etl.errors import AccessError
 from hem_etl.vocabulary import Outcome
 
@@ -42,6 +43,15 @@ def test_sixteen_threads_that_see_one_token_refused_renew_it_once(connect: Conne
     assert {(answer.outcome, answer.attempts) for answer in answers} == {(None, 2)}
     assert len(enode.token_requests) == 2
     assert enode.tokens_sent.count("token-2") == THREADS
+
+
+def test_a_token_that_another_thread_fetched_is_not_this_attempts_own(connect: Connect, enode: Any) -> None:
+    """So a 401 to it is not final: it may have been revoked in between."""
+    client = connect()
+    flight: Future[Token] = Future()
+    flight.set_result(Token("of-another", 1e9))
+    client._tokens._flight = flight
+    assert client._tokens.current() == ("of-another", False)
 
 
 def test_threads_that_wait_for_a_flight_share_its_failure(connect: Connect, enode: Any) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hem_etl.enode.wire import (
@@ -246,6 +246,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(deadline=None, max_examples=50)
 @given(ANYTHING)
 def test_whatever_comes_is_read_or_a_wire_error(sent: Any) -> None:
     body = json.dumps(sent).encode()

@@ -1,0 +1,120 @@
+-- Two homes in Kolkata (no clock changes) over three settled days of March 2026, quarter-hour readings that never change:
+-- 2 kW produced, 1 kW used, 0.5 kW drawn, 1.5 kW fed in; home b has no battery.
+insert into core.system (system_id, user_id, vendor, timezone, is_reachable, first_seen_utc)
+values
+    ('a', 'ann', 'TESLA', 'Asia/Kolkata', true, '2026-03-01'),
+    ('b', 'bob', 'SMA', 'Asia/Kolkata', true, '2026-03-01');
+
+insert into core.system_history (system_id, vendor, timezone, valid_from_utc, valid_to_utc)
+values
+    ('a', 'TESLA', null, '2026-03-01', '2026-03-02'),
+    ('a', 'TESLA', 'Asia/Kolkata', '2026-03-02', null),
+    ('b', 'SMA', 'Asia/Kolkata', '2026-03-01', null);
+
+insert into core.load (
+    system_id, interval, interval_kind, day, outcome, http_status, fetched_at_utc, attempts, loaded_at_utc,
+    payload_sha256, version, state, answered_at_utc, ends_at_utc, timezone
+)
+select
+    system.system_id, strftime(local_day.day, '%Y-%m-%d'), 'day', local_day.day, 'loaded', 200,
+    local_day.end_utc + interval 8 day, 1, local_day.end_utc + interval 8 day, 'sha', 1, 'settled',
+    local_day.end_utc + interval 8 day, local_day.end_utc, 'Asia/Kolkata'
+from core.system as system
+cross join core.local_day as local_day
+where local_day.day <= '2026-03-03'
+union all
+select
+    system_id, '2026-03', 'month', '2026-03-01', 'loaded', 200, '2026-03-11', 1, '2026-03-11', 'sha', 1, 'open',
+    '2026-03-11', '2026-03-31 18:30', 'Asia/Kolkata'
+from core.system;
+
+insert into core.reading
+select
+    load.system_id, load.day, quarter.start_utc, quarter.start_utc + interval 330 minute, 330, 2, 1, 0.5, 1.5,
+    case when load.system_id = 'a' then 0 end, case when load.system_id = 'a' then 0 end,
+    case when load.system_id = 'a' then 80 end
+from core.load as load
+inner join core.local_day as local_day on local_day.day = load.day
+cross join unnest(
+    generate_series(local_day.start_utc, local_day.end_utc - interval 15 minute, interval 15 minute)
+) as quarter (start_utc)
+where load.interval_kind = 'day';
+
+insert into core.interval_15min
+select
+    system_id, day, start_utc, start_local, utc_offset_minutes,
+    generation_kw,
+    consumption_kw,
+    grid_import_kw,
+    grid_export_kw,
+    battery_charge_kw,
+    battery_discharge_kw,
+    generation_kw / 4,
+    consumption_kw / 4,
+    grid_import_kw / 4,
+    grid_export_kw / 4,
+    battery_charge_kw / 4,
+    battery_discharge_kw / 4,
+    case when generation_kw is not null then 15 end,
+    case when consumption_kw is not null then 15 end,
+    case when grid_import_kw is not null then 15 end,
+    case when grid_export_kw is not null then 15 end,
+    case when battery_charge_kw is not null then 15 end,
+    case when battery_discharge_kw is not null then 15 end,
+    soc_pct,
+    (generation_kw + grid_import_kw + battery_discharge_kw) / 4,
+    (consumption_kw + grid_export_kw + battery_charge_kw) / 4
+from core.reading;
+
+insert into core.series (
+    system_id, day, metric, is_known, is_available, reason, absence, unit, sampling_mode, timezone, resolution_minutes,
+    expected_buckets, sent_buckets, valid_buckets, null_buckets, missing_buckets, duplicate_buckets,
+    outside_day_buckets, off_grid_buckets, offset_mismatch_buckets, negative_buckets, over_limit_buckets,
+    unreadable_buckets, valid_hours
+)
+select
+    load.system_id, load.day, known.metric, true, true, null, null, 'kW', 'bucketed', 'Asia/Kolkata', 15, 96, 96, 96,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 24
+from core.load as load
+cross join unnest(
+    ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge', 'soc']
+) as known (metric)
+where load.interval_kind = 'day' and (load.system_id = 'a' or known.metric not in ('battery_charge', 'battery_discharge', 'soc'))
+union all
+select
+    load.system_id, load.day, known.metric, true, false, 'No data available', 'no_data', null, null, null, null, null,
+    null, null, null, null, null, null, null, null, null, null, null, null
+from core.load as load
+cross join unnest(['battery_charge', 'battery_discharge', 'soc']) as known (metric)
+where load.interval_kind = 'day' and load.system_id = 'b';
+
+insert into core.reported_day
+select
+    system_id, day,
+    sum(generation_kwh),
+    sum(consumption_kwh),
+    sum(grid_import_kwh),
+    sum(grid_export_kwh),
+    sum(battery_charge_kwh),
+    sum(battery_discharge_kwh),
+    '2026-03-11'
+from core.interval_15min
+group by system_id, day;
+
+insert into core.day_version
+select
+    system_id, day, 1, 'sha', 'content', '2026-03-11', true, false,
+    sum(generation_kwh),
+    sum(consumption_kwh),
+    sum(grid_import_kwh),
+    sum(grid_export_kwh),
+    sum(battery_charge_kwh),
+    sum(battery_discharge_kwh),
+    case when count(generation_kwh) > 0 then 1 end,
+    case when count(consumption_kwh) > 0 then 1 end,
+    case when count(grid_import_kwh) > 0 then 1 end,
+    case when count(grid_export_kwh) > 0 then 1 end,
+    case when count(battery_charge_kwh) > 0 then 1 end,
+    case when count(battery_discharge_kwh) > 0 then 1 end
+from core.interval_15min
+group by system_id, day;

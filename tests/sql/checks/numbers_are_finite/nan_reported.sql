@@ -1,0 +1,1 @@
+update core.reported_day set generation_kwh = 'nan' where system_id = 'a' and day = '2026-03-02';

@@ -1,0 +1,1 @@
+delete from core.setting where name = 'over_limit_kw';

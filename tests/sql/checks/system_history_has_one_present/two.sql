@@ -1,0 +1,1 @@
+update core.system_history set valid_to_utc = null where system_id = 'a';

@@ -1,0 +1,1 @@
+update core.series set valid_hours = 12 where system_id = 'b';
