@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format bench clean
 
 demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
 	@$(BIN)/hem-etl demo
@@ -14,6 +14,9 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+bench: .venv/installed ## throughput and memory of a large fleet; compare shares and ratios
+	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
 
 format: .venv/installed
 	@$(BIN)/ruff format .

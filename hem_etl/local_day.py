@@ -37,10 +37,15 @@ class Interval:
     @classmethod
     def parse(cls, label: str) -> "Interval":
         """The interval that `label` spells; ValueError for any other text."""
-        if len(label) == 7:
-            return cls.of_month(date.fromisoformat(f"{label}-01"))
-        if len(label) == 10:
-            return cls.of_day(date.fromisoformat(label))
+        try:
+            is_month = len(label) == len("2026-03")
+            interval = (
+                cls.of_month(date.fromisoformat(f"{label}-01")) if is_month else cls.of_day(date.fromisoformat(label))
+            )
+        except ValueError:
+            interval = None
+        if interval is not None and interval.label == label:  # Python reads week dates too, the API does not
+            return interval
         raise ValueError(f"{label!r} is neither a day (2026-03-29) nor a month (2026-03)")
 
     @property

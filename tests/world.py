@@ -86,8 +86,8 @@ class World:
             names = read(
                 connection,
                 "select schema_name || '.' || table_name as name from duckdb_tables() "
-                "union select schema_name || '.' || view_name from duckdb_views() where schema_name in ('staging', 'marts') "
-                "order by name",
+                "union select schema_name || '.' || view_name from duckdb_views() "
+                "where schema_name in ('staging', 'marts') order by name",
             )["name"]
             frames = {name: read(connection, f"from {name}") for name in names}
         frames.pop("core.check_result")

@@ -4,6 +4,12 @@
 -- failing row: a system, day and flow with both numbers
 
 with
+newest_version as (
+    select system_id, day, max(version) as version
+    from core.day_version
+    group by system_id, day
+),
+
 newest as (
     select
         versions.system_id,
@@ -21,7 +27,11 @@ newest as (
         versions.battery_charge_coverage,
         versions.battery_discharge_coverage
     from core.day_version as versions
-    qualify row_number() over (partition by versions.system_id, versions.day order by versions.version desc) = 1
+    inner join newest_version
+        on
+            newest_version.system_id = versions.system_id
+            and newest_version.day = versions.day
+            and newest_version.version = versions.version
 ),
 
 flow_day as (

@@ -34,114 +34,77 @@
 --   battery_discharge_kwh | double | kWh | energy taken out of the battery, after
 --   battery_discharge_kwh_change | double | kWh | after − before
 
-with
-versions as (
-    select
-        system_id,
-        day,
-        version,
-        fetched_at_utc,
-        lag(fetched_at_utc) over earlier as previous_fetched_at_utc,
-        was_settled,
-        applied,
-        generation_kwh,
-        consumption_kwh,
-        grid_import_kwh,
-        grid_export_kwh,
-        battery_charge_kwh,
-        battery_discharge_kwh,
-        lag(generation_kwh) over earlier as generation_kwh_before,
-        lag(consumption_kwh) over earlier as consumption_kwh_before,
-        lag(grid_import_kwh) over earlier as grid_import_kwh_before,
-        lag(grid_export_kwh) over earlier as grid_export_kwh_before,
-        lag(battery_charge_kwh) over earlier as battery_charge_kwh_before,
-        lag(battery_discharge_kwh) over earlier as battery_discharge_kwh_before,
-        generation_coverage,
-        consumption_coverage,
-        grid_import_coverage,
-        grid_export_coverage,
-        battery_charge_coverage,
-        battery_discharge_coverage,
-        lag(generation_coverage) over earlier as generation_coverage_before,
-        lag(consumption_coverage) over earlier as consumption_coverage_before,
-        lag(grid_import_coverage) over earlier as grid_import_coverage_before,
-        lag(grid_export_coverage) over earlier as grid_export_coverage_before,
-        lag(battery_charge_coverage) over earlier as battery_charge_coverage_before,
-        lag(battery_discharge_coverage) over earlier as battery_discharge_coverage_before
-    from core.day_version
-    window earlier as (partition by system_id, day order by version)
-)
-
 select
-    versions.system_id,
-    versions.day,
-    versions.version,
+    after.system_id,
+    after.day,
+    after.version,
     spine.vendor,
-    versions.fetched_at_utc,
-    versions.previous_fetched_at_utc,
-    epoch(versions.fetched_at_utc - spine.day_end_utc) / 3600 as hours_after_day_end,
-    versions.was_settled,
-    versions.applied,
+    after.fetched_at_utc,
+    before.fetched_at_utc as previous_fetched_at_utc,
+    epoch(after.fetched_at_utc - spine.day_end_utc) / 3600 as hours_after_day_end,
+    after.was_settled,
+    after.applied,
     nullif(
         concat_ws(
             ', ',
             case
                 when
-                    versions.generation_kwh is distinct from versions.generation_kwh_before
-                    or versions.generation_coverage is distinct from versions.generation_coverage_before
+                    after.generation_kwh is distinct from before.generation_kwh
+                    or after.generation_coverage is distinct from before.generation_coverage
                     then 'generation'
             end,
             case
                 when
-                    versions.consumption_kwh is distinct from versions.consumption_kwh_before
-                    or versions.consumption_coverage is distinct from versions.consumption_coverage_before
+                    after.consumption_kwh is distinct from before.consumption_kwh
+                    or after.consumption_coverage is distinct from before.consumption_coverage
                     then 'consumption'
             end,
             case
                 when
-                    versions.grid_import_kwh is distinct from versions.grid_import_kwh_before
-                    or versions.grid_import_coverage is distinct from versions.grid_import_coverage_before
+                    after.grid_import_kwh is distinct from before.grid_import_kwh
+                    or after.grid_import_coverage is distinct from before.grid_import_coverage
                     then 'grid_import'
             end,
             case
                 when
-                    versions.grid_export_kwh is distinct from versions.grid_export_kwh_before
-                    or versions.grid_export_coverage is distinct from versions.grid_export_coverage_before
+                    after.grid_export_kwh is distinct from before.grid_export_kwh
+                    or after.grid_export_coverage is distinct from before.grid_export_coverage
                     then 'grid_export'
             end,
             case
                 when
-                    versions.battery_charge_kwh is distinct from versions.battery_charge_kwh_before
-                    or versions.battery_charge_coverage is distinct from versions.battery_charge_coverage_before
+                    after.battery_charge_kwh is distinct from before.battery_charge_kwh
+                    or after.battery_charge_coverage is distinct from before.battery_charge_coverage
                     then 'battery_charge'
             end,
             case
                 when
-                    versions.battery_discharge_kwh is distinct from versions.battery_discharge_kwh_before
-                    or versions.battery_discharge_coverage is distinct from versions.battery_discharge_coverage_before
+                    after.battery_discharge_kwh is distinct from before.battery_discharge_kwh
+                    or after.battery_discharge_coverage is distinct from before.battery_discharge_coverage
                     then 'battery_discharge'
             end
         ),
         ''
     ) as changed_flows,
-    versions.generation_kwh_before,
-    versions.generation_kwh,
-    versions.generation_kwh - versions.generation_kwh_before as generation_kwh_change,
-    versions.consumption_kwh_before,
-    versions.consumption_kwh,
-    versions.consumption_kwh - versions.consumption_kwh_before as consumption_kwh_change,
-    versions.grid_import_kwh_before,
-    versions.grid_import_kwh,
-    versions.grid_import_kwh - versions.grid_import_kwh_before as grid_import_kwh_change,
-    versions.grid_export_kwh_before,
-    versions.grid_export_kwh,
-    versions.grid_export_kwh - versions.grid_export_kwh_before as grid_export_kwh_change,
-    versions.battery_charge_kwh_before,
-    versions.battery_charge_kwh,
-    versions.battery_charge_kwh - versions.battery_charge_kwh_before as battery_charge_kwh_change,
-    versions.battery_discharge_kwh_before,
-    versions.battery_discharge_kwh,
-    versions.battery_discharge_kwh - versions.battery_discharge_kwh_before as battery_discharge_kwh_change
-from versions
-left join staging.day as spine on spine.system_id = versions.system_id and spine.day = versions.day
-where versions.version > 1
+    before.generation_kwh as generation_kwh_before,
+    after.generation_kwh,
+    after.generation_kwh - before.generation_kwh as generation_kwh_change,
+    before.consumption_kwh as consumption_kwh_before,
+    after.consumption_kwh,
+    after.consumption_kwh - before.consumption_kwh as consumption_kwh_change,
+    before.grid_import_kwh as grid_import_kwh_before,
+    after.grid_import_kwh,
+    after.grid_import_kwh - before.grid_import_kwh as grid_import_kwh_change,
+    before.grid_export_kwh as grid_export_kwh_before,
+    after.grid_export_kwh,
+    after.grid_export_kwh - before.grid_export_kwh as grid_export_kwh_change,
+    before.battery_charge_kwh as battery_charge_kwh_before,
+    after.battery_charge_kwh,
+    after.battery_charge_kwh - before.battery_charge_kwh as battery_charge_kwh_change,
+    before.battery_discharge_kwh as battery_discharge_kwh_before,
+    after.battery_discharge_kwh,
+    after.battery_discharge_kwh - before.battery_discharge_kwh as battery_discharge_kwh_change
+from core.day_version as after
+inner join core.day_version as before
+    on before.system_id = after.system_id and before.day = after.day and before.version = after.version - 1
+left join staging.day as spine on spine.system_id = after.system_id and spine.day = after.day

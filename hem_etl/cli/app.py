@@ -24,6 +24,7 @@ from hem_etl.warehouse import read, reading
 
 LOG = logging.getLogger(__name__)
 
+INTERRUPTED = 130
 SYSTEMS = """
 select s.system_id, s.user_id, s.vendor, s.timezone, s.is_reachable, s.last_seen_utc, s.gone_at_utc,
        string_agg(concat_ws(' ', a.kind, a.brand, a.model), ', ' order by a.asset_id) as assets
@@ -221,21 +222,19 @@ def main() -> None:
 def run_app(arguments: list[str]) -> int:
     """Run with these arguments; returns the exit code."""
     try:
-        code = app(arguments, standalone_mode=False)
+        app(arguments)
     except HemEtlError as error:
         say(f"error: {error}")
         return error.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
-        return 130
-    except typer.TyperException as error:
-        error.show()
-        return 2
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
+        return end.code if isinstance(end.code, int) else 0
     except Exception as error:
         LOG.exception("unexpected error")
         say(f"error: {type(error).__name__}: {error}. This is a bug of hem_etl: please report it with the lines above.")
         return 1
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 @contextmanager

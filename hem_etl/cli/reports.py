@@ -1,6 +1,5 @@
 """What a plan and a run look like on paper."""
 
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Final
 
@@ -37,7 +36,7 @@ def print_plan(plan: Plan, settings: Settings, *, is_json: bool) -> None:
 def print_report(report: RunReport, *, is_json: bool) -> None:
     """What a run did; failed intervals by name, so that nobody has to guess what is missing."""
     if is_json:
-        print_json(asdict(report) | {"exit_code": report.exit_code})
+        print_json(report.facts())
         return
     if report.list_failure:
         say(f"The list of systems is incomplete ({report.list_failure}): went on with the systems that are known.")

@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
-from hem_etl.normalise.axes import Axes, Axis, Calendar, calendar_of, instant, instants_of, micros
+from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, instants_of, micros
 from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
 from hem_etl.normalise.frames import Body
 from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome
@@ -48,7 +48,7 @@ class Picked:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     until: int = 0
-    """When it was fetched, but not later than the day's end: buckets that end later are left out."""
+    """The last whole minute before it was fetched, but not later than the day's end: later buckets are left out."""
     envelopes: list[Envelope] = field(default_factory=list)
     axes: dict[str, Axis] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
@@ -135,6 +135,7 @@ def pick(body: Body, axes: Axes, values: Values) -> Picked:
     picked.calendar = calendar
     picked.starts_at, picked.ends_at = instant(calendar.start), instant(calendar.end)
     picked.until = min(micros(body.fetched_at), calendar.end)
+    picked.until -= (picked.until - calendar.start) % MINUTE_US if picked.until < calendar.end else 0
     if picked.zone_name is None:  # then the day is over when it is over everywhere
         picked.ends_at = body.interval.bounds_utc(LAST_ZONE_ON_EARTH)[1]
     if not available:

@@ -14,6 +14,10 @@ OPEN_AGAIN_AFTER: Final = timedelta(hours=1)
 """A running interval grows all the time; it is asked again once its last answer is this old."""
 
 
+Key = tuple[str, str]
+"""System and interval label."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row of `core.load`; see that table for the columns' meaning."""

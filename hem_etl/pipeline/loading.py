@@ -6,7 +6,7 @@ be folded again from landing. Unchanged content writes no rows; changed content 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
@@ -18,7 +18,7 @@ from hem_etl.answer import STATISTICS_KINDS
 from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
 from hem_etl.pipeline.fleet import Fleet
-from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.ledger import Entry, Key
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
 from hem_etl.warehouse import Writer
@@ -60,8 +60,6 @@ ABSENCE_OF_OUTCOME: Final = {
 }
 """Outcomes that say for good why a day has no series."""
 
-Key = tuple[str, str]
-"""System and interval label."""
 T = TypeVar("T")
 
 
@@ -167,7 +165,7 @@ class _Batch:
         }
         if not late:
             return looks
-        keys = _key_frame(late)
+        keys = key_frame(late)
         self._forget(keys)
         whole = self._landing.read_receipts_of(keys).filter(pl.col("segment").is_in(list(known_segments)))
         return pl.concat([looks.join(keys, on=["system_id", "interval"], how="anti", maintain_order="left"), whole])
@@ -421,7 +419,8 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _key_frame(keys: set[Key]) -> pl.DataFrame:
+def key_frame(keys: Iterable[Key]) -> pl.DataFrame:
+    """(system_id, interval) rows."""
     return pl.DataFrame(sorted(keys), schema={"system_id": pl.String(), "interval": pl.String()}, orient="row")
 
 

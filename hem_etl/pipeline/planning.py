@@ -1,14 +1,14 @@
 """What a run asks for: the intervals of a range that are due, system by system. Asks nothing itself."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
-from hem_etl.pipeline.ledger import Entry, is_due
+from hem_etl.pipeline.ledger import Entry, Key, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, IntervalKind
 
 SECONDS_PER_REQUEST: Final = 2.0
@@ -53,6 +53,8 @@ class Plan:
     fleet_size: int
     not_due: int
     not_begun: int
+    before: Mapping[Key, Entry | None] = field(default_factory=dict)
+    """Every interval that was wanted and has begun, asked or not, with its row of the ledger as it is now."""
 
     @property
     def requests(self) -> int:
@@ -77,34 +79,66 @@ def plan_range(request: Request, systems: pl.DataFrame, ledger: Iterable[Entry],
 
     `now` is naive UTC. Gone systems are asked only when they are named.
     """
+    intervals = _intervals(request)
+    wanted = {
+        row["system_id"]: intervals
+        for row in systems.iter_rows(named=True)
+        if _is_wanted(row, request) and (row["gone_at_utc"] is None or row["system_id"] in request.systems)
+    }
+    return plan_intervals(wanted, systems, ledger, now, is_refresh=request.is_refresh)
+
+
+def plan_late(systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> Plan:
+    """The plan for everything in the ledger that is due again; it adds no interval that was never asked."""
+    entries = list(ledger)
+    here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
+    wanted: dict[str, list[Interval]] = {}
+    for entry in entries:
+        if entry.system_id in here:
+            wanted.setdefault(entry.system_id, []).append(Interval.parse(entry.interval))
+    return plan_intervals(wanted, systems, entries, now)
+
+
+def plan_intervals(
+    wanted: Mapping[str, Iterable[Interval]],
+    systems: pl.DataFrame,
+    ledger: Iterable[Entry],
+    now: datetime,
+    *,
+    is_refresh: bool = False,
+) -> Plan:
+    """The plan for these intervals by system: those that have begun and are due, or all that have begun."""
     known = {(entry.system_id, entry.interval): entry for entry in ledger}
+    rows = {row["system_id"]: row for row in systems.iter_rows(named=True)}
     plans: list[SystemPlan] = []
-    not_due = not_begun = fleet_size = 0
-    for row in systems.sort("system_id").iter_rows(named=True):
-        is_gone = row["gone_at_utc"] is not None
-        if not _is_wanted(row, request) or (is_gone and row["system_id"] not in request.systems):
-            continue
-        fleet_size += 1
-        zone = zone_named(row["timezone"]) or LAST_ZONE_ON_EARTH
+    before: dict[Key, Entry | None] = {}
+    not_begun = 0
+    for system_id in sorted(wanted):
+        zone = zone_named(rows[system_id]["timezone"]) or LAST_ZONE_ON_EARTH
+        is_gone = rows[system_id]["gone_at_utc"] is not None
         asks = []
-        for interval in _intervals(request):
-            start, _ = interval.bounds_utc(zone)
-            entry = known.get((row["system_id"], interval.label))
-            if start.replace(tzinfo=None) > now:
+        for interval in sorted(wanted[system_id], key=_coarse_to_fine):
+            if interval.bounds_utc(zone)[0].replace(tzinfo=None) > now:
                 not_begun += 1
-            elif request.is_refresh or is_due(entry, now, is_system_gone=is_gone):
+                continue
+            entry = known.get((system_id, interval.label))
+            before[system_id, interval.label] = entry
+            if is_refresh or is_due(entry, now, is_system_gone=is_gone):
                 asks.append(Ask(interval, entry is not None and entry.outcome in BLOCKED_OUTCOMES))
-            else:
-                not_due += 1
         if asks:
-            plans.append(SystemPlan(row["system_id"], tuple(asks)))
-    return Plan(tuple(plans), fleet_size, not_due=not_due, not_begun=not_begun)
+            plans.append(SystemPlan(system_id, tuple(asks)))
+    asked = sum(len(plan.asks) for plan in plans)
+    return Plan(tuple(plans), len(wanted), not_due=len(before) - asked, not_begun=not_begun, before=before)
+
+
+def _coarse_to_fine(interval: Interval) -> tuple[bool, int]:
+    """Months first, then days; newest first."""
+    return interval.kind is IntervalKind.DAY, -interval.day.toordinal()
 
 
 def _intervals(request: Request) -> list[Interval]:
     months = months_between(request.start, request.end) if request.has_months else ()
-    days = sorted(days_between(request.start, request.end), reverse=True)
-    return [*map(Interval.of_month, sorted(months, reverse=True)), *map(Interval.of_day, days)]
+    return [*map(Interval.of_month, months), *map(Interval.of_day, days_between(request.start, request.end))]
 
 
 def _is_wanted(row: dict[str, object], request: Request) -> bool:

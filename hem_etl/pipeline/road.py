@@ -9,8 +9,9 @@ checks + copy. Whatever stops a run, what was fetched is landed, and the next ru
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, Final, Protocol
 
 import duckdb
@@ -22,12 +23,13 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.enode.wire import WireError, read_json, read_page, read_system
 from hem_etl.errors import HemEtlError, StructuralCheckError, UsageError
 from hem_etl.landing import Landing
+from hem_etl.local_day import Interval
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
-from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.ledger import Entry, Key
 from hem_etl.pipeline.loading import Loaded
-from hem_etl.pipeline.planning import Plan, Request, plan_range
+from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
 from hem_etl.warehouse import Warehouse, Writer, read, reading
@@ -87,11 +89,26 @@ class RunReport:
     """Plausibility checks with rows: worth a look, and no reason not to publish."""
     seconds: float = 0.0
     published: str | None = None
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    """The ledger's row, after the run, of every interval that was wanted and has begun, asked or not."""
+    changed: frozenset[Key] = frozenset()
+    """Those of them whose outcome, state or content is not what it was before the run."""
+
+    def facts(self) -> dict[str, Any]:
+        """What `--json` prints: everything but the rows themselves."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("entries", "changed")}
+        return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}
 
     @property
     def exit_code(self) -> int:
         """3 when something failed that a later run may repair, else 0."""
         return 3 if self.failed or self.list_failure else 0
+
+
+@cache
+def _models() -> sql_models.Models:
+    """The packaged models: they do not change while a process lives."""
+    return sql_models.load_models()
 
 
 def utc_now() -> datetime:
@@ -129,20 +146,38 @@ class Road:
         self.settings = settings
         self.landing = Landing(settings.landing)
         self.warehouse = Warehouse(settings.work, settings.database)
-        self.models = sql_models.load_models()
+        self.models = _models()
         self._client = client
         self._clock = clock
         self._progress = progress or Silence()
 
     def run(self, request: Request) -> RunReport:
-        """The whole road for one request.
+        """The whole road for a range of local days.
 
         Raises AccessError, LandingError, WriterBusyError or StructuralCheckError; what was fetched is landed by then.
         """
+        return self._travel(lambda: self.plan(request), request.users)
+
+    def run_intervals(self, wanted: Iterable[tuple[str, Interval]], *, is_refresh: bool = False) -> RunReport:
+        """The whole road for these (system, interval) pairs: what is due of them, or all with `is_refresh`.
+
+        Raises UsageError for a system that is not known; else as `run`.
+        """
+        by_system: dict[str, list[Interval]] = {}
+        for system_id, interval in wanted:
+            by_system.setdefault(system_id, []).append(interval)
+        return self._travel(lambda: self._plan_intervals(by_system, is_refresh))
+
+    def run_late(self) -> RunReport:
+        """The whole road for everything in the ledger that is due again, however old; errors as `run`."""
+        return self._travel(self._plan_late)
+
+    def _travel(self, make_plan: Callable[[], Plan], users: Iterable[str] = ()) -> RunReport:
         started = self._clock()
-        listed = self.sync_systems(request.users)
+        requests_before = self.client.requests_made
+        listed = self.sync_systems(users)
         self.load()
-        plan = self.plan(request)
+        plan = make_plan()
         report = RunReport(
             fleet_size=plan.fleet_size,
             asked=plan.requests,
@@ -157,7 +192,7 @@ class Road:
         self._tell_outcomes(plan, report)
         report.warnings = [check for check in self.publish() if check.failing_rows]
         report.published = str(self.settings.database)
-        report.requests = self.client.requests_made
+        report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
         LOG.info(
             "run done asked=%d requests=%d outcomes=%s new_days=%d changed_days=%d seconds=%.1f",
@@ -278,41 +313,38 @@ class Road:
             yield writer
 
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
-        systems = read(connection, f"select {', '.join(SYSTEM_SCHEMA)} from core.system")
-        if unknown := sorted(request.systems - set(systems["system_id"])):
-            raise UsageError(
-                f"no system {unknown[0]!r} is known: `hem-etl systems` lists them"
-                + (f" (and {len(unknown) - 1} more)" if unknown[1:] else "")
-            )
-        span = pl.DataFrame({"first": [request.start.replace(day=1)], "last": [request.end]})
-        rows = read(
-            connection,
-            f"select {', '.join(column.name for column in fields(Entry))} from core.load, span "
-            "where day between first and last",
-            span=span,
-        )
-        entries = map(Entry.of_row, rows.iter_rows(named=True))
+        systems = _systems(connection)
+        _require_known(request.systems, systems)
+        entries = _entries(connection, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
-    def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
-        asked = pl.DataFrame(
-            [(system.system_id, ask.interval.label) for system in plan.systems for ask in system.asks],
-            schema={"system_id": pl.String(), "interval": pl.String()},
-            orient="row",
-        )
+    def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
+        keys = loading.key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
-            entries = loading.read_entries(writer, asked)
-        for entry in sorted(entries.values(), key=lambda entry: (entry.system_id, entry.interval)):
+            systems = _systems(writer.connection)
+            _require_known(wanted, systems)
+            entries = loading.read_entries(writer, keys).values()
+        return plan_intervals(wanted, systems, entries, self._now_utc(), is_refresh=is_refresh)
+
+    def _plan_late(self) -> Plan:
+        with self._writing() as writer:
+            entries = _entries(writer.connection, date.min, date.max)
+            return plan_late(_systems(writer.connection), entries, self._now_utc())
+
+    def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
+        with self._writing() as writer:
+            report.entries = loading.read_entries(writer, loading.key_frame(plan.before))
+        report.changed = frozenset(
+            key for key, entry in report.entries.items() if _standing(entry) != _standing(plan.before[key])
+        )
+        asked = {(system.system_id, ask.interval.label) for system in plan.systems for ask in system.asks}
+        for key in sorted(asked & report.entries.keys()):
+            entry = report.entries[key]
             outcome = str(entry.outcome)
             report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
             if outcome in FAILED_OUTCOMES:
                 report.failed.append(
-                    {
-                        "system_id": entry.system_id,
-                        "interval": entry.interval,
-                        "outcome": outcome,
-                        "detail": entry.detail,
-                    }
+                    {"system_id": key[0], "interval": key[1], "outcome": outcome, "detail": entry.detail}
                 )
 
     def _check(self, writer: Writer) -> list[sql_models.CheckResult]:
@@ -338,6 +370,28 @@ class Road:
         if done <= loading.SEGMENTS_PER_TRANSACTION:
             self._progress.begin("load", total)
         self._progress.advance(done)
+
+
+def _systems(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    return read(connection, f"select {', '.join(SYSTEM_SCHEMA)} from core.system")
+
+
+def _entries(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> list[Entry]:
+    """The ledger's rows of intervals that begin in `first`..`last`."""
+    span = pl.DataFrame({"first": [first], "last": [last]})
+    columns = ", ".join(column.name for column in fields(Entry))
+    rows = read(connection, f"select {columns} from core.load, span where day between first and last", span=span)
+    return [Entry.of_row(row) for row in rows.iter_rows(named=True)]
+
+
+def _require_known(wanted: Iterable[str], systems: pl.DataFrame) -> None:
+    if unknown := sorted(set(wanted) - set(systems["system_id"])):
+        more = f" (and {len(unknown) - 1} more)" if unknown[1:] else ""
+        raise UsageError(f"no system {unknown[0]!r} is known{more}: `hem-etl systems` lists them")
+
+
+def _standing(entry: Entry | None) -> tuple[object, ...]:
+    return () if entry is None else (entry.outcome, entry.state, entry.version)
 
 
 def _list_failure(answer: Answer) -> str | None:

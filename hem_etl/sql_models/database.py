@@ -38,7 +38,9 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         before = set(_kinds(con))
         for model in models.tables:
             _run(con, model, model.sql)
-            differences = _column_differences(con, model)
+        real = _real_columns(con)
+        for model in models.tables:
+            differences = _differences(model, real[model.relation])
             if differences and model.relation in before:
                 raise ModelError(
                     f"{model.relation} was made by another version of hem_etl ({differences}): run `hem-etl rebuild`, "
@@ -62,7 +64,9 @@ def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 model,
                 f"create or replace {kept[model.relation]} {quoted_relation(model.relation)} as\n{model.sql}",
             )
-            _require_honest(model, _column_differences(con, model))
+        real = _real_columns(con)
+        for model in models.views:
+            _require_honest(model, _differences(model, real[model.relation]))
         _write_comments(con, models.views)
 
 
@@ -75,9 +79,7 @@ def rows(
     con: duckdb.DuckDBPyConnection, models: Models, check_name: str, limit: int = 20
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and up to `limit` failing rows of a check, for a person to read."""
-    check = models.check(check_name)
-    cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])  # noqa: S608 - our own file
-    return [column[0] for column in cursor.description or ()], cursor.fetchall()
+    return _first_rows(con, models.check(check_name), limit)
 
 
 @contextmanager
@@ -109,16 +111,19 @@ def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(found)
 
 
-def _column_differences(con: duckdb.DuckDBPyConnection, model: Model) -> str:
+def _real_columns(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+    """Qualified name → (column, type) in order, of everything in this database."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for relation, name, kind in con.execute(
+        "select schema_name || '.' || table_name, column_name, lower(data_type) from duckdb_columns() "
+        "where database_name = current_database() order by schema_name, table_name, column_index"
+    ).fetchall():
+        found.setdefault(relation, []).append((name, kind))
+    return found
+
+
+def _differences(model: Model, real: list[tuple[str, str]]) -> str:
     """What the header says and the database does not, or the other way round; empty where they agree."""
-    real = [
-        (name, kind.lower())
-        for name, kind in con.execute(
-            "select column_name, data_type from duckdb_columns() where database_name = current_database() "
-            "and schema_name = ? and table_name = ? order by column_index",
-            [model.schema, model.name],
-        ).fetchall()
-    ]
     said = [(column.name, column.type.lower()) for column in model.columns]
     if real == said:
         return ""
@@ -155,18 +160,19 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 
 
 def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
+    # Counted first, sampled on failure: in DuckDB 1.5.5 `count(*) over ()` under a LIMIT sometimes dies of a race.
     try:
-        cursor = con.execute(
-            f"select count(*) over () as failing, * from (\n{check.sql}\n) limit {SAMPLE_ROWS}"  # noqa: S608 - our own file
-        )
-        names = [column[0] for column in cursor.description or ()][1:]
-        found = cursor.fetchall()
+        ((failing,),) = con.execute(f"select count(*) from (\n{check.sql}\n)").fetchall()  # noqa: S608 - our own file
+        columns, found = _first_rows(con, check, SAMPLE_ROWS) if failing else ([], [])
     except duckdb.Error as error:
         raise ModelError(f"{check.file}: DuckDB refuses it: {error}") from error
-    if not found:
-        return CheckResult(check.name, check.severity, 0, None)
-    told = (", ".join(f"{name}={value}" for name, value in zip(names, row[1:], strict=True)) for row in found)
-    return CheckResult(check.name, check.severity, int(found[0][0]), " · ".join(told))
+    told = (", ".join(f"{name}={value}" for name, value in zip(columns, row, strict=True)) for row in found)
+    return CheckResult(check.name, check.severity, failing, " · ".join(told) or None)
+
+
+def _first_rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+    cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])  # noqa: S608 - our own file
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
 def _literal(text: str) -> str:

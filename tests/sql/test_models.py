@@ -1,17 +1,19 @@
 """Given rows, expected rows: what every SQL model makes of small tables that an analyst can read.
 
-`<schema>/<model>/<case>/given_<schema>.<table>.csv` fills a table (an empty cell or a column that is not named is NULL),
-`expect.csv` holds the rows that the model must make of them: all rows, in any order, but only the columns that it names;
-numbers are equal within 1e-9. Two tables have a content of their own where a case does not give them: `core.setting` the
-defaults, `core.local_day` the calendar of every zone and month that the case mentions.
+`<schema>/<model>/<case>/given_<schema>.<table>.csv` fills a table (an empty cell or a column that is not named is
+NULL), `expect.csv` holds the rows that the model must make of them: all rows, in any order, but only the columns that
+it names; numbers are equal within 1e-9. Two tables have a content of their own where a case does not give them:
+`core.setting` the defaults, `core.local_day` the calendar of every zone and month that the case mentions.
 
-`checks/clean.sql` fills a small warehouse in which everything is right. `checks/<check>/<fault>.sql` breaks one thing in
-it, and that check must find it.
+`checks/clean.sql` fills a small warehouse in which everything is right. `checks/<check>/<fault>.sql` breaks one thing
+in it, and that check must find it.
 """
 
 import csv
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,54 +31,62 @@ FAULTS = sorted((HERE / "checks").glob("*/*.sql"))
 WRITTEN_CHECKS = {check.name for check in MODELS.checks if check.file.startswith("dbt_like_sql/checks/")}
 
 
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        sql_models.create_tables(connection, MODELS)
-        yield connection
+@pytest.fixture(scope="module")
+def empty() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        sql_models.create_tables(con, MODELS)
+        sql_models.build(con, MODELS)
+        yield con
+
+
+@pytest.fixture(scope="module")
+def clean() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as con:
+        sql_models.create_tables(con, MODELS)
+        make_clean(con)
+        sql_models.build(con, MODELS)
+        yield con
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "/".join(case.parts[-3:]))
-def test_the_model_makes_the_expected_rows_of_the_given_ones(case: Path, con: duckdb.DuckDBPyConnection) -> None:
+def test_the_model_makes_the_expected_rows_of_the_given_ones(case: Path, empty: duckdb.DuckDBPyConnection) -> None:
     model = MODELS.model(".".join(case.parts[-3:-1]))
-    for given in case.glob("given_*.csv"):
-        fill(con, given.stem.removeprefix("given_"), given)
-    fill_defaults(con)
-    sql_models.build(con, MODELS)
-
     columns, expected = read_csv(case / "expect.csv")
     types = {column.name: column.type for column in model.columns}
-    wanted = con.sql(f"select {', '.join(columns)} from {model.relation}").fetchall()
     cast = ", ".join(f"cast(? as {types[column]})" for column in columns)
-    rows = [con.execute(f"select {cast}", row).fetchall()[0] for row in expected]
-    difference = unmatched(wanted, rows)
+    with taken_back(empty):
+        for given in case.glob("given_*.csv"):
+            fill(empty, given.stem.removeprefix("given_"), given)
+        fill_defaults(empty)
+        make_tables_anew(empty)
+        made = empty.execute(f"select {', '.join(columns)} from {model.relation}").fetchall()
+        wanted = [empty.execute(f"select {cast}", row).fetchall()[0] for row in expected]
+
+    difference = unmatched(made, wanted)
+
     assert not any(difference), told(columns, *difference)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.parent.name}/{fault.stem}")
-def test_the_check_finds_the_fault(fault: Path, con: duckdb.DuckDBPyConnection) -> None:
-    make_clean(con)
-    con.execute(fault.read_text(encoding="utf-8"))
-    sql_models.build(con, MODELS)
+def test_the_check_finds_the_fault(fault: Path, clean: duckdb.DuckDBPyConnection) -> None:
+    only_this = replace(MODELS, checks=(MODELS.check(fault.parent.name),))
+    with taken_back(clean):
+        clean.execute(fault.read_text(encoding="utf-8"))
+        make_tables_anew(clean)
+        (result,) = sql_models.run_checks(clean, only_this)
 
-    results = {result.name: result for result in sql_models.run_checks(con, MODELS)}
-
-    assert results[fault.parent.name].failing_rows > 0
-    assert results[fault.parent.name].sample
-
-
-def test_no_check_finds_anything_where_everything_is_right(con: duckdb.DuckDBPyConnection) -> None:
-    make_clean(con)
-    sql_models.build(con, MODELS)
-
-    assert [result for result in sql_models.run_checks(con, MODELS) if result.failing_rows] == []
+    assert result.failing_rows > 0
+    assert result.sample
 
 
-def test_no_check_finds_anything_in_a_new_file(con: duckdb.DuckDBPyConnection) -> None:
-    fill_defaults(con)
-    sql_models.build(con, MODELS)
+def test_no_check_finds_anything_where_everything_is_right(clean: duckdb.DuckDBPyConnection) -> None:
+    assert [result for result in sql_models.run_checks(clean, MODELS) if result.failing_rows] == []
 
-    assert [result for result in sql_models.run_checks(con, MODELS) if result.failing_rows] == []
+
+def test_no_check_finds_anything_in_a_new_file(empty: duckdb.DuckDBPyConnection) -> None:
+    with taken_back(empty):
+        fill_defaults(empty)
+        assert [result for result in sql_models.run_checks(empty, MODELS) if result.failing_rows] == []
 
 
 def test_every_check_has_a_fault_that_it_finds() -> None:
@@ -88,16 +98,31 @@ def test_every_mart_has_a_case() -> None:
     assert marts <= {".".join(case.parts[-3:-1]) for case in CASES}
 
 
-def test_no_result_depends_on_the_zone_of_the_session(con: duckdb.DuckDBPyConnection) -> None:
-    make_clean(con)
+def test_no_result_depends_on_the_zone_of_the_session(clean: duckdb.DuckDBPyConnection) -> None:
     seen = []
-    for zone in ("UTC", "Pacific/Auckland", "America/Los_Angeles"):
-        con.execute("set timezone = ?", [zone])
-        sql_models.build(con, MODELS)
+    for zone in ("Pacific/Auckland", "America/Los_Angeles", "UTC"):
+        clean.execute(f"set timezone = '{zone}'")
+        sql_models.build(clean, MODELS)
         seen.append(
-            {model.name: sorted(con.sql(f"from {model.relation}").fetchall(), key=repr) for model in MODELS.views}
+            {model.name: sorted(clean.sql(f"from {model.relation}").fetchall(), key=repr) for model in MODELS.views}
         )
     assert seen[0] == seen[1] == seen[2]
+
+
+@contextmanager
+def taken_back(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    con.begin()
+    try:
+        yield
+    finally:
+        con.rollback()
+
+
+def make_tables_anew(con: duckdb.DuckDBPyConnection) -> None:
+    """What a build does for the models that are tables; the views stand already."""
+    for model in MODELS.views:
+        if model.is_table:
+            con.execute(f"create or replace table {model.relation} as {model.sql}")
 
 
 def make_clean(con: duckdb.DuckDBPyConnection) -> None:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from hem_etl.local_day import Interval
-from hem_etl.normalise import Body, Days, day_totals, quarter_hours, read_days
+from hem_etl.normalise import Body, Days, day_totals, quarter_hours, read_days, read_months
 from hem_etl.normalise.frames import METRIC_COLUMNS
 
 from . import reference
-from .bodies import changes, random_timeseries
+from .bodies import LATER, changes, random_timeseries
 
 LIMIT = 50.0
 STEPS = (5, 10, 15, 30, 60, 1)
@@ -118,3 +118,45 @@ def test_no_number_changes_with_the_split_of_the_batch_or_its_order(batch, rando
     alone = pl.concat([quarter_hours(each) for each in apart])
     assert_frame_equal(alone.sort("day", "system_id", "start_utc"), quarter_hours(together), check_exact=True)
     assert isinstance(together, Days)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(("kW", "PT15M", "%")),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(("t", "v", "mode", "x")), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+STAMP = st.sampled_from(("2026-03-29T12:00:00+02:00", "2026-03-29T10:00:00Z", "0000-01-01T00:00:00+23:59")) | JSON
+POINT = st.fixed_dictionaries({"t": STAMP, "v": st.just(1.5) | JSON}) | JSON
+SAMPLING = st.just({"mode": "bucketed", "resolution": "PT15M"}) | JSON
+SERIES = st.fixed_dictionaries(
+    {"isAvailable": st.just(True) | JSON, "sampling": SAMPLING, "data": st.lists(POINT, max_size=5) | JSON},
+    optional={
+        "unit": st.just("kW") | JSON,
+        "timezone": st.sampled_from(("Europe/Berlin", "Europe", "../x", "\0", "Nowhere")) | JSON,
+        "reason": JSON,
+    },
+)
+
+
+@settings(quick, max_examples=100)
+@given(
+    st.dictionaries(st.sampled_from(("generation", "import", "soc", "SoC", "new", "grid_import")), SERIES | JSON) | JSON
+)
+def test_no_json_makes_reading_fail_or_a_count_wrong(timeseries) -> None:
+    raw = json.dumps({"timeseries": timeseries}).encode()
+    days = read_days([Body("s", Interval.parse("2026-03-29"), raw, LATER, None)], over_limit_kw=LIMIT)
+    day_totals(days, quarter_hours(days))
+    read_months([Body("s", Interval.parse("2026-03"), raw, LATER, None)])
+    counted = days.series.filter(pl.col("expected_buckets").is_not_null())
+    parts = pl.sum_horizontal(*(f"{part}_buckets" for part in ("valid", "over_limit", "null", "unreadable", "missing")))
+    assert counted.filter(parts != pl.col("expected_buckets")).is_empty()
+    assert counted.filter(pl.col("missing_buckets") < 0).is_empty()
+    infinite = pl.any_horizontal(~pl.col(column).is_finite() for column in METRIC_COLUMNS.values())
+    assert days.readings.filter(infinite).is_empty()

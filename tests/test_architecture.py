@@ -1,0 +1,111 @@
+"""The house keeps its shape: imports go one way, stations do not know each other, schemas are the tables' columns."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from hem_etl import normalise, sql_models
+from hem_etl.pipeline import fleet, loading
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "hem_etl"
+
+FLOORS = {
+    "words": {"vocabulary", "local_day", "errors", "answer"},
+    "edges": {"settings", "enode.wire"},
+    "stations": {"enode", "simulator", "landing", "normalise", "warehouse", "sql_models"},
+    "road": {"pipeline"},
+    "doors": {"cli", "orchestration"},
+}
+ORDER = list(FLOORS)
+
+
+def room_of(module: str) -> str:
+    """`hem_etl.enode.client` → `enode`; the wire is a room of its own."""
+    name = module.removeprefix("hem_etl.")
+    return "enode.wire" if name.startswith("enode.wire") else name.split(".")[0]
+
+
+def floor_of(room: str) -> int:
+    return next(number for number, floor in enumerate(ORDER) if room in FLOORS[floor])
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found.append((".".join(parts).removesuffix(".__init__"), path))
+    return found
+
+
+def imports_of(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: imports are absolute"
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names if node.module == "hem_etl")
+    return names
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_imports_go_from_doors_to_words_and_stations_never_import_each_other(module: str, path: Path) -> None:
+    if module == "hem_etl":
+        return
+    room = room_of(module)
+    for name in imports_of(path):
+        if not name.startswith("hem_etl.") or room_of(name) == room:
+            continue
+        other = room_of(name)
+        is_word = floor_of(other) == floor_of(room) == 0
+        assert floor_of(other) < floor_of(room) or is_word, f"{module} imports {name}"
+
+
+def test_only_the_orchestration_imports_dagster() -> None:
+    for module, path in modules():
+        if not module.startswith("hem_etl.orchestration"):
+            assert not any(name.split(".")[0] == "dagster" for name in imports_of(path)), module
+    script = "import sys, hem_etl.pipeline, hem_etl.cli; sys.exit('dagster' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_everything_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {requirement.split(">")[0].split("[")[0] for requirement in project["dependencies"]}
+    names = {"python-dotenv": "dotenv", "pydantic-settings": "pydantic_settings"}
+    allowed = {names.get(name, name) for name in declared} | {"hem_etl", "pydantic_core"} | set(sys.stdlib_module_names)
+    for module, path in modules():
+        foreign = {name.split(".")[0] for name in imports_of(path)} - allowed
+        assert not foreign, f"{module} imports {foreign}, which pyproject does not declare"
+
+
+@pytest.mark.parametrize(
+    ("table", "schema"),
+    [
+        ("core.reading", normalise.READING_SCHEMA),
+        ("core.interval_15min", normalise.INTERVAL_15MIN_SCHEMA),
+        ("core.series", normalise.SERIES_SCHEMA),
+        ("core.finding", normalise.FINDING_SCHEMA),
+        ("core.reported_day", normalise.REPORTED_SCHEMA),
+        ("core.system", fleet.SYSTEM_SCHEMA),
+        ("core.system_history", fleet.HISTORY_SCHEMA),
+        ("core.asset", fleet.ASSET_SCHEMA),
+        ("core.load", loading.ENTRY_SCHEMA),
+    ],
+)
+def test_a_frame_has_the_columns_of_its_table(table: str, schema: pl.Schema) -> None:
+    with duckdb.connect() as connection:
+        sql_models.create_tables(connection, sql_models.load_models())
+        real = pl.DataFrame(connection.sql(f"from {table}")).schema
+    assert set(real) == set(schema)
+    assert {name: kind for name, kind in real.items() if name != "raw"} == {
+        name: kind for name, kind in schema.items() if name != "raw"
+    }

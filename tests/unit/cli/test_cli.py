@@ -1,0 +1,152 @@
+"""The command line as a person uses it: commands, output, exit codes; against a simulator on a real socket."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from hem_etl.cli.app import run_app
+from hem_etl.settings import OUR_PREFIXES
+from hem_etl.simulator import Faults, Simulator, make_fleet, serve
+
+TODAY = datetime.now(UTC).date()
+START, END = str(TODAY - timedelta(days=4)), str(TODAY - timedelta(days=3))
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def simulator() -> Simulator:
+    return Simulator(make_fleet(4, today=TODAY))
+
+
+@pytest.fixture
+def run(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Run]:
+    """Runs a command in an empty folder with the settings of a served simulator."""
+    for name in [name for name in os.environ if name.startswith(OUR_PREFIXES)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    with serve(simulator) as url:
+        monkeypatch.setenv("ENODE_API_URL", url)
+        monkeypatch.setenv("ENODE_OAUTH_URL", f"{url}/oauth2/token")
+        monkeypatch.setenv("ENODE_CLIENT_ID", "simulator")
+        monkeypatch.setenv("ENODE_CLIENT_SECRET", "simulator-secret")
+        yield lambda *arguments: run_app(list(arguments))
+
+
+def test_run_loads_a_range_and_every_reading_command_shows_it(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", "--start", START, "--end", END) == 0
+    told = capsys.readouterr()
+    assert "4 systems, " in told.err
+    assert "Published hem_data/hem.duckdb" in told.err
+    system = simulator.fleet.homes[0].system_id
+    for command in (["status"], ["gaps"], ["systems"], ["sql", "from marts.daily_energy"], ["check"]):
+        assert run(*command) == 0, command
+        assert system in capsys.readouterr().out or command == ["check"]
+    assert run("plan", "--start", START, "--end", END, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["requests"] == 0
+    assert run("rebuild", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["rows"] > 0
+    assert run("systems", "--show", system) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == system
+    assert run("doctor") == 0
+    assert "FAIL" not in capsys.readouterr().out
+
+
+def test_json_goes_to_standard_output_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "--start", START, "--end", END, "--json", "--no-months") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["asked"], report["outcomes"], report["exit_code"]) == (8, {"loaded": 8}, 0)
+    assert run("sql", "select null as nothing, day from marts.daily_energy order by day limit 1", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"nothing": None, "day": START}]
+
+
+def test_only_the_named_systems_vendors_and_users_are_asked(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = simulator.fleet.homes[1]
+    for option in (["--system", home.system_id], ["--vendor", home.vendor], ["--user", home.user_id]):
+        simulator.ledger.clear()
+        assert run("run", "--start", START, "--end", START, "--no-months", "--refresh", *option) == 0
+        assert {system for system, _ in simulator.ledger.statistics} == {home.system_id}, option
+    capsys.readouterr()
+
+
+def test_failed_intervals_are_named_and_the_exit_code_is_three(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = simulator.fleet.homes[2].system_id
+    simulator.faults = Faults.pinned({victim: "bad_query"})
+    assert run("run", "--start", START, "--end", END) == 3
+    told = capsys.readouterr()
+    assert victim in told.out
+    assert "refused" in told.out
+    assert "3 intervals failed" in told.out
+    assert Path("hem_data/hem.duckdb").exists()
+
+
+def test_refused_credentials_end_with_two_and_no_secret_is_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENODE_CLIENT_SECRET", "wrong-s3cret")
+    assert run("-vv", "run", "--start", START, "--end", END) == 2
+    told = capsys.readouterr()
+    assert "ENODE_CLIENT_SECRET" in told.err
+    assert "wrong-s3cret" not in told.err + told.out
+    assert run("doctor") == 2
+    assert "FAIL credentials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "--start", END], "Missing option"),
+        (["run", "--start", "01.02.2026", "--end", END], "does not match"),
+        (["run", "--start", END, "--end", START], "swap them"),
+        (["nonsense"], "No such command"),
+        (["sql", "select from"], "DuckDB refuses"),
+        (["simulator", "--faults", "gremlins"], "unknown fault 'gremlins'"),
+    ],
+)
+def test_wrong_use_ends_with_two_and_says_what_is_wrong(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    with duckdb.connect("any.duckdb"):
+        pass
+    Path("hem_data").mkdir()
+    Path("any.duckdb").rename("hem_data/hem.duckdb")
+    assert run(*arguments) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_malformed_setting_is_one_line_that_names_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEM_ETL_MAX_IN_FLIGHT", "many")
+    assert run("status") == 2
+    assert capsys.readouterr().err.startswith("error: HEM_ETL_MAX_IN_FLIGHT: ")
+
+
+def test_reading_before_anything_was_published_says_what_to_do(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("status") == 1
+    assert "hem-etl demo" in capsys.readouterr().err
+
+
+def test_the_demo_needs_no_settings_and_keeps_to_its_own_folder(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEM_ETL_HOME", "real_data")
+    monkeypatch.setenv("ENODE_ENVIRONMENT", "nonsense")
+    assert run("demo", "--systems", "3", "--days", "2") == 0
+    told = capsys.readouterr()
+    assert "marts.daily_energy" in told.out
+    assert "TESLA" in told.out
+    assert sorted(path.name for path in Path().iterdir()) == ["hem_demo"]
+    assert run("demo", "--systems", "2", "--days", "1") == 0
+    with duckdb.connect("hem_demo/hem.duckdb", read_only=True) as connection:
+        assert connection.execute("select count(*) from core.system").fetchone() == (2,)

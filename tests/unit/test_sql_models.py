@@ -1,0 +1,374 @@
+"""Headers that lie are refused, the order comes from the SQL, comments reach the catalogue, checks find what fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from hem_etl import sql_models
+from hem_etl.errors import ModelError
+from hem_etl.vocabulary import FLOWS, METRICS, Outcome, Severity, State
+
+METER_TABLE = """\
+-- name: core.meter
+-- meaning: What the owner's meter said.
+-- grain: meter × day
+-- key: meter, day
+-- null: not read.
+-- columns:
+--   meter | varchar | - | name of the meter
+--   day | date | local date | day of the reading
+--   energy_kwh | double | kWh | energy of the day
+
+create table if not exists core.meter (meter varchar not null, day date not null, energy_kwh double);
+"""
+DAY_VIEW = """\
+-- name: staging.day
+-- meaning: All meters of a day.
+-- grain: one row per day
+-- key: day
+-- null: nothing read.
+-- columns:
+--   day | date | local date | day of the reading
+--   energy_kwh | double | kWh | sum over the meters
+
+select day, sum(energy_kwh) as energy_kwh
+from core.meter
+group by day
+"""
+MONTH_VIEW = """\
+-- name: marts.month
+-- meaning: All days of a month, a sentence so long that it goes
+--   on in a second line.
+-- grain: one row per month
+-- key: month
+-- null: nothing read.
+-- columns:
+--   month | date | local date | first day of the month
+--   energy_kwh | double | kWh | sum of the days
+
+with
+day as (select energy_kwh, cast(date_trunc('month', staging.day.day) as date) as month from staging.day)
+
+select month, sum(energy_kwh) as energy_kwh
+from day
+group by month
+"""
+CHECK = """\
+-- name: checks.no_negative_energy
+-- meaning: A meter does not run backwards.
+-- severity: plausibility
+-- failing row: a reading below zero
+
+select meter, day, energy_kwh
+from core.meter
+where energy_kwh < 0
+"""
+FILES = {
+    "tables/meter.sql": METER_TABLE,
+    "staging/day.sql": DAY_VIEW,
+    "marts/month.sql": MONTH_VIEW,
+    "checks/no_negative_energy.sql": CHECK,
+}
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def folder(root: Path, **changed: str) -> Path:
+    """The toy models in `root`, with files added or replaced: `staging__day` is `staging/day.sql`."""
+    models = root / "dbt_like_sql"
+    for name, text in {**FILES, **{f"{key.replace('__', '/')}.sql": text for key, text in changed.items()}}.items():
+        path = models / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return models
+
+
+def made(con: duckdb.DuckDBPyConnection, models: Path) -> sql_models.Models:
+    loaded = sql_models.load_models(models)
+    sql_models.create_tables(con, loaded)
+    sql_models.build(con, loaded)
+    return loaded
+
+
+def test_views_stand_after_what_they_read_and_upstream_goes_all_the_way(tmp_path: Path) -> None:
+    models = sql_models.load_models(folder(tmp_path))
+
+    assert [model.relation for model in models.views] == ["staging.day", "marts.month"]
+    assert models.model("marts.month").references == ("staging.day",)
+    assert models.upstream("marts.month") == ["core.meter", "staging.day"]
+    assert models.upstream("core.meter") == []
+
+
+def test_the_models_give_rows_and_a_sum_of_nothing_is_null(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    made(con, folder(tmp_path))
+    con.execute(
+        "insert into core.meter values ('a', '2026-03-01', 1.5), ('b', '2026-03-02', 2), ('a', '2026-04-01', null)"
+    )
+
+    assert con.sql("select month::varchar, energy_kwh from marts.month order by 1").fetchall() == [
+        ("2026-03-01", 3.5),
+        ("2026-04-01", None),
+    ]
+
+
+def test_building_again_changes_nothing(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = made(con, folder(tmp_path))
+    con.execute("insert into core.meter values ('a', '2026-03-01', 1.5)")
+    before = con.sql("from marts.month").fetchall()
+
+    sql_models.create_tables(con, models)
+    sql_models.build(con, models)
+
+    assert con.sql("from marts.month").fetchall() == before
+
+
+LIES = {
+    "another name": (("name: staging.day", "name: staging.days"), "name 'staging.days', the path says 'staging.day'"),
+    "another type": (("energy_kwh | double", "energy_kwh | float"), "energy_kwh is double, not float"),
+    "a column too many": (
+        ("--   energy_kwh", "--   cost | double | EUR | what it cost\n--   energy_kwh"),
+        "cost does not exist",
+    ),
+    "a column too few": (
+        ("--   energy_kwh | double | kWh | sum over the meters\n", ""),
+        "energy_kwh double is not in the header",
+    ),
+    "another order": (
+        ("select day, sum(energy_kwh) as energy_kwh", "select sum(energy_kwh) as energy_kwh, day"),
+        "order",
+    ),
+    "a key that is no column": (("key: day", "key: month"), "key names columns that the header does not list: month"),
+    "a check that does not exist": (("key: day", "key: day\n-- key checked by: nobody"), "checked by 'nobody'"),
+    "no meaning": (("-- meaning: All meters of a day.\n", ""), "does not say: meaning"),
+    "an empty grain": (("grain: one row per day", "grain:"), "does not say: grain"),
+    "an unknown label": (("-- grain", "-- graine"), "cannot read the header's line '-- graine"),
+    "a column without unit": (
+        ("day | date | local date | day", "day | date | day"),
+        "name | type | unit or - | meaning",
+    ),
+    "another materialisation": (("-- null", "-- materialized: view\n-- null"), "`materialized` can only be `table`"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_header_that_lies_is_refused_with_the_file_and_the_difference(
+    lie: str, con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    (old, new), told = LIES[lie]
+    assert old in DAY_VIEW
+
+    with pytest.raises(ModelError) as refused:
+        made(con, folder(tmp_path, staging__day=DAY_VIEW.replace(old, new)))
+
+    assert "dbt_like_sql/staging/day.sql" in str(refused.value)
+    assert told in str(refused.value)
+
+
+def test_a_table_whose_header_lies_is_refused(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = folder(tmp_path, tables__meter=METER_TABLE.replace("energy_kwh | double", "energy_kwh | integer"))
+
+    with pytest.raises(ModelError, match=r"tables/meter.sql: .*energy_kwh is double, not integer"):
+        made(con, models)
+
+
+def test_a_table_of_an_older_file_asks_for_a_rebuild_and_stays_as_it_is(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    con.execute("create schema core")
+    con.execute("create table core.meter (meter varchar not null, day date not null)")
+
+    with pytest.raises(ModelError, match=r"core.meter .*energy_kwh does not exist.*hem-etl rebuild"):
+        made(con, folder(tmp_path))
+
+    assert len(con.sql("describe core.meter").fetchall()) == 2
+
+
+def test_a_key_that_is_not_unique_fails_its_check(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = made(con, folder(tmp_path))
+    con.execute("insert into core.meter values ('a', '2026-03-01', 1), ('a', '2026-03-01', 2), ('b', '2026-03-01', 3)")
+
+    results = {result.name: result for result in sql_models.run_checks(con, models)}
+
+    assert results["core_meter_key"] == sql_models.CheckResult(
+        "core_meter_key", Severity.ERROR, 1, "meter=a, day=2026-03-01, copies=2"
+    )
+    assert results["staging_day_key"].failing_rows == 0
+
+
+def test_a_check_says_how_many_rows_fail_and_shows_five(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = made(con, folder(tmp_path))
+    con.execute("insert into core.meter select 'm' || i, '2026-03-01', -i from range(1, 8) as t (i)")
+
+    result = next(r for r in sql_models.run_checks(con, models) if r.name == "no_negative_energy")
+    columns, failing = sql_models.rows(con, models, "no_negative_energy", limit=6)
+
+    assert (result.severity, result.failing_rows) == (Severity.WARNING, 7)
+    assert result.sample is not None
+    assert result.sample.count("energy_kwh=-") == 5
+    assert columns == ["meter", "day", "energy_kwh"]
+    assert len(failing) == 6
+
+
+def test_meanings_and_units_reach_the_catalogue_with_their_quotes(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    made(con, folder(tmp_path))
+
+    (table,) = con.sql("select comment from duckdb_tables() where table_name = 'meter'").fetchall()
+    (view,) = con.sql("select comment from duckdb_views() where view_name = 'month'").fetchall()
+    columns = con.sql(
+        "select column_name, comment from duckdb_columns() where table_name in ('meter', 'month')"
+    ).fetchall()
+
+    assert table == ("What the owner's meter said. Grain: meter × day. NULL: not read.",)
+    assert view[0].startswith("All days of a month, a sentence so long that it goes on in a second line. Grain:")
+    assert ("energy_kwh", "sum of the days [kWh]") in columns
+    assert ("meter", "name of the meter") in columns
+    assert all(comment for _, comment in columns)
+
+
+def test_a_view_can_become_a_table_and_a_view_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    table = DAY_VIEW.replace("-- null", "-- materialized: table\n-- null")
+    kinds = []
+    for number, text in enumerate((DAY_VIEW, table, table, DAY_VIEW)):
+        made(con, folder(tmp_path / str(number), staging__day=text))
+        kinds += con.sql("select table_type from information_schema.tables where table_schema = 'staging'").fetchall()
+
+    assert kinds == [("VIEW",), ("BASE TABLE",), ("BASE TABLE",), ("VIEW",)]
+
+
+def test_what_is_no_model_any_more_is_dropped(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    made(con, folder(tmp_path / "old", marts__year=MONTH_VIEW.replace("marts.month", "marts.year")))
+    made(con, folder(tmp_path / "new"))
+
+    assert con.sql("select view_name from duckdb_views() where schema_name = 'marts'").fetchall() == [("month",)]
+
+
+def test_a_build_that_fails_leaves_the_views_of_the_last_one(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    made(con, folder(tmp_path / "good"))
+    broken = DAY_VIEW.replace("sum(energy_kwh)", "sum(no_such_column)")
+
+    with pytest.raises(ModelError, match=r"staging/day.sql: DuckDB refuses it: .*no_such_column"):
+        made(con, folder(tmp_path / "broken", staging__day=broken))
+
+    assert con.sql("select count(*) from marts.month").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("unknown", ["core.metre", "meter", "marts.month_of_may"])
+def test_a_reference_to_an_unknown_relation_is_named(unknown: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=rf"staging/day.sql: reads relations that are no SQL model: {unknown}"):
+        sql_models.load_models(folder(tmp_path, staging__day=DAY_VIEW.replace("core.meter", unknown)))
+
+
+def test_a_check_of_an_unknown_relation_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"checks/no_negative_energy.sql: reads .*: core.metre"):
+        sql_models.load_models(folder(tmp_path, checks__no_negative_energy=CHECK.replace("core.meter", "core.metre")))
+
+
+def test_a_circle_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"in a circle: .*(staging.day → marts.month|marts.month → staging.day)"):
+        sql_models.load_models(folder(tmp_path, staging__day=DAY_VIEW.replace("core.meter", "marts.month")))
+
+
+@pytest.mark.parametrize("statement", ["select 1 as day; select 2", "drop table core.meter", "selec day", ""])
+def test_a_model_is_exactly_one_select(statement: str, tmp_path: Path) -> None:
+    text = DAY_VIEW[: DAY_VIEW.index("select")] + statement
+
+    with pytest.raises(ModelError, match=r"staging/day.sql: "):
+        sql_models.load_models(folder(tmp_path, staging__day=text))
+
+
+def test_a_severity_is_structural_or_plausibility(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"severity 'fatal' is neither structural nor plausibility"):
+        sql_models.load_models(folder(tmp_path, checks__no_negative_energy=CHECK.replace("plausibility", "fatal")))
+
+
+def test_a_check_may_not_take_the_name_of_a_key_check(tmp_path: Path) -> None:
+    taken = CHECK.replace("checks.no_negative_energy", "checks.core_meter_key")
+
+    with pytest.raises(ModelError, match=r"core_meter_key"):
+        sql_models.load_models(folder(tmp_path, checks__core_meter_key=taken))
+
+
+def test_unknown_models_and_checks_are_named_with_the_known_ones(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    models = made(con, folder(tmp_path))
+
+    with pytest.raises(ModelError, match=r"no SQL model 'marts.week'.*marts.month"):
+        models.upstream("marts.week")
+    with pytest.raises(ModelError, match=r"no SQL check 'nothing'.*no_negative_energy"):
+        sql_models.rows(con, models, "nothing")
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there are no SQL models in"):
+        sql_models.load_models(tmp_path / "nowhere")
+
+
+# --- the real folder -------------------------------------------------------------------------------------------------
+
+MODELS = sql_models.load_models()
+ALL = (*MODELS.tables, *MODELS.views)
+
+
+def test_the_contract_is_there() -> None:
+    assert {model.relation for model in MODELS.views if model.schema == "marts"} == {
+        "marts.interval_15min",
+        "marts.daily_energy",
+        "marts.monthly_energy",
+        "marts.fleet_daily",
+        "marts.vendor_monthly",
+        "marts.coverage_daily",
+        "marts.reconciliation",
+        "marts.restatement",
+        "marts.system_health",
+    }
+
+
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.relation)
+def test_no_model_holds_an_instant_with_a_zone_or_hides_its_columns(model: sql_models.Model) -> None:
+    types = {column.type for column in model.columns}
+
+    assert types <= {"varchar", "date", "timestamp", "double", "bigint", "integer", "smallint", "boolean", "json"}
+    assert "*" not in model.sql.replace("count(*)", "").replace(" * ", " ")
+    assert "timestamptz" not in model.sql.lower()
+    assert "now()" not in model.sql.lower()
+
+
+@pytest.mark.parametrize("model", ALL, ids=lambda model: model.relation)
+def test_the_unit_ends_the_name(model: sql_models.Model) -> None:
+    units = {
+        "_kwh": "kWh",
+        "_kw": "kW",
+        "_pct": "%",
+        "_hours": "h",
+        "_minutes": "min",
+        "_coverage": "0–1",
+        "_utc": "UTC",
+    }
+    for column in model.columns:
+        for ending, unit in units.items():
+            if column.name.endswith(ending):
+                assert column.unit == unit, column
+
+
+def test_the_sql_speaks_the_words_of_the_house() -> None:
+    daily = [column.name for column in MODELS.model("marts.daily_energy").columns]
+    health = [column.name for column in MODELS.model("marts.system_health").columns]
+    ledger_words = MODELS.check("ledger_words").sql
+
+    assert [name.removesuffix("_kwh") for name in daily if name.endswith("_kwh")][:6] == list(FLOWS)
+    assert all(f"'{metric}'" in MODELS.model("marts.coverage_daily").sql for metric in METRICS)
+    assert [name.removesuffix("_days") for name in health if name.endswith("_days")][1:] == [o.value for o in Outcome]
+    assert all(f"'{word}'" in ledger_words for word in (*Outcome, *State))
+
+
+def test_no_model_reads_a_check_and_every_table_is_quoted_by_its_schema() -> None:
+    assert {reference.split(".")[0] for model in ALL for reference in model.references} <= {"core", "staging", "marts"}
