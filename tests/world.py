@@ -27,7 +27,7 @@ class World:
         self.settings = GivenSettings(
             HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret"
         )
-        self.simulator = Simulator(fleet or make_fleet(18, today=now.date()), clock=self.clock)
+        self.simulator = Simulator(fleet or make_fleet(18, today=NOW.date()), clock=self.clock)
         self._monotonic = 0.0
 
     def clock(self) -> datetime:

@@ -20,17 +20,18 @@
 --   battery_charge_coverage | double | 0–1 | hours with valid buckets of battery_charge ÷ hours of all systems that have or ought to have it
 --   battery_discharge_coverage | double | 0–1 | hours with valid buckets of battery_discharge ÷ hours of all systems that have or ought to have it
 
+-- Energy adds up in whole 10⁻¹⁸ kWh: a sum of doubles would depend on the order of the rows.
 -- A system whose day could not be loaded counts in coverage with what its nearest loaded day has.
 select
     daily.day,
     count(*) as systems,
     count(*) filter (where daily.is_complete) as complete_systems,
-    sum(daily.generation_kwh) as generation_kwh,
-    sum(daily.consumption_kwh) as consumption_kwh,
-    sum(daily.grid_import_kwh) as grid_import_kwh,
-    sum(daily.grid_export_kwh) as grid_export_kwh,
-    sum(daily.battery_charge_kwh) as battery_charge_kwh,
-    sum(daily.battery_discharge_kwh) as battery_discharge_kwh,
+    sum(try_cast(1e18 * daily.generation_kwh as hugeint)) / 1e18 as generation_kwh,
+    sum(try_cast(1e18 * daily.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
+    sum(try_cast(1e18 * daily.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
+    sum(try_cast(1e18 * daily.grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
+    sum(try_cast(1e18 * daily.battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
+    sum(try_cast(1e18 * daily.battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
     sum(flow.generation_valid_minutes) / (60 * sum(flow.generation_due_hours)) as generation_coverage,
     sum(flow.consumption_valid_minutes) / (60 * sum(flow.consumption_due_hours)) as consumption_coverage,
     sum(flow.grid_import_valid_minutes) / (60 * sum(flow.grid_import_due_hours)) as grid_import_coverage,

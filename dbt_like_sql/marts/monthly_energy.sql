@@ -40,23 +40,24 @@
 --   is_complete | boolean | - | complete days ÷ calendar days is at least 0.9
 
 -- formulas: energy, coverage, complete month
+-- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 with
 sums as (
     select
         system_id,
         cast(date_trunc('month', day) as date) as month,
-        sum(generation_kwh) as generation_kwh,
-        sum(consumption_kwh) as consumption_kwh,
-        sum(grid_import_kwh) as grid_import_kwh,
-        sum(grid_export_kwh) as grid_export_kwh,
-        sum(battery_charge_kwh) as battery_charge_kwh,
-        sum(battery_discharge_kwh) as battery_discharge_kwh,
-        sum(generation_reported_kwh) as generation_reported_kwh,
-        sum(consumption_reported_kwh) as consumption_reported_kwh,
-        sum(grid_import_reported_kwh) as grid_import_reported_kwh,
-        sum(grid_export_reported_kwh) as grid_export_reported_kwh,
-        sum(battery_charge_reported_kwh) as battery_charge_reported_kwh,
-        sum(battery_discharge_reported_kwh) as battery_discharge_reported_kwh,
+        sum(try_cast(1e18 * generation_kwh as hugeint)) / 1e18 as generation_kwh,
+        sum(try_cast(1e18 * consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
+        sum(try_cast(1e18 * grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
+        sum(try_cast(1e18 * grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
+        sum(try_cast(1e18 * battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
+        sum(try_cast(1e18 * battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
+        sum(try_cast(1e18 * generation_reported_kwh as hugeint)) / 1e18 as generation_reported_kwh,
+        sum(try_cast(1e18 * consumption_reported_kwh as hugeint)) / 1e18 as consumption_reported_kwh,
+        sum(try_cast(1e18 * grid_import_reported_kwh as hugeint)) / 1e18 as grid_import_reported_kwh,
+        sum(try_cast(1e18 * grid_export_reported_kwh as hugeint)) / 1e18 as grid_export_reported_kwh,
+        sum(try_cast(1e18 * battery_charge_reported_kwh as hugeint)) / 1e18 as battery_charge_reported_kwh,
+        sum(try_cast(1e18 * battery_discharge_reported_kwh as hugeint)) / 1e18 as battery_discharge_reported_kwh,
         count(generation_reported_kwh) as generation_reported_days,
         count(consumption_reported_kwh) as consumption_reported_days,
         count(grid_import_reported_kwh) as grid_import_reported_days,

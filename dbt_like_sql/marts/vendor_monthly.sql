@@ -22,18 +22,19 @@
 --   battery_charge_coverage | double | 0–1 | hours with valid buckets of battery_charge ÷ hours of all systems that have or ought to have it
 --   battery_discharge_coverage | double | 0–1 | hours with valid buckets of battery_discharge ÷ hours of all systems that have or ought to have it
 
+-- Energy adds up in whole 10⁻¹⁸ kWh: a sum of doubles would depend on the order of the rows.
 -- A system of whose month no day could be loaded counts in coverage with what its nearest loaded day has.
 select
     monthly.vendor,
     monthly.month,
     count(*) as systems,
     count(*) filter (where monthly.is_complete) as complete_systems,
-    sum(monthly.generation_kwh) as generation_kwh,
-    sum(monthly.consumption_kwh) as consumption_kwh,
-    sum(monthly.grid_import_kwh) as grid_import_kwh,
-    sum(monthly.grid_export_kwh) as grid_export_kwh,
-    sum(monthly.battery_charge_kwh) as battery_charge_kwh,
-    sum(monthly.battery_discharge_kwh) as battery_discharge_kwh,
+    sum(try_cast(1e18 * monthly.generation_kwh as hugeint)) / 1e18 as generation_kwh,
+    sum(try_cast(1e18 * monthly.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
+    sum(try_cast(1e18 * monthly.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
+    sum(try_cast(1e18 * monthly.grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
+    sum(try_cast(1e18 * monthly.battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
+    sum(try_cast(1e18 * monthly.battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
     sum(touched.generation_valid_minutes) / (60 * sum(touched.generation_due_hours)) as generation_coverage,
     sum(touched.consumption_valid_minutes) / (60 * sum(touched.consumption_due_hours)) as consumption_coverage,
     sum(touched.grid_import_valid_minutes) / (60 * sum(touched.grid_import_due_hours)) as grid_import_coverage,

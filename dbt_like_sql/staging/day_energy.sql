@@ -16,16 +16,17 @@
 --   balance_sources_kwh | double | kWh | generation + grid import + battery discharge where all six flows are valid
 --   balance_sinks_kwh | double | kWh | consumption + grid export + battery charge over the same buckets
 
+-- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 select
     system_id,
     day,
-    sum(generation_kwh) as generation_kwh,
-    sum(consumption_kwh) as consumption_kwh,
-    sum(grid_import_kwh) as grid_import_kwh,
-    sum(grid_export_kwh) as grid_export_kwh,
-    sum(battery_charge_kwh) as battery_charge_kwh,
-    sum(battery_discharge_kwh) as battery_discharge_kwh,
-    sum(balance_sources_kwh) as balance_sources_kwh,
-    sum(balance_sinks_kwh) as balance_sinks_kwh
+    sum(try_cast(1e18 * generation_kwh as hugeint)) / 1e18 as generation_kwh,
+    sum(try_cast(1e18 * consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
+    sum(try_cast(1e18 * grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
+    sum(try_cast(1e18 * grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
+    sum(try_cast(1e18 * battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
+    sum(try_cast(1e18 * battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
+    sum(try_cast(1e18 * balance_sources_kwh as hugeint)) / 1e18 as balance_sources_kwh,
+    sum(try_cast(1e18 * balance_sinks_kwh as hugeint)) / 1e18 as balance_sinks_kwh
 from core.interval_15min
 group by system_id, day

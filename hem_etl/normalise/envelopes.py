@@ -1,7 +1,8 @@
 """What a statistics body says about its series, before any value is looked at.
 
-A body or series whose shape cannot be read without guessing is refused whole, with a detail that names it. Oddly shaped
-series under names we do not know are recorded and never fail a body.
+A body or flow whose shape cannot be read without guessing is refused whole, with a detail that names it. Oddly shaped
+series under names we do not know are recorded and never fail a body; nor does the state of charge, whose key, unit and
+sampling are not documented: it is then unavailable, with the reason, and the flows of the day are loaded.
 """
 
 import re
@@ -64,7 +65,12 @@ def read_envelopes(body: bytes, units: Units, resolutions: Container[int]) -> li
             continue
         taken.add(name)
         if metric in units:
-            known.append(_known(metric, name, timeseries[name], units[metric], resolutions))
+            try:
+                known.append(_known(metric, name, timeseries[name], units[metric], resolutions))
+            except UnreadableBodyError as error:
+                if metric != SOC:
+                    raise
+                known.append(Envelope(SOC, name, is_known=True, is_available=False, reason=f"cannot be read: {error}"))
     return known + _unknown(timeseries, taken)
 
 

@@ -1,5 +1,31 @@
-"""The code location that `workspace.yaml` points at."""
+"""The code location that `workspace.yaml` points at: all definitions, put together.
+
+Loading it needs no network, no credentials and no database. Of the settings only the first day and the number of
+buckets are used here (they shape the partitions); everything else is read when a run starts.
+"""
 
 import dagster as dg
 
-defs = dg.Definitions()
+from hem_etl.orchestration.assets import enode_assets
+from hem_etl.orchestration.checks import freshness_check
+from hem_etl.orchestration.models import model_assets, packaged_models
+from hem_etl.orchestration.partitions import Scheme
+from hem_etl.orchestration.resources import Roads, RoadsBySettings
+from hem_etl.orchestration.schedules import daily_schedule
+from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor
+from hem_etl.settings import load_settings
+
+
+def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
+    """Everything that Dagster knows of us."""
+    return dg.Definitions(
+        assets=[*enode_assets(scheme), model_assets(packaged_models())],
+        asset_checks=[freshness_check()],
+        schedules=[daily_schedule(scheme)],
+        sensors=[new_systems_sensor(scheme, roads), alert_sensor()],
+        resources={"roads": roads},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = make_definitions(Scheme.of(load_settings()), RoadsBySettings())

@@ -79,9 +79,7 @@ class Entry:
         )
 
     def _seen(self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None) -> Self:
-        _, ends_at = Interval.parse(self.interval).bounds_utc(
-            zone_named(self.timezone) or zone_named(zone) or LAST_ZONE_ON_EARTH
-        )
+        _, ends_at = Interval.parse(self.interval).bounds_utc(zone_named(zone) or LAST_ZONE_ON_EARTH)
         return replace(
             self,
             outcome=outcome,

@@ -228,7 +228,7 @@ class _Batch:
             key = row["system_id"], row["day"]
             before = self._entry(*key)
             outcome = Outcome.LOADED if not row["applied"] else Outcome(row["outcome"])
-            after = self._answered(before, looks[key], outcome, row["detail"]).with_content(
+            after = self._answered(before, looks[key], outcome, row["detail"], row["timezone"]).with_content(
                 row["content_sha256"], outcome, row["timezone"], self._now
             )
             self._entries[key[0], after.interval] = after
@@ -269,7 +269,9 @@ class _Batch:
         self._loaded.rows += months.reported.height
         for row in months.months.iter_rows(named=True):
             key = row["system_id"], row["day"]
-            after = self._answered(self._entry(*key, IntervalKind.MONTH), looks[key], row["outcome"], row["detail"])
+            after = self._answered(
+                self._entry(*key, IntervalKind.MONTH), looks[key], row["outcome"], row["detail"], row["timezone"]
+            )
             after = after.with_content(row["content_sha256"], row["outcome"], row["timezone"], self._now)
             self._entries[key[0], after.interval] = after
             self._loaded.changed.add((key[0], after.interval))
@@ -313,14 +315,15 @@ class _Batch:
             self._writer.replace("core.series", absent, keys=absent.select("system_id", "day").unique())
 
     def _failed(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
-        return entry.after_failure(
-            look, outcome, detail, self._fleet.timezone(entry.system_id), self._settings.settle_days
-        )
+        zone = entry.timezone or self._fleet.timezone(entry.system_id)
+        return entry.after_failure(look, outcome, detail, zone, self._settings.settle_days)
 
-    def _answered(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
-        return entry.after_answer(
-            look, outcome, detail, self._fleet.timezone(entry.system_id), self._settings.settle_days
-        )
+    def _answered(
+        self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None, read_in: str | None = None
+    ) -> Entry:
+        """`read_in`: the zone that the answer itself stated."""
+        zone = read_in or entry.timezone or self._fleet.timezone(entry.system_id)
+        return entry.after_answer(look, outcome, detail, zone, self._settings.settle_days)
 
     def _entry(self, system_id: str, day: date, kind: IntervalKind = IntervalKind.DAY) -> Entry:
         return self._entries[system_id, Interval(kind, day).label]

@@ -90,6 +90,16 @@ def test_every_spelling_of_the_state_of_charge_is_taken(spelling, unit) -> None:
     assert facts(days, "soc")["unit"] == unit
 
 
+@pytest.mark.parametrize("odd", [full(unit="fraction"), full(sampling=None), full(data="")])
+def test_an_odd_state_of_charge_is_unavailable_with_its_reason_and_costs_no_flow(odd) -> None:
+    days = read({"generation": full(), "soc": odd})
+    assert outcome(days) == ("loaded", None)
+    soc = facts(days, "soc")
+    assert (soc["is_available"], soc["absence"]) == (False, "other")
+    assert soc["reason"].startswith("cannot be read: ")
+    assert facts(days)["valid_buckets"] > 0
+
+
 def test_of_two_spellings_the_first_wins_and_the_other_is_recorded_as_unknown() -> None:
     days = read({"batteryLevel": full(10, unit="%"), "SoC": full(20, unit="%")})
     assert days.readings["soc_pct"].unique().to_list() == [20.0]
@@ -113,7 +123,6 @@ def test_power_is_converted_to_kw_and_the_unit_kept_as_sent(unit, value) -> None
         (b"{}", "timeseries"),
         (encoded({"generation": full(unit="hp")}), "unknown unit 'hp'"),
         (encoded({"generation": full(unit=None)}), "unknown unit None"),
-        (encoded({"soc": full(unit="fraction")}), "series 'soc': unknown unit"),
         (encoded({"generation": []}), "generation"),
         (encoded({"generation": {"isAvailable": "yes", "data": []}}), "generation"),
         (encoded({"generation": full(data={"t": 1})}), "generation"),

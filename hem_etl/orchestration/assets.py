@@ -1,0 +1,228 @@
+"""The assets that ask Enode. Each body reads its keys, calls one verb of the road and tells numbers.
+
+hem_systems ─▶ day_statistics [day × system], month_statistics [month × system] ─▶ late_data ─▶ SQL models
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import dagster as dg
+import polars as pl
+
+from hem_etl.orchestration.partitions import MOST_PARTITIONS, SYSTEMS, Scheme, SystemDay, intervals, is_month
+from hem_etl.orchestration.recording import (
+    markdown,
+    partition_metadata,
+    read_figures,
+    record_materializations,
+    record_partitions,
+    run_metadata,
+)
+from hem_etl.orchestration.resources import Roads
+from hem_etl.pipeline import RunReport
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import FAILED_OUTCOMES
+from hem_etl.warehouse import read, reading
+
+GROUP: Final = "enode"
+POOL: Final = "warehouse"
+"""Runs walk the road one after the other: together they would share neither the request budget nor the rule of one
+request in flight per system. A courtesy only: the road keeps tables whole without it."""
+
+HEM_SYSTEMS: Final = dg.AssetKey("hem_systems")
+DAY_STATISTICS: Final = dg.AssetKey("day_statistics")
+MONTH_STATISTICS: Final = dg.AssetKey("month_statistics")
+LATE_DATA: Final = dg.AssetKey("late_data")
+
+FLEET: Final = "select system_id, vendor, timezone, gone_at_utc from core.system order by system_id"
+VENDORS: Final = """
+select vendor, count(*) as systems, count(gone_at_utc) as gone, string_agg(distinct timezone, ', ') as zones
+from core.system group by vendor order by vendor
+"""
+DEVICES: Final = "select kind, count(*) as devices from core.asset group by kind order by kind"
+
+ROAD_RULES: Final = """
+
+Every run lists the systems, asks what is due, lands the answers, loads them, builds and checks the SQL models and
+publishes the file that people query. A partition is green when its last look ended in a known outcome: data, or a
+reason why there are none (`before_installation`, `relink_needed`, …: see the partition's metadata). It is red when
+Enode could not be reached or understood. Materialising a partition that is settled asks nothing.
+"""
+
+
+def enode_assets(scheme: Scheme) -> list[dg.AssetsDefinition]:
+    """All assets that ask Enode."""
+    return [
+        _hem_systems(scheme),
+        _statistics(
+            scheme,
+            DAY_STATISTICS,
+            scheme.days,
+            "Power of one system on one local day, as Enode sends it: six flows and the state of charge, in buckets of "
+            "5 or 15 minutes. Materialise partitions to fetch them; a backfill asks for many days in few runs.",
+        ),
+        _statistics(
+            scheme,
+            MONTH_STATISTICS,
+            scheme.months,
+            "Energy of one system in one month, day by day, as the vendor itself reports it. Compared with the sums of "
+            "our buckets in `marts/reconciliation`.",
+        ),
+        _late_data(scheme),
+    ]
+
+
+def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=HEM_SYSTEMS,
+        group_name=GROUP,
+        kinds={"python", "duckdb"},
+        pool=POOL,
+        description="The fleet: lists systems and their devices and adds a partition key for every new system. Keys "
+        "are never deleted: a system that disappears keeps its history. An empty or broken list changes nothing.",
+    )
+    def hem_systems(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
+        with roads.open(context.log) as road:
+            listed = road.sync_systems()
+            road.load()
+            road.publish()
+        with reading(road.settings.database) as connection:
+            fleet, vendors, devices = (read(connection, query) for query in (FLEET, VENDORS, DEVICES))
+        new = scheme.new_keys(fleet["system_id"], context.instance)
+        if new:
+            context.instance.add_dynamic_partitions(SYSTEMS, new)
+        if listed.failure:
+            raise dg.Failure(
+                f"the list of systems is incomplete ({listed.failure}): what is known stays; run again later"
+            )
+        return dg.MaterializeResult(
+            metadata={
+                "systems": fleet.height,
+                "systems_gone": fleet["gone_at_utc"].count(),
+                "new_keys": new,
+                "vendors": _frame(vendors),
+                "devices": dict(devices.iter_rows()),
+                **partition_metadata_of(scheme, context.instance),
+            }
+        )
+
+    return hem_systems
+
+
+def _statistics(
+    scheme: Scheme, key: dg.AssetKey, partitions: dg.MultiPartitionsDefinition, description: str
+) -> dg.AssetsDefinition:
+    @_partitioned_asset(
+        key=key,
+        group_name=GROUP,
+        kinds={"python", "duckdb"},
+        pool=POOL,
+        partitions_def=partitions,
+        deps=[HEM_SYSTEMS],
+        output_required=False,
+        description=description + ROAD_RULES,
+    )
+    def statistics(
+        context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        members = scheme.members(context.partition_keys, _fleet(scheme, roads.settings()))
+        if not members:
+            raise dg.Failure(
+                "this range holds no partition: its first system comes after its last in the order of the partition "
+                "keys, or no system is known yet (materialise hem_systems first)",
+                allow_retries=False,
+            )
+        with roads.open(context.log) as road:
+            report = road.run_intervals(intervals(members))
+        yield from record_partitions(context, report, members, road.settings)
+
+    return statistics
+
+
+def _partitioned_asset(**options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` in single-run backfills: Dagster warns that their parameter is beta, which nobody here can act on."""
+
+    def decorate(body: Callable[..., Any]) -> dg.AssetsDefinition:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            asset: dg.AssetsDefinition = dg.asset(backfill_policy=dg.BackfillPolicy.single_run(), **options)(body)
+        return asset
+
+    return decorate
+
+
+def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=LATE_DATA,
+        group_name=GROUP,
+        kinds={"python", "duckdb"},
+        pool=POOL,
+        deps=[DAY_STATISTICS, MONTH_STATISTICS],
+        description="Everything that is not settled, however old: days that vendors may still correct, failures that "
+        "may be over, systems that answer again. Records a materialisation of `day_statistics` and `month_statistics` "
+        "for exactly the partitions whose content or state changed." + ROAD_RULES,
+    )
+    def late_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
+        with roads.open(context.log) as road:
+            report = road.run_late()
+        groups = _changed_groups(scheme, road.settings, report)
+        members = [member for group in groups.values() for member in group]
+        figures = read_figures(road.settings, members)
+        record_materializations(
+            context,
+            (
+                dg.AssetMaterialization(
+                    MONTH_STATISTICS if is_month(group[0]) else DAY_STATISTICS,
+                    partition=key,
+                    metadata=partition_metadata(group, report, figures) | {"found_by": "late_data"},
+                )
+                for key, group in groups.items()
+            ),
+        )
+        return dg.MaterializeResult(metadata=run_metadata(report, figures))
+
+    return late_data
+
+
+def _changed_groups(
+    scheme: Scheme, settings: Settings, report: RunReport
+) -> dict[dg.MultiPartitionKey, list[SystemDay]]:
+    """What changed, by partition; without partitions in which something failed: those stay as they are."""
+    with reading(settings.database) as connection:
+        failed = pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)})
+        bad = read(
+            connection, "select system_id, interval from core.load semi join failed using (outcome)", failed=failed
+        )
+    red = {scheme.key(system_id, label) for system_id, label in bad.iter_rows()}
+    groups: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
+    for system_id, label in sorted(report.changed):
+        key = scheme.key(system_id, label)
+        if key not in red and scheme.holds(label):
+            groups.setdefault(key, []).append((system_id, label))
+    return groups
+
+
+def _fleet(scheme: Scheme, settings: Settings) -> list[str]:
+    """Every system that was ever listed; only buckets need to know, and an empty warehouse knows none."""
+    if not scheme.buckets or not settings.database.exists():
+        return []
+    with reading(settings.database) as connection:
+        return read(connection, FLEET)["system_id"].to_list()
+
+
+def partition_metadata_of(scheme: Scheme, instance: dg.DagsterInstance) -> Mapping[str, Any]:
+    """How many partitions `day_statistics` has, and a warning before there are too many."""
+    days = scheme.days.get_partitions_def_for_dimension("day").get_partition_keys()
+    count = len(days) * len(scheme.system_keys(instance))
+    told: dict[str, Any] = {"partitions": count, "partitions_ceiling": MOST_PARTITIONS}
+    if count > 0.8 * MOST_PARTITIONS:
+        told["partitions_warning"] = (
+            f"{count:,} of {MOST_PARTITIONS:,}: pages of day_statistics grow slow. Set HEM_ETL_SYSTEM_BUCKETS=64, or "
+            "move HEM_ETL_START_DATE; the warehouse itself does not care."
+        )
+    return told
+
+
+def _frame(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
+    return markdown(frame.columns, frame.rows())

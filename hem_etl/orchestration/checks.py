@@ -1,0 +1,73 @@
+"""Freshness: which systems lack the last day that is over everywhere. Computed from the ledger, never from events.
+
+So a backfill of an old day can't turn yesterday's absence green, and a system that needs its user is told apart.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+import polars as pl
+
+from hem_etl.orchestration.assets import DAY_STATISTICS
+from hem_etl.orchestration.models import model_key
+from hem_etl.orchestration.recording import markdown
+from hem_etl.orchestration.resources import Roads
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
+from hem_etl.warehouse import read, reading
+
+DAILY_AT: Final = timedelta(hours=13, minutes=15)
+"""Time of the daily run, UTC. A day is over everywhere at 12:00 UTC of the next day."""
+TIME_TO_RUN: Final = timedelta(hours=2)
+
+FRESHNESS: Final = """
+select system.system_id, system.vendor, health.newest_complete_day, ledger.outcome, ledger.detail,
+       coalesce(ledger.outcome in (select outcome from blocked), false) as needs_its_user
+from core.system as system
+left join core.load as ledger on ledger.system_id = system.system_id and ledger.interval = (select label from due)
+left join marts.system_health as health on health.system_id = system.system_id
+where system.gone_at_utc is null
+  and (ledger.outcome is null or ledger.outcome in (select outcome from failed) or needs_its_user)
+order by needs_its_user, health.newest_complete_day nulls first, system.system_id
+"""
+
+
+def last_due_day(now: datetime) -> date:
+    """The newest day that the daily schedule has had time to fetch."""
+    return (now.astimezone(UTC) - DAILY_AT - TIME_TO_RUN).date() - timedelta(days=1)
+
+
+def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
+    """The check; `now` is for tests."""
+
+    @dg.asset_check(
+        asset=DAY_STATISTICS,
+        name="every_system_is_fresh",
+        additional_deps=[model_key("marts.system_health")],
+        description="Every listed system was asked for the last day that the daily schedule must have fetched, and "
+        "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users must "
+        "act (relink) only warn.",
+    )
+    def every_system_is_fresh(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
+        day = last_due_day(now or datetime.now(UTC))
+        with reading(roads.settings().database) as connection:
+            rows = read(
+                connection,
+                FRESHNESS,
+                due=pl.DataFrame({"label": [day.isoformat()]}),
+                blocked=pl.DataFrame({"outcome": sorted(BLOCKED_OUTCOMES)}),
+                failed=pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)}),
+            )
+        ours = rows.filter(~pl.col("needs_its_user")).height
+        return dg.AssetCheckResult(
+            passed=rows.is_empty(),
+            severity=dg.AssetCheckSeverity.ERROR if ours else dg.AssetCheckSeverity.WARN,
+            metadata={
+                "day": day.isoformat(),
+                "systems_without_it": ours,
+                "systems_that_need_their_user": rows.height - ours,
+                "systems": markdown(rows.columns, rows.rows()),
+            },
+        )
+
+    return every_system_is_fresh

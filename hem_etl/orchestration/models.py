@@ -1,0 +1,214 @@
+"""The SQL models as assets: one for each table and view, and every SQL check as an asset check.
+
+`day_statistics` and its sisters build, check and publish by themselves. Materialising a model does the same once more,
+on demand, and tells what is there: rows, columns, where each column comes from, a look at the rows, the checks.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
+
+import dagster as dg
+import duckdb
+import sqlglot
+from sqlglot import exp
+from sqlglot.lineage import lineage
+from sqlglot.optimizer import build_scope, qualify
+
+from hem_etl import sql_models
+from hem_etl.errors import StructuralCheckError
+from hem_etl.orchestration.assets import (
+    DAY_STATISTICS,
+    HEM_SYSTEMS,
+    LATE_DATA,
+    MONTH_STATISTICS,
+    POOL,
+)
+from hem_etl.orchestration.recording import markdown
+from hem_etl.orchestration.resources import Roads
+from hem_etl.sql_models import Check, CheckResult, Model, Models
+from hem_etl.sql_models.files import quoted, quoted_relation
+from hem_etl.vocabulary import Severity
+from hem_etl.warehouse import reading
+
+PREVIEW_ROWS: Final = 5
+PREVIEW_COLUMNS: Final = 14
+
+WRITTEN_BY: Final[Mapping[str, Sequence[dg.AssetKey]]] = {
+    "core.system": [HEM_SYSTEMS],
+    "core.system_history": [HEM_SYSTEMS],
+    "core.asset": [HEM_SYSTEMS],
+    "core.reported_day": [MONTH_STATISTICS, LATE_DATA],
+    "core.load": [DAY_STATISTICS, MONTH_STATISTICS, LATE_DATA],
+    "core.local_day": [],
+    "core.setting": [],
+    "core.check_result": [],
+    "core.loaded_segment": [],
+}
+"""Which asset writes a table's rows; days write the others."""
+STANDING: Final = {
+    Severity.ERROR: "Structural: only a bug of hem_etl can fail it, and nothing is published then.",
+    Severity.WARNING: "Plausibility: worth a look; data are published all the same.",
+}
+
+
+def model_key(relation: str) -> dg.AssetKey:
+    """`marts.daily_energy` → `marts/daily_energy`."""
+    return dg.AssetKey(relation.split("."))
+
+
+@cache
+def packaged_models() -> Models:
+    """The models that come with the package."""
+    return sql_models.load_models()
+
+
+def every_model_key() -> list[dg.AssetKey]:
+    """The keys of all models."""
+    return [model_key(model.relation) for model in (*packaged_models().tables, *packaged_models().views)]
+
+
+def model_assets(models: Models) -> dg.AssetsDefinition:
+    """All models as one subsettable multi-asset. Whatever is selected, one build makes them all and publishes."""
+    every = [*models.tables, *models.views]
+
+    @dg.multi_asset(
+        name="sql_models",
+        specs=[_spec(model) for model in every],
+        check_specs=[_check_spec(check, models) for check in models.checks],
+        can_subset=True,
+        pool=POOL,
+    )
+    def build_sql_models(
+        context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        wanted = {key.name for key in context.selected_asset_check_keys}
+        with roads.open(context.log) as road:
+            try:
+                results = road.publish()
+            except StructuralCheckError as error:
+                yield from _failures(error, models, wanted)
+                raise
+        with reading(road.settings.database) as connection:
+            for model in every:
+                if model_key(model.relation) in context.selected_asset_keys:
+                    yield dg.MaterializeResult(
+                        asset_key=model_key(model.relation), metadata=_figures(connection, model, models)
+                    )
+            for result in results:
+                if result.name in wanted:
+                    yield _evaluation(result, models, connection)
+
+    return build_sql_models
+
+
+def _spec(model: Model) -> dg.AssetSpec:
+    reads = (
+        WRITTEN_BY.get(model.relation, [DAY_STATISTICS, LATE_DATA])
+        if model.schema == "core"
+        else [model_key(name) for name in model.references]
+    )
+    return dg.AssetSpec(
+        model_key(model.relation),
+        deps=reads,
+        group_name=model.schema,
+        kinds={"duckdb", "sql", "table" if model.is_table else "view"},
+        skippable=True,
+        description=(
+            f"{model.meaning}\n\n**Grain:** {model.grain}\n\n**Key:** {', '.join(model.key) or 'none'}\n\n"
+            f"**NULL:** {model.null}\n\n`{model.file}`\n\n```sql\n{model.sql}\n```"
+        ),
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
+            ),
+            "dagster/relation_identifier": model.relation,
+        },
+    )
+
+
+def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        check.name,
+        asset=checked_key(check, models),
+        description=(
+            f"{check.meaning} {STANDING[check.severity]} A failing row: {check.failing_row}\n\n```sql\n{check.sql}\n```"
+        ),
+        metadata={"severity": check.severity.value},
+    )
+
+
+def checked_key(check: Check, models: Models) -> dg.AssetKey:
+    """The asset that a check is shown at: the model that its name begins with, else the last one that it reads."""
+    order = [model.relation for model in (*models.tables, *models.views)]
+    named = [name for name in check.references if check.name.startswith(name.partition(".")[2])]
+    return model_key(max(named or check.references, key=lambda name: (len(name) if named else 0, order.index(name))))
+
+
+def _evaluation(
+    result: CheckResult, models: Models, connection: duckdb.DuckDBPyConnection | None
+) -> dg.AssetCheckResult:
+    metadata: dict[str, Any] = {"failing_rows": result.failing_rows}
+    if result.failing_rows and connection is not None:
+        metadata["rows"] = markdown(*sql_models.rows(connection, models, result.name))
+    elif result.sample:
+        metadata["rows"] = result.sample
+    return dg.AssetCheckResult(
+        passed=not result.failing_rows,
+        check_name=result.name,
+        asset_key=checked_key(models.check(result.name), models),
+        severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN,
+        metadata=metadata,
+    )
+
+
+def _failures(error: StructuralCheckError, models: Models, wanted: set[str]) -> Iterator[dg.AssetCheckResult]:
+    """The checks that stopped the publishing; the published file cannot show their rows, the error can."""
+    for name, rows, sample in error.failures:
+        if name in wanted:
+            yield _evaluation(CheckResult(name, Severity.ERROR, rows, sample), models, None)
+
+
+def _figures(connection: duckdb.DuckDBPyConnection, model: Model, models: Models) -> dict[str, Any]:
+    relation = quoted_relation(model.relation)
+    shown = ", ".join(quoted(column.name) for column in model.columns[:PREVIEW_COLUMNS])
+    count = connection.execute(f"select count(*) from {relation}").fetchone()  # noqa: S608 - our own models' names
+    rows = connection.execute(f"select {shown} from {relation} limit {PREVIEW_ROWS}").fetchall()  # noqa: S608
+    names = [column.name for column in model.columns[:PREVIEW_COLUMNS]]
+    more = len(model.columns) - len(names)
+    figures: dict[str, Any] = {
+        "dagster/row_count": count[0] if count else 0,
+        "preview": markdown(names, rows),
+        "columns": f"{len(model.columns)}" + (f", the first {len(names)} in the preview" if more else ""),
+    }
+    if sources := column_lineage(models, model.relation):
+        figures["dagster/column_lineage"] = sources
+    return figures
+
+
+@cache
+def column_lineage(models: Models, relation: str) -> dg.TableColumnLineage | None:
+    """Which columns each column is made from, read from the SQL; None for a table, whose rows come from outside."""
+    model = models.model(relation)
+    if model.schema == "core":
+        return None
+    schema: dict[str, Any] = {}
+    for name in model.references:
+        read = models.model(name)
+        schema.setdefault(read.schema, {})[read.name] = {column.name: column.type for column in read.columns}
+    query = qualify.qualify(sqlglot.parse_one(model.sql, read="duckdb"), schema=schema, dialect="duckdb")
+    scope = build_scope(query)
+    return dg.TableColumnLineage(
+        {
+            column.name: sorted(
+                {
+                    dg.TableColumnDep(model_key(f"{node.source.db}.{node.source.name}"), node.name.rpartition(".")[2])
+                    for node in lineage(
+                        column.name, query, schema=schema, dialect="duckdb", scope=scope, copy=False
+                    ).walk()
+                    if isinstance(node.source, exp.Table)
+                }
+            )
+            for column in model.columns
+        }
+    )

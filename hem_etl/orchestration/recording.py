@@ -1,0 +1,195 @@
+"""Recording: what a run did, as Dagster's events: a materialisation for each partition, one summary for the run.
+
+A run over many partitions in which every one came to a known outcome yields one result, and Dagster stores its events
+in batches. Where some failed, the good ones are recorded here and the run fails, which leaves exactly the others.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from uuid import uuid4
+
+import dagster as dg
+import polars as pl
+from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
+
+from hem_etl.orchestration.partitions import SystemDay, is_month
+from hem_etl.pipeline import RunReport
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import FAILED_OUTCOMES
+from hem_etl.warehouse import read, reading
+
+ROWS_SHOWN: Final = 20
+
+DAY_FIGURES: Final = """
+select series.system_id, series.day::varchar as label,
+       sum(sent_buckets) as buckets, sum(valid_buckets) as valid_buckets, sum(null_buckets) as null_buckets,
+       sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
+       any_value(daily.generation_kwh) as generation_kwh, any_value(daily.consumption_kwh) as consumption_kwh
+from core.series as series
+semi join wanted on wanted.system_id = series.system_id and wanted.label = series.day::varchar
+left join marts.daily_energy as daily on daily.system_id = series.system_id and daily.day = series.day
+group by all
+"""
+MONTH_FIGURES: Final = """
+select reported.system_id, strftime(reported.day, '%Y-%m') as label,
+       count(*) as reported_days, sum(generation_kwh) as generation_kwh, sum(consumption_kwh) as consumption_kwh
+from core.reported_day as reported
+semi join wanted on wanted.system_id = reported.system_id and wanted.label = strftime(reported.day, '%Y-%m')
+group by all
+"""
+
+Members = Mapping[SystemDay, dg.MultiPartitionKey]
+Metadata = dict[str, Any]
+
+
+def record_partitions(
+    context: dg.AssetExecutionContext, report: RunReport, members: Members, settings: Settings
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Success for each partition whose intervals all have a known outcome; dg.Failure when others have not."""
+    by_key: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
+    for member, key in members.items():
+        by_key.setdefault(key, []).append(member)
+    failed = {members[member] for member, entry in report.entries.items() if entry.outcome in FAILED_OUTCOMES}
+    waiting = {key for key, group in by_key.items() if not any(member in report.entries for member in group)}
+    good = [key for key in by_key if key not in failed | waiting]
+    figures = read_figures(settings, report.entries)
+    context.log_event(
+        dg.AssetObservation(asset_key=context.asset_key, metadata=run_metadata(report, figures), description="this run")
+    )
+    details = {key: partition_metadata(by_key[key], report, figures) for key in good}
+    if waiting:
+        context.log.info(
+            f"{len(waiting)} partitions have not begun locally, or their systems are gone: left as they are"
+        )
+    if good and len(good) == len(by_key):
+        for key, metadata in details.items():
+            context.add_asset_metadata(metadata, partition_key=key)
+        yield dg.MaterializeResult()
+        return
+    record_materializations(
+        context, (dg.AssetMaterialization(context.asset_key, partition=key, metadata=details[key]) for key in good)
+    )
+    if failed:
+        raise dg.Failure(
+            f"{len(failed)} of {len(by_key)} partitions failed; the others are loaded and published. "
+            "Failed ones are asked again by late_data, by a re-execution of this run, or by a backfill of failed and "
+            "missing partitions.",
+            metadata={"failed": failed_table(report)},
+            allow_retries=False,
+        )
+
+
+def record_materializations(
+    context: dg.AssetExecutionContext, materializations: Iterable[dg.AssetMaterialization]
+) -> None:
+    """Store them as one batch. `context.log_event` would store one after the other, ten times slower."""
+    step = context.op_execution_context.get_step_execution_context()
+    batch, pending = uuid4().hex, list(materializations)
+    for number, materialization in enumerate(pending, start=1):
+        DagsterEvent.asset_materialization(
+            step, materialization, DagsterEventBatchMetadata(batch, is_end=number == len(pending))
+        )
+
+
+def read_figures(settings: Settings, members: Iterable[SystemDay]) -> dict[SystemDay, Metadata]:
+    """What the published file says about these intervals."""
+    pairs = list(members)
+    found: dict[SystemDay, Metadata] = {}
+    with reading(settings.database) as connection:
+        for query, wanted_pairs in (
+            (DAY_FIGURES, [pair for pair in pairs if not is_month(pair)]),
+            (MONTH_FIGURES, [pair for pair in pairs if is_month(pair)]),
+        ):
+            wanted = pl.DataFrame(wanted_pairs, schema={"system_id": pl.String(), "label": pl.String()}, orient="row")
+            for row in read(connection, query, wanted=wanted).iter_rows(named=True) if wanted_pairs else ():
+                pair = row.pop("system_id"), row.pop("label")
+                found[pair] = {name: value for name, value in row.items() if value is not None}
+    return found
+
+
+def partition_metadata(
+    group: Sequence[SystemDay], report: RunReport, figures: Mapping[SystemDay, Metadata]
+) -> Metadata:
+    """One system: its outcome and numbers. A bucket of systems: counts by outcome, and sums."""
+    entries = [report.entries[member] for member in group if member in report.entries]
+    if len(group) == 1:
+        entry = entries[0]
+        told = {
+            "outcome": entry.outcome,
+            "state": entry.state,
+            "version": entry.version,
+            "requests": entry.attempts,
+            "detail": entry.detail,
+        }
+        return {name: value for name, value in told.items() if value is not None} | figures.get(group[0], {})
+    outcomes: dict[str, int] = {}
+    for entry in entries:
+        outcomes[str(entry.outcome)] = outcomes.get(str(entry.outcome), 0) + 1
+    return {"systems": len(entries), "outcomes": outcomes} | summed(
+        figures[member] for member in group if member in figures
+    )
+
+
+def run_metadata(report: RunReport, figures: Mapping[SystemDay, Metadata]) -> Metadata:
+    """The numbers of a whole run."""
+    facts: Metadata = {
+        "systems": report.fleet_size,
+        "asked": report.asked,
+        "not_due": report.not_due,
+        "not_begun": report.not_begun,
+        "requests": report.requests,
+        "megabytes": report.body_bytes / 1e6,
+        "seconds": report.seconds,
+        "rows": report.rows,
+        "new_days": report.new_days,
+        "changed_days": report.changed_days,
+        "unchanged": report.unchanged,
+        "changed_partitions": len(report.changed),
+        "failed": len(report.failed),
+        "outcomes": dg.MetadataValue.json(report.outcomes),
+    } | summed(figures.values())
+    if report.list_failure:
+        facts["list_failure"] = report.list_failure
+    if report.failed:
+        facts["failed_intervals"] = failed_table(report)
+    if report.warnings:
+        facts["plausibility"] = markdown(
+            ["check", "rows", "for example"], [(w.name, w.failing_rows, w.sample) for w in report.warnings]
+        )
+    return facts
+
+
+def summed(figures: Iterable[Metadata]) -> Metadata:
+    """Counts and energies added up, and the coverage of the sums."""
+    total: Metadata = {}
+    expected = 0.0
+    for row in figures:
+        for name, value in row.items():
+            if name != "coverage":
+                total[name] = total.get(name, 0) + value
+            elif value:
+                expected += row["valid_buckets"] / value
+    if expected:
+        total["coverage"] = total["valid_buckets"] / expected
+    return total
+
+
+def failed_table(report: RunReport) -> dg.MarkdownMetadataValue:
+    """The intervals that failed, with why."""
+    rows = [tuple(row[name] for name in ("system_id", "interval", "outcome", "detail")) for row in report.failed]
+    return markdown(["system", "interval", "outcome", "detail"], rows)
+
+
+def markdown(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
+    """A small table; the first rows of a large one."""
+    lines = [names, ["---"] * len(names), *rows[:ROWS_SHOWN]]
+    text = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+    more = len(rows) - ROWS_SHOWN
+    return dg.MetadataValue.md(text + (f"\n\n… and {more} more" if more > 0 else ""))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return " ".join(text.replace("|", "\\|").split())[:200]

@@ -1,0 +1,55 @@
+"""The daily schedule: four runs at 13:15 UTC, when yesterday is over everywhere on Earth.
+
+Yesterday × all systems; the month that holds it × all systems; late data; the fleet with the SQL models and checks.
+They walk the road one after the other (pool), the most urgent first (priority).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
+from typing import Final
+
+import dagster as dg
+
+from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
+from hem_etl.orchestration.models import every_model_key
+from hem_etl.orchestration.partitions import Scheme
+
+ALL_ASSETS_JOB: Final = "__ASSET_JOB"
+"""Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
+WHY: Final = "hem_etl/why"
+PRIORITY: Final = "dagster/priority"
+
+
+def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
+    """Off until a person turns it on."""
+
+    def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+        yesterday = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
+        day = yesterday.isoformat()
+        keys = scheme.system_keys(context.instance)
+        if keys and scheme.holds(day):
+            yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(day, day, keys))
+            yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(day[:7], day[:7], keys))
+        yield _request(f"{day} late", 10, [LATE_DATA])
+        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key()])
+
+    return dg.ScheduleDefinition(
+        name="daily",
+        cron_schedule="15 13 * * *",
+        execution_timezone="UTC",
+        job_name=ALL_ASSETS_JOB,
+        execution_fn=requests,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Every day at 13:15 UTC: yesterday and its month for all systems, late data, then the fleet, the "
+        "SQL models and the checks. Off until you turn it on.",
+    )
+
+
+def _request(
+    run_key: str, priority: int, assets: list[dg.AssetKey], tags: dict[str, str] | None = None
+) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        asset_selection=assets,
+        tags={WHY: "daily", PRIORITY: str(priority)} | (tags or {}),
+    )

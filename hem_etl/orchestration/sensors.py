@@ -1,0 +1,237 @@
+"""Sensors: `new_systems` finds systems and fills their past; `alert` tells a webhook that a run failed.
+
+`new_systems` asks Enode nothing by itself: it lets `hem_systems` list the fleet once an hour, reads in the published
+file what was never asked, and requests one run after the other, coarse to fine: months first, which tell where a
+system's history begins, then days, newest first. What was asked and failed is `late_data`'s business.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import dagster as dg
+import httpx
+import polars as pl
+
+from hem_etl.local_day import months_between
+from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
+from hem_etl.orchestration.partitions import SYSTEMS, Scheme
+from hem_etl.orchestration.resources import Roads
+from hem_etl.orchestration.schedules import PRIORITY, WHY
+from hem_etl.settings import Settings
+from hem_etl.warehouse import read, reading
+
+LOG = logging.getLogger(__name__)
+
+EVERY_SECONDS: Final = 60
+LIST_EVERY: Final = timedelta(hours=1)
+REST_AFTER_FAILURE: Final = timedelta(hours=1)
+MOST_REQUESTS: Final = 2_000
+"""Intervals in one run of a backfill: the daily work never waits longer than such a run takes."""
+BUDGET_SECONDS: Final = 900
+BACKFILL: Final = "backfill of new systems"
+LISTING: Final = "hourly list"
+
+NEVER_ASKED: Final = """
+with
+wanted as (
+    select system.system_id, label.label
+    from core.system as system
+    cross join label
+    where system.gone_at_utc is null
+),
+
+before_installation as (
+    select system_id, interval
+    from core.load
+    where interval_kind = 'month' and outcome = 'before_installation'
+)
+
+select wanted.system_id, wanted.label
+from wanted
+anti join core.load as asked on asked.system_id = wanted.system_id and asked.interval = wanted.label
+anti join before_installation
+    on before_installation.system_id = wanted.system_id and before_installation.interval = left(wanted.label, 7)
+"""
+FLEET: Final = "select system_id from core.system order by system_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Labels first..last × the system keys first..last, in their order."""
+
+    first_label: str
+    last_label: str
+    keys: tuple[str, ...]
+
+
+def newest_rectangle(
+    missing: Iterable[tuple[str, str]], labels: Sequence[str], order: Sequence[str], most: int
+) -> Rectangle | None:
+    """The rectangle to ask next: the first stretch of keys that lack the newest missing label, as far back as all do.
+
+    `missing` holds (key, label); `labels` are in the order of time, `order` is that of the keys. At most `most` cells,
+    but at least one.
+    """
+    by_label: dict[str, set[str]] = {}
+    for key, label in missing:
+        by_label.setdefault(label, set()).add(key)
+    newest = next((number for number in reversed(range(len(labels))) if labels[number] in by_label), None)
+    if newest is None:
+        return None
+    lacking = by_label[labels[newest]]
+    start = next((place for place, key in enumerate(order) if key in lacking), None)
+    if start is None:
+        return None
+    stretch = [order[start]]
+    while start + len(stretch) < len(order) and order[start + len(stretch)] in lacking and len(stretch) < most:
+        stretch.append(order[start + len(stretch)])
+    first = newest
+    while (
+        first > 0
+        and by_label.get(labels[first - 1], set()).issuperset(stretch)
+        and (newest - first + 2) * len(stretch) <= most
+    ):
+        first -= 1
+    return Rectangle(labels[first], labels[newest], tuple(stretch))
+
+
+def new_systems_sensor(scheme: Scheme, roads: Roads) -> dg.SensorDefinition:
+    """Off until a person turns it on."""
+
+    @dg.sensor(
+        name="new_systems",
+        asset_selection=[HEM_SYSTEMS, DAY_STATISTICS, MONTH_STATISTICS],
+        minimum_interval_seconds=EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Lists the fleet once an hour, adds keys for new systems, and fills what was never asked since "
+        "HEM_ETL_START_DATE: months first, then days, newest first, one run at a time. Off until you turn it on.",
+    )
+    def new_systems(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        settings = roads.settings()
+        now = datetime.now(UTC)
+        cursor = datetime.fromisoformat(context.cursor) if context.cursor else None
+        if cursor is None or now - cursor >= LIST_EVERY:
+            listing = dg.RunRequest(asset_selection=[HEM_SYSTEMS], tags={WHY: LISTING, PRIORITY: "5"})
+            return dg.SensorResult([listing], cursor=now.isoformat())
+        if reason := _reason_to_wait(context.instance, settings, now):
+            return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
+        fleet = _fleet(settings)
+        new = scheme.new_keys(fleet, context.instance)
+        order = [*scheme.system_keys(context.instance), *new]
+        most = min(MOST_REQUESTS, int(settings.requests_per_second * BUDGET_SECONDS) or MOST_REQUESTS)
+        request = backfill_request(scheme, settings, order, now.date(), most)
+        return dg.SensorResult(
+            run_requests=[request] if request else [],
+            skip_reason=None if request else dg.SkipReason("nothing that was never asked"),
+            cursor=context.cursor,
+            dynamic_partitions_requests=[_adding(new)] if new else [],
+        )
+
+    return new_systems
+
+
+def backfill_request(
+    scheme: Scheme, settings: Settings, order: Sequence[str], today: date, most: int
+) -> dg.RunRequest | None:
+    """The next run of the backfill; None where everything up to yesterday was asked at least once."""
+    yesterday = today - timedelta(days=1)
+    start = date.fromisoformat(scheme.start)
+    months = [f"{month:%Y-%m}" for month in months_between(start, yesterday)]
+    days = [(start + timedelta(days=number)).isoformat() for number in range((yesterday - start).days + 1)]
+    for asset, labels in ((MONTH_STATISTICS, months), (DAY_STATISTICS, days)):
+        missing = {(scheme.system_key(system_id), label) for system_id, label in _never_asked(settings, labels)}
+        rectangle = newest_rectangle(missing, labels, order, most)
+        if rectangle is not None:
+            window = scheme.window(rectangle.first_label, rectangle.last_label, rectangle.keys)
+            return dg.RunRequest(asset_selection=[asset], tags={WHY: BACKFILL, PRIORITY: "-10"} | window)
+    return None
+
+
+def alert_sensor() -> dg.SensorDefinition:
+    """On: without HEM_ETL_ALERT_URL it does nothing."""
+
+    @dg.run_failure_sensor(
+        name="alert",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Posts every failed run as JSON (`text`, `run_id`, `assets`, `error`) to HEM_ETL_ALERT_URL. "
+        "Without that setting it does nothing.",
+    )
+    def alert(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        url = alert_url()
+        if url is None:
+            return dg.SkipReason("HEM_ETL_ALERT_URL is not set")
+        post_alert(url, alert_message(context))
+        return None
+
+    return alert
+
+
+def alert_message(context: dg.RunFailureSensorContext) -> dict[str, object]:
+    """What is posted. `text` is what chat programs show."""
+    run = context.dagster_run
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    error = _first_failure(context) or context.failure_event.message or "unknown"
+    return {
+        "text": f"hem_etl: the run {run.run_id[:8]} of {', '.join(assets) or run.job_name} failed: {error}",
+        "run_id": run.run_id,
+        "assets": assets,
+        "error": error,
+    }
+
+
+def post_alert(url: str, message: dict[str, object], transport: httpx.BaseTransport | None = None) -> None:
+    """Post it once. The URL is a secret: an error never shows it."""
+    with httpx.Client(timeout=10, transport=transport) as client:
+        try:
+            status = client.post(url, json=message).status_code
+        except httpx.HTTPError as error:
+            raise RuntimeError(f"HEM_ETL_ALERT_URL could not be reached: {type(error).__name__}") from None
+    if status >= 400:
+        raise RuntimeError(f"HEM_ETL_ALERT_URL answered {status}: correct it, or unset it to send no alerts")
+
+
+def alert_url() -> str | None:
+    """Where alerts go."""
+    return os.environ.get("HEM_ETL_ALERT_URL") or None
+
+
+def _first_failure(context: dg.RunFailureSensorContext) -> str | None:
+    for event in context.get_step_failure_events():
+        data = event.step_failure_data
+        if data.user_failure_data and data.user_failure_data.description:
+            return data.user_failure_data.description
+        if data.error:
+            return data.error.message.strip()
+    return None
+
+
+def _reason_to_wait(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> dg.SkipReason | None:
+    if not settings.database.exists():
+        return dg.SkipReason("nothing is published yet: hem_systems must run first")
+    records = instance.get_run_records(dg.RunsFilter(tags={WHY: BACKFILL}), limit=1)
+    for record in records:
+        if not record.dagster_run.is_finished:
+            return dg.SkipReason("the last run of this backfill is still going on")
+        if record.dagster_run.is_failure and now - record.update_timestamp.astimezone(UTC) < REST_AFTER_FAILURE:
+            return dg.SkipReason("the last run of this backfill failed: waiting an hour before the next")
+    return None
+
+
+def _never_asked(settings: Settings, labels: Sequence[str]) -> Iterable[tuple[str, str]]:
+    with reading(settings.database) as connection:
+        return read(
+            connection, NEVER_ASKED, label=pl.DataFrame({"label": labels}, schema={"label": pl.String()})
+        ).rows()
+
+
+def _fleet(settings: Settings) -> list[str]:
+    with reading(settings.database) as connection:
+        return read(connection, FLEET)["system_id"].to_list()
+
+
+def _adding(keys: Sequence[str]) -> dg.AddDynamicPartitionsRequest:
+    return dg.AddDynamicPartitionsRequest(SYSTEMS, keys)

@@ -1,0 +1,137 @@
+"""Runs of assets, in process: what is asked, what is recorded, what fails."""
+
+import dagster as dg
+import pytest
+from orchestration.instances import Instance
+
+from hem_etl.orchestration.partitions import SYSTEMS, encoded
+from hem_etl.simulator import Faults
+
+
+def test_hem_systems_adds_a_key_for_every_system_and_never_deletes_one(dagster: Instance) -> None:
+    dagster.dagster.add_dynamic_partitions(SYSTEMS, ["of-old"])
+    assert dagster.run("hem_systems").success
+    homes = dagster.world.simulator.fleet.homes
+    assert set(dagster.scheme.system_keys(dagster.dagster)) == {"of-old", *(encoded(h.system_id) for h in homes)}
+    assert dagster.run("hem_systems").success
+    (_, newest) = sorted(dagster.events("hem_systems"), key=lambda event: len(str(event.metadata["new_keys"])))
+    assert newest.metadata["systems"].value == 18
+
+
+def test_a_range_of_days_is_one_run_with_numbers_for_each_partition(dagster: Instance) -> None:
+    keys = dagster.add_fleet()
+    assert dagster.run_range("day_statistics", "2026-11-19", "2026-11-20").success
+    assert dagster.green() == {f"{day}|{key}" for day in ("2026-11-19", "2026-11-20") for key in keys}
+    for event in dagster.events():
+        assert event.metadata["outcome"].value in ("loaded", "before_installation", "unavailable")
+        assert event.metadata["requests"].value == 1
+    assert dagster.world.sql("select count(*) from core.load where interval_kind = 'day'").item() == 36
+    observations = dagster.dagster.fetch_observations(dg.AssetKey("day_statistics"), limit=10).records
+    (told,) = [record.asset_observation for record in observations]
+    assert told is not None
+    assert (told.metadata["systems"].value, told.metadata["asked"].value) == (18, 36)
+
+
+def test_one_failing_system_leaves_exactly_its_partitions(dagster: Instance) -> None:
+    keys = dagster.add_fleet()
+    home = dagster.world.simulator.fleet.homes[4]
+    dagster.world.simulator.faults = Faults.pinned({home.system_id: "outage"})
+    result = dagster.run_range("day_statistics", "2026-11-19", "2026-11-20")
+    assert not result.success
+    assert "2 of 36 partitions failed" in dagster.failure(result)
+    bad = {f"{day}|{encoded(home.system_id)}" for day in ("2026-11-19", "2026-11-20")}
+    everything = {f"{day}|{key}" for day in ("2026-11-19", "2026-11-20") for key in keys}
+    assert dagster.green() == everything - bad
+    assert dagster.world.sql("select count(distinct system_id) from core.reading").item() >= 16
+
+    dagster.world.simulator.faults = Faults.none()
+    dagster.world.simulator.ledger.clear()
+    again = dagster.run_range("day_statistics", "2026-11-19", "2026-11-20")
+    assert again.success
+    assert set(dagster.world.simulator.ledger.statistics) == {(home.system_id, d) for d in ("2026-11-19", "2026-11-20")}
+    assert dagster.green() == everything
+
+
+def test_known_outcomes_without_data_are_green(dagster: Instance) -> None:
+    dagster.add_fleet()
+    home = dagster.world.simulator.fleet.homes[2]
+    dagster.world.simulator.faults = Faults.pinned({home.system_id: "relink"})
+    assert dagster.run_range("day_statistics", "2026-11-20", "2026-11-20").success
+    (event,) = [e for e in dagster.events() if e.partition == f"2026-11-20|{encoded(home.system_id)}"]
+    assert event.metadata["outcome"].value == "relink_needed"
+
+
+def test_days_that_have_not_begun_are_left_as_they_are(dagster: Instance) -> None:
+    """13:15 UTC: tomorrow has begun in the east only."""
+    dagster.add_fleet()
+    assert dagster.run_range("day_statistics", "2026-11-23", "2026-11-23").success
+    begun = dagster.world.sql("select count(*) from core.load where interval = '2026-11-23'").item()
+    assert 0 < len(dagster.green()) == begun < 18
+
+
+def test_a_range_whose_ends_are_swapped_is_refused(dagster: Instance) -> None:
+    keys = dagster.add_fleet()
+    result = dagster.run_range("day_statistics", "2026-11-20", "2026-11-20", [keys[3], keys[1]])
+    assert not result.success
+    assert "holds no partition" in dagster.failure(result)
+
+
+def test_refused_credentials_end_with_the_next_step(dagster: Instance) -> None:
+    dagster.add_fleet()
+    dagster.world.simulator.is_feature_enabled = False
+    result = dagster.run_range("day_statistics", "2026-11-20", "2026-11-20")
+    assert "Customer Success" in dagster.failure(result)
+    assert dagster.green() == set()
+
+
+def test_months_are_partitions_too(dagster: Instance) -> None:
+    keys = dagster.add_fleet()
+    assert dagster.run_range("month_statistics", "2026-10", "2026-11").success
+    assert dagster.green("month_statistics") == {f"{month}|{key}" for month in ("2026-10", "2026-11") for key in keys}
+    assert dagster.world.sql("select count(*) from core.reported_day").item() > 18 * 40
+
+
+def test_buckets_of_systems_use_the_same_assets(dagster: Instance) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        few = Instance(dagster.world, instance, buckets=4)
+        empty = few.run_range("day_statistics", "2026-11-20", "2026-11-20")
+        assert "hem_systems" in few.failure(empty)
+        assert few.run("hem_systems").success
+        home = few.world.simulator.fleet.homes[4]
+        few.world.simulator.faults = Faults.pinned({home.system_id: "outage"})
+        assert not few.run_range("day_statistics", "2026-11-20", "2026-11-20").success
+        bad = f"2026-11-20|{few.scheme.system_key(home.system_id)}"
+        every = {f"2026-11-20|{key}" for key in few.scheme.system_keys(instance)}
+        assert few.green() == every - {bad}
+        few.world.simulator.faults = Faults.none()
+        assert few.run("late_data").success
+        assert few.green() == every
+        assert few.world.sql("select count(*) from core.load where interval_kind = 'day'").item() == 18
+
+
+def test_late_data_record_only_the_partitions_that_changed(dagster: Instance) -> None:
+    dagster.add_fleet()
+    world = dagster.world
+    world.pass_time(days=-5)
+    assert dagster.run_range("day_statistics", "2026-11-15", "2026-11-16").success
+    before = len(dagster.events())
+    versions = "select system_id, interval, version, state from core.load order by all"
+    old = set(world.sql(versions).rows())
+    world.pass_time(days=5)
+    assert dagster.run("late_data").success
+    changed = {(row[0], row[1]) for row in set(world.sql(versions).rows()) - old}
+    fresh = dagster.events()[: len(dagster.events()) - before]
+    assert {event.partition for event in fresh} == {f"{label}|{encoded(system)}" for system, label in changed}
+    assert 0 < len(fresh) < 36
+    again = len(dagster.events())
+    assert dagster.run("late_data").success
+    assert len(dagster.events()) == again
+
+
+@pytest.mark.parametrize("buckets", [0, 64])
+def test_the_ceiling_is_told(dagster: Instance, buckets: int) -> None:
+    scheme = type(dagster.scheme)("2000-01-01", buckets)
+    from hem_etl.orchestration.assets import partition_metadata_of
+
+    dagster.dagster.add_dynamic_partitions(SYSTEMS, [f"s{number}" for number in range(20)])
+    assert "HEM_ETL_SYSTEM_BUCKETS" in partition_metadata_of(scheme, dagster.dagster)["partitions_warning"]
