@@ -64,7 +64,7 @@ select
     case
         when compared.reported_kwh is null then 'reported_missing'
         when compared.integrated_kwh is null then 'integrated_missing'
-        -- 5.1 − 5.0 is a little more than 0.1 in binary: a limit that is met exactly is met
+        -- 1.1 − 1.0 is a little more than 0.1 in binary: a limit that is met exactly is met
         when round(abs(compared.difference_kwh), 9) <= greatest(0.1, 0.02 * abs(compared.reported_kwh)) then 'match'
         when
             compared.integrated_kwh <= compared.reported_kwh

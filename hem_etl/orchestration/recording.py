@@ -22,8 +22,8 @@ ROWS_SHOWN: Final = 20
 
 DAY_FIGURES: Final = """
 select series.system_id, series.day::varchar as label,
-       sum(sent_buckets) as buckets, sum(valid_buckets) as valid_buckets, sum(null_buckets) as null_buckets,
-       sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
+       sum(sent_buckets)::bigint as buckets, sum(valid_buckets)::bigint as valid_buckets,
+       sum(null_buckets)::bigint as null_buckets, sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
        any_value(daily.generation_kwh) as generation_kwh, any_value(daily.consumption_kwh) as consumption_kwh
 from core.series as series
 semi join wanted on wanted.system_id = series.system_id and wanted.label = series.day::varchar

@@ -166,7 +166,7 @@ class Fleet:
         if held is None or any(held[name] != row[name] for name in TRACKED):
             if held is not None:
                 self._close(row["system_id"], at)
-            self._history.append(row | {"valid_from_utc": at, "valid_to_utc": None})
+            self._history.append(row | {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None})
         self._put(row)
 
     def _close(self, system_id: str, at: datetime) -> None:

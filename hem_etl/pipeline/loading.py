@@ -131,14 +131,16 @@ class _Batch:
     def load(self, segments: Sequence[str], held: set[str]) -> None:
         receipts = self._landing.read_receipts(segments)
         self._loaded.receipts += receipts.height
-        self._apply_fleet(receipts)
-        looks = receipts.filter(pl.col("kind").is_in(STATISTICS_KINDS))
+        is_look = pl.col("kind").is_in(STATISTICS_KINDS)
+        looks = receipts.filter(is_look)
         self._entries = read_entries(self._writer, looks)
         looks = self._with_late_intervals_whole(looks, held | set(segments))
         touched = looks.select("system_id", "interval").unique()
-        for round_ in _rounds(looks):
-            for part in _chunks(round_, BODIES_PER_BATCH):
-                self._fold(part)
+        for episode in _episodes(pl.concat([receipts.filter(~is_look), looks]).sort("fetched_at_utc"), is_look):
+            self._apply_fleet(episode)
+            for round_ in _rounds(episode.filter(is_look)):
+                for part in _chunks(round_, BODIES_PER_BATCH):
+                    self._fold(part)
         self._fleet.write(self._writer)
         self._write_entries(touched)
         now = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
@@ -408,6 +410,12 @@ def _only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Mont
         keys, left_on=["system_id", month], right_on=["system_id", "day"], how="semi", maintain_order="left"
     )
     return replace(months, months=kept, reported=reported)
+
+
+def _episodes(receipts: pl.DataFrame, is_look: pl.Expr) -> list[pl.DataFrame]:
+    """Receipts cut where a list follows a look, so that lists and looks are applied in the order of time."""
+    begins = ~is_look & is_look.shift(1, fill_value=False)
+    return receipts.with_columns(begins.cum_sum().alias("episode")).partition_by("episode", maintain_order=True)
 
 
 def _rounds(looks: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:

@@ -150,6 +150,7 @@ class Road:
         self._client = client
         self._clock = clock
         self._progress = progress or Silence()
+        self._is_verified = False
 
     def run(self, request: Request) -> RunReport:
         """The whole road for a range of local days.
@@ -309,8 +310,15 @@ class Road:
     @contextmanager
     def _writing(self) -> Iterator[Writer]:
         with self.warehouse.writing() as writer:
-            sql_models.create_tables(writer.connection, self.models)
+            self._prepare(writer)
             yield writer
+
+    def _prepare(self, writer: Writer) -> None:
+        """Make what tables are missing; verify them all when this road writes for the first time."""
+        here = writer.read("select count(*) as tables from duckdb_tables() where schema_name = 'core'").item()
+        if not self._is_verified or here != len(self.models.tables):
+            sql_models.create_tables(writer.connection, self.models)
+            self._is_verified = True
 
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
         systems = _systems(connection)
@@ -348,7 +356,7 @@ class Road:
                 )
 
     def _check(self, writer: Writer) -> list[sql_models.CheckResult]:
-        sql_models.create_tables(writer.connection, self.models)
+        self._prepare(writer)
         sql_models.build(writer.connection, self.models)
         results = sql_models.run_checks(writer.connection, self.models)
         rows = [(r.name, r.severity.value, r.failing_rows, r.sample, self._now_utc()) for r in results]

@@ -49,7 +49,7 @@ class Instance:
         self, *assets: str, tags: dict[str, str] | None = None, partition: str | None = None
     ) -> dg.ExecuteInProcessResult:
         """One run of these assets with their checks."""
-        job = self.definitions.get_implicit_global_asset_job_def()
+        job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
             instance=self.dagster,
             asset_selection=[dg.AssetKey.from_user_string(name) for name in assets],

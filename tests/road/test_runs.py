@@ -48,10 +48,10 @@ def test_a_refresh_asks_for_everything_and_changes_nothing_that_is_unchanged(wor
 def test_the_order_of_days_and_batches_does_not_matter(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.run("2026-10-30", "2026-11-03")
+    world.run("2026-10-31", "2026-11-02")
     other = World(tmp_path / "other")
     monkeypatch.setattr(loading, "BODIES_PER_BATCH", 7)
-    for day in ("2026-11-02", "2026-10-30", "2026-11-03", "2026-10-31", "2026-11-01"):
+    for day in ("2026-11-01", "2026-10-31", "2026-11-02"):
         other.run(day)
     same_tables(world.tables(), other.tables())
 
@@ -102,7 +102,7 @@ def test_a_killed_run_loses_nothing_that_was_landed(world: World) -> None:
 
 
 def test_nulls_survive_to_the_marts_and_a_day_of_only_nulls_is_null_not_zero(world: World) -> None:
-    world.run("2026-10-01", "2026-10-31", months=False, systems=())
+    world.run("2026-10-10", "2026-10-24", months=False, systems=(world.simulator.fleet.homes[5].system_id,))
     empty = world.sql(
         "select d.generation_kwh, d.generation_coverage, d.is_complete, c.explanation from marts.daily_energy d "
         "join marts.coverage_daily c using (system_id, day) where c.metric = 'generation' "
@@ -160,16 +160,13 @@ def test_a_series_that_vanishes_keeps_its_last_good_values(world: World) -> None
     assert world.sql("select count(*) from core.finding where rule = 'series_vanished'").item() == 0
 
 
-def test_what_is_due_is_asked_at_growing_gaps_until_it_is_settled(world: World) -> None:
+def test_a_day_is_asked_again_while_its_data_may_change_and_settles(world: World) -> None:
     victim = world.simulator.fleet.homes[0].system_id
-    world.now = datetime(2026, 11, 10, 13, 15, tzinfo=UTC)
     asks = []
-    for day in range(14):
-        report = world.run("2026-11-09", months=False, systems=(victim,))
-        if report.asked:
-            asks.append(day)
-        world.pass_time(days=1)
-    assert asks == [0, 1, 2, 4, 8]
+    for hours in (14, 38, 38.5, 9 * 24, 30 * 24):
+        world.now = datetime(2026, 11, 9, 23, tzinfo=UTC) + timedelta(hours=hours)
+        asks.append(world.run("2026-11-09", months=False, systems=(victim,)).asked)
+    assert asks == [1, 1, 0, 1, 0]
     assert world.sql("select state, version from core.load").rows() == [("settled", 1)]
 
 

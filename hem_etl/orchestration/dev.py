@@ -1,0 +1,195 @@
+"""`make dev`: the simulator, Dagster's webserver and its daemon on this machine, over a filled fleet.
+
+Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from hem_etl.pipeline import Request, Road, make_client
+from hem_etl.settings import GivenSettings, Settings
+from hem_etl.simulator import Simulator, make_fleet, serve
+from hem_etl.warehouse import read, reading
+
+HOME: Final = Path("hem_dev")
+SYSTEMS: Final = 18
+DAYS_FILLED: Final = 7
+DAYS_BEFORE: Final = 45
+"""The first partition lies so long before the first start: there is a past to backfill."""
+CLIENT_ID, CLIENT_SECRET = "simulator", "simulator-secret"
+WEB_PORT: Final = 3000
+"""Where it is free; else any free port."""
+STARTED_WITHIN_SECONDS: Final = 90
+STOPPED_WITHIN_SECONDS: Final = 20
+
+WHAT_TO_CLICK: Final = """
+Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops everything)
+
+  Lineage                          the whole graph: group `enode` asks the API, `core`, `staging`, `marts` are the SQL
+  Assets > day_statistics          the matrix system × day; {days} days are filled, the earlier ones are missing
+     > Materialize                 choose days and systems, "Missing and failed only", Launch: that is a backfill
+  Assets > marts > daily_energy    rows, columns, lineage of each column, the SQL; Checks beside it
+  Automation > daily               the schedule, 13:15 UTC: switch it on, or "Test schedule" it now
+  Automation > new_systems         fills the missing past by itself, newest first: switch it on
+
+  duckdb -readonly {database}      ask it anything, while runs go on
+"""
+
+
+def main() -> int:
+    """Start everything, wait for a signal, stop everything; returns the exit code."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    home = HOME.resolve()
+    now = datetime.now(UTC)
+    simulator = Simulator(make_fleet(SYSTEMS, today=now.date()), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        with serve(simulator) as simulator_url:
+            settings = dev_settings(home, simulator_url)
+            _say(f"{SYSTEMS} simulated homes at {simulator_url}")
+            fill(settings, now.date())
+            environment = dev_environment(settings, simulator_url, first_day(home, now.date()))
+            port = free_port(WEB_PORT)
+            child = subprocess.Popen(  # noqa: S603 - our own interpreter
+                [
+                    *(sys.executable, "-m", "dagster", "dev", "-m", "hem_etl.orchestration.definitions"),
+                    *("-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"),
+                ],
+                env=environment,
+                start_new_session=True,
+            )
+            url = f"http://127.0.0.1:{port}"
+            if not _answers(url, child):
+                return 1
+            _say(
+                WHAT_TO_CLICK.format(
+                    url=url, simulator=simulator_url, home=HOME, days=DAYS_FILLED, database=settings.database
+                )
+            )
+            return child.wait()
+    except _Stopped:
+        _say("Stopping …")
+        return 0
+    finally:
+        if child is not None:
+            stop(child)
+
+
+def dev_settings(home: Path, url: str) -> Settings:
+    """Settings of this home and the simulator, whatever the operator's environment says."""
+    return GivenSettings(
+        ENODE_CLIENT_ID=CLIENT_ID,
+        ENODE_CLIENT_SECRET=CLIENT_SECRET,
+        ENODE_API_URL=url,
+        ENODE_OAUTH_URL=f"{url}/oauth2/token",
+        HEM_ETL_HOME=home,
+    )
+
+
+def dev_environment(settings: Settings, url: str, start: date) -> dict[str, str]:
+    """The environment of Dagster's processes; makes DAGSTER_HOME with the shipped configuration where there is none."""
+    dagster_home = settings.home / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    configuration = dagster_home / "dagster.yaml"
+    if not configuration.exists():
+        shipped = files("hem_etl.orchestration").joinpath("dagster.yaml")
+        configuration.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    return without_ours(os.environ) | {
+        "DAGSTER_HOME": str(dagster_home),
+        "ENODE_CLIENT_ID": CLIENT_ID,
+        "ENODE_CLIENT_SECRET": CLIENT_SECRET,
+        "ENODE_API_URL": url,
+        "ENODE_OAUTH_URL": f"{url}/oauth2/token",
+        "HEM_ETL_HOME": str(settings.home),
+        "HEM_ETL_START_DATE": start.isoformat(),
+    }
+
+
+def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without any setting of ours."""
+    return {name: value for name, value in environment.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+
+
+def first_day(home: Path, today: date) -> date:
+    """The first partition: chosen at the first start, and kept."""
+    kept = home / "start_date"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text((today - timedelta(days=DAYS_BEFORE)).isoformat(), encoding="utf-8")
+    return date.fromisoformat(kept.read_text(encoding="utf-8").strip())
+
+
+def fill(settings: Settings, today: date) -> None:
+    """A week of the fleet, once."""
+    if settings.database.exists():
+        with reading(settings.database) as connection:
+            days = read(connection, "select count(distinct day) from core.load where interval_kind = 'day'").item()
+        _say(f"{settings.database} holds {days} days")
+        return
+    last = today - timedelta(days=1)
+    _say(f"Filling {settings.database}: {DAYS_FILLED} days up to {last} …")
+    with make_client(settings) as client:
+        Road(settings, client=client).run(Request(last - timedelta(days=DAYS_FILLED - 1), last))
+
+
+def free_port(wanted: int = 0) -> int:
+    """The wanted port of this machine, or another one where it is taken."""
+    try:
+        with socket.create_server(("127.0.0.1", wanted)) as listener:
+            return int(listener.getsockname()[1])
+    except OSError:
+        return free_port()
+
+
+def stop(child: subprocess.Popen[bytes]) -> None:
+    """Ask the group to end, then insist."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if child.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.kill(child.pid, number) if number != signal.SIGKILL else os.killpg(child.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(STOPPED_WITHIN_SECONDS)
+
+
+def _answers(url: str, child: subprocess.Popen[bytes]) -> bool:
+    """Wait until the webserver answers; False when it ended instead."""
+    for _ in range(STARTED_WITHIN_SECONDS * 2):
+        if child.poll() is not None:
+            return False
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/server_info", timeout=1).status_code == 200:
+                return True
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(0.5)
+    _say(f"{url} does not answer after {STARTED_WITHIN_SECONDS} s")
+    return False
+
+
+class _Stopped(BaseException):
+    """A person or the system wants an end."""
+
+
+def _stop(*_: object) -> None:
+    raise _Stopped
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
