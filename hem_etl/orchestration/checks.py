@@ -45,8 +45,8 @@ def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
         name="every_system_is_fresh",
         additional_deps=[model_key("marts.system_health")],
         description="Every listed system was asked for the last day that the daily schedule must have fetched, and "
-        "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users must "
-        "act (relink) only warn.",
+        "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users "
+        "must act (relink) only warn.",
     )
     def every_system_is_fresh(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
         day = last_due_day(now or datetime.now(UTC))

@@ -3,26 +3,30 @@
 Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
 """
 
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import dagster as dg
 import httpx
 
-from hem_etl.pipeline import Request, Road, make_client
-from hem_etl.settings import GivenSettings, Settings
+import hem_etl
+from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
+from hem_etl.orchestration.models import every_model_key
+from hem_etl.orchestration.partitions import Scheme
+from hem_etl.settings import load_settings
 from hem_etl.simulator import Simulator, make_fleet, serve
-from hem_etl.warehouse import read, reading
 
 HOME: Final = Path("hem_dev")
+PACKAGE: Final = Path(hem_etl.__file__).parent
 SYSTEMS: Final = 18
 DAYS_FILLED: Final = 7
 DAYS_BEFORE: Final = 45
@@ -43,7 +47,7 @@ Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops 
   Automation > daily               the schedule, 13:15 UTC: switch it on, or "Test schedule" it now
   Automation > new_systems         fills the missing past by itself, newest first: switch it on
 
-  duckdb -readonly {database}      ask it anything, while runs go on
+  duckdb -readonly {home}/hem.duckdb      ask it anything, while runs go on
 """
 
 
@@ -52,32 +56,19 @@ def main() -> int:
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     home = HOME.resolve()
-    now = datetime.now(UTC)
-    simulator = Simulator(make_fleet(SYSTEMS, today=now.date()), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    today = datetime.now(UTC).date()
+    simulator = Simulator(make_fleet(SYSTEMS, today=today), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     child: subprocess.Popen[bytes] | None = None
     try:
         with serve(simulator) as simulator_url:
-            settings = dev_settings(home, simulator_url)
             _say(f"{SYSTEMS} simulated homes at {simulator_url}")
-            fill(settings, now.date())
-            environment = dev_environment(settings, simulator_url, first_day(home, now.date()))
-            port = free_port(WEB_PORT)
-            child = subprocess.Popen(  # noqa: S603 - our own interpreter
-                [
-                    *(sys.executable, "-m", "dagster", "dev", "-m", "hem_etl.orchestration.definitions"),
-                    *("-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"),
-                ],
-                env=environment,
-                start_new_session=True,
-            )
-            url = f"http://127.0.0.1:{port}"
+            move_into(home, simulator_url, today)
+            fill(today)
+            url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
+            child = start_dagster(url)
             if not _answers(url, child):
                 return 1
-            _say(
-                WHAT_TO_CLICK.format(
-                    url=url, simulator=simulator_url, home=HOME, days=DAYS_FILLED, database=settings.database
-                )
-            )
+            _say(WHAT_TO_CLICK.format(url=url, simulator=simulator_url, home=HOME, days=DAYS_FILLED))
             return child.wait()
     except _Stopped:
         _say("Stopping …")
@@ -87,39 +78,30 @@ def main() -> int:
             stop(child)
 
 
-def dev_settings(home: Path, url: str) -> Settings:
-    """Settings of this home and the simulator, whatever the operator's environment says."""
-    return GivenSettings(
-        ENODE_CLIENT_ID=CLIENT_ID,
-        ENODE_CLIENT_SECRET=CLIENT_SECRET,
-        ENODE_API_URL=url,
-        ENODE_OAUTH_URL=f"{url}/oauth2/token",
-        HEM_ETL_HOME=home,
-    )
+def move_into(home: Path, simulator_url: str, today: date) -> None:
+    """Work in this home with settings of its own: neither the operator's environment nor a `.env` reaches in.
 
-
-def dev_environment(settings: Settings, url: str, start: date) -> dict[str, str]:
-    """The environment of Dagster's processes; makes DAGSTER_HOME with the shipped configuration where there is none."""
-    dagster_home = settings.home / "dagster"
+    Makes DAGSTER_HOME with the shipped configuration where there is none.
+    """
+    dagster_home = home / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = dagster_home / "dagster.yaml"
     if not configuration.exists():
         shipped = files("hem_etl.orchestration").joinpath("dagster.yaml")
         configuration.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
-    return without_ours(os.environ) | {
+    for name in [name for name in os.environ if name.startswith(("HEM_ETL_", "ENODE_"))]:
+        del os.environ[name]
+    os.environ |= {
         "DAGSTER_HOME": str(dagster_home),
         "ENODE_CLIENT_ID": CLIENT_ID,
         "ENODE_CLIENT_SECRET": CLIENT_SECRET,
-        "ENODE_API_URL": url,
-        "ENODE_OAUTH_URL": f"{url}/oauth2/token",
-        "HEM_ETL_HOME": str(settings.home),
-        "HEM_ETL_START_DATE": start.isoformat(),
+        "ENODE_API_URL": simulator_url,
+        "ENODE_OAUTH_URL": f"{simulator_url}/oauth2/token",
+        "HEM_ETL_HOME": str(home),
+        "HEM_ETL_START_DATE": first_day(home, today).isoformat(),
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH")))),
     }
-
-
-def without_ours(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment without any setting of ours."""
-    return {name: value for name, value in environment.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+    os.chdir(home)
 
 
 def first_day(home: Path, today: date) -> date:
@@ -131,17 +113,33 @@ def first_day(home: Path, today: date) -> date:
     return date.fromisoformat(kept.read_text(encoding="utf-8").strip())
 
 
-def fill(settings: Settings, today: date) -> None:
-    """A week of the fleet, once."""
-    if settings.database.exists():
-        with reading(settings.database) as connection:
-            days = read(connection, "select count(distinct day) from core.load where interval_kind = 'day'").item()
-        _say(f"{settings.database} holds {days} days")
-        return
+def fill(today: date) -> None:
+    """A week of the fleet through Dagster, once, so that the matrix of partitions has green in it."""
+    from hem_etl.orchestration.definitions import defs  # by the settings of this home
+
     last = today - timedelta(days=1)
-    _say(f"Filling {settings.database}: {DAYS_FILLED} days up to {last} …")
-    with make_client(settings) as client:
-        Road(settings, client=client).run(Request(last - timedelta(days=DAYS_FILLED - 1), last))
+    scheme = Scheme.of(load_settings())
+    job = defs.resolve_implicit_global_asset_job_def()
+    logging.getLogger("dagster").setLevel(logging.WARNING)
+    with dg.DagsterInstance.get() as instance:
+        if instance.get_materialized_partitions(DAY_STATISTICS):
+            return
+        _say(f"Filling {DAYS_FILLED} days up to {last} …")
+        job.execute_in_process(instance=instance, asset_selection=[HEM_SYSTEMS])
+        tags = scheme.window(
+            (last - timedelta(days=DAYS_FILLED - 1)).isoformat(), last.isoformat(), scheme.system_keys(instance)
+        )
+        job.execute_in_process(instance=instance, asset_selection=[DAY_STATISTICS], tags=tags)
+        job.execute_in_process(instance=instance, asset_selection=every_model_key())
+
+
+def start_dagster(url: str) -> subprocess.Popen[bytes]:
+    """Webserver, daemon and code server, in a process group of their own: a Ctrl-C reaches them through us only."""
+    options = ["-h", "127.0.0.1", "-p", url.rpartition(":")[2], "--log-level", "warning"]
+    return subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", "hem_etl.orchestration.definitions", *options],
+        start_new_session=True,
+    )
 
 
 def free_port(wanted: int = 0) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dagster._core.event_api import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
@@ -25,7 +25,7 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Any
     ) -> "BatchedSqliteEventLogStorage":
-        """Made in every process of an instance, so the batches are switched on here; a number in the environment wins."""
+        """Every process of an instance comes here, so batches are switched on here; the environment's number wins."""
         os.environ.setdefault(BATCH_VARIABLE, str(BATCH_SIZE))
         return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
 
@@ -46,7 +46,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         with self.index_transaction() as connection:
             ids = []
             for event in asset_events:
-                (event_id,) = connection.execute(self.prepare_insert_event(event)).inserted_primary_key
+                key = connection.execute(self.prepare_insert_event(event)).inserted_primary_key
+                assert key is not None
+                event_id = int(key[0])
                 ids.append(event_id)
                 told = event.get_dagster_event()
                 newest[str(told.asset_key), told.event_type_value] = event, event_id

@@ -1,6 +1,7 @@
 """The command line as a person uses it: commands, output, exit codes; against a simulator on a real socket."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ def run(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         monkeypatch.setenv("ENODE_CLIENT_ID", "simulator")
         monkeypatch.setenv("ENODE_CLIENT_SECRET", "simulator-secret")
         yield lambda *arguments: run_app(list(arguments))
+    logging.getLogger("hem_etl").setLevel(logging.NOTSET)
 
 
 def test_run_loads_a_range_and_every_reading_command_shows_it(
