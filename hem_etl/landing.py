@@ -74,19 +74,27 @@ class Landing:
         found = self._collect(self.segments(), likely)
         return found.join(wanted, on=["system_id", "interval"], how="semi", maintain_order="left")
 
-    def read_bodies(self, hashes: Collection[str]) -> dict[str, bytes]:
-        """Content hash → exact bytes, checked against the hash. Raises LandingError where one is missing or damaged."""
-        if not hashes:
-            return {}
-        wanted = pl.col("is_body_here") & pl.col("body_sha256").is_in(list(hashes))
-        rows = self._scan(self.segments()).filter(wanted).select("body_sha256", "body")
-        found: dict[str, bytes] = dict(self._run(rows).iter_rows())
+    def read_bodies(self, hashes: Collection[str], *, likely: Iterable[str] = ()) -> dict[str, bytes]:
+        """Content hash → exact bytes, checked against the hash. Looks in the `likely` segments first, then in all.
+
+        Raises LandingError where a body is missing or damaged.
+        """
+        found = self._bodies_in(likely, set(hashes))
+        if missing := set(hashes) - found.keys():
+            found |= self._bodies_in(self.segments(), missing)
         for name in hashes:
             if name not in found:
                 raise LandingError(f"landing {self.folder} lacks a body ({name[:12]}…): restore it from a backup.")
             if hashlib.sha256(found[name]).hexdigest() != name:
                 raise LandingError(f"a body in {self.folder} is damaged ({name[:12]}…): restore it from a backup.")
         return found
+
+    def _bodies_in(self, segments: Iterable[str], hashes: set[str]) -> dict[str, bytes]:
+        names = list(segments)
+        if not names or not hashes:
+            return {}
+        wanted = pl.col("is_body_here") & pl.col("body_sha256").is_in(list(hashes))
+        return dict(self._run(self._scan(names).filter(wanted).select("body_sha256", "body")).iter_rows())
 
     def known_hashes(self, labels: Collection[str | None]) -> set[str]:
         """Hashes of the bodies kept for these intervals (None: lists and system states)."""

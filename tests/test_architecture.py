@@ -93,7 +93,7 @@ def test_everything_imported_is_declared() -> None:
         ("core.reading", normalise.READING_SCHEMA),
         ("core.interval_15min", normalise.INTERVAL_15MIN_SCHEMA),
         ("core.series", normalise.SERIES_SCHEMA),
-        ("core.finding", normalise.FINDING_SCHEMA),
+        ("core.finding", pl.Schema({**normalise.FINDING_SCHEMA, "interval": pl.String()})),
         ("core.reported_day", normalise.REPORTED_SCHEMA),
         ("core.system", fleet.SYSTEM_SCHEMA),
         ("core.system_history", fleet.HISTORY_SCHEMA),

@@ -81,7 +81,8 @@ completeness as (
 findings as (
     select spine.system_id, spine.day, count(finding.rule) as findings
     from staging.day as spine
-    left join core.finding as finding on finding.system_id = spine.system_id and finding.day = spine.day
+    left join core.finding as finding
+        on finding.system_id = spine.system_id and finding.interval = strftime(spine.day, '%Y-%m-%d')
     group by spine.system_id, spine.day
 )
 

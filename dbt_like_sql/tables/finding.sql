@@ -6,6 +6,7 @@
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day
+--   interval | varchar | - | the interval whose body showed it: 2026-03-29, or 2026-03 (day is then the month's first)
 --   metric | varchar | - | the metric concerned
 --   rule | varchar | - | name of the rule
 --   severity | varchar | - | error: structure; warning: coverage or plausibility
@@ -15,6 +16,7 @@
 create table if not exists core.finding (
     system_id varchar,
     day date,
+    interval varchar,
     metric varchar,
     rule varchar,
     severity varchar,

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,5 +133,5 @@ def _print_tables(settings: Settings, last_day: date) -> None:
         "gaps                 # what is missing, and why",
         "status               # how each system does",
     ):
-        say(f"  HEM_ETL_HOME={settings.home} hem-etl {command}")
-    say("  hem-etl simulator                              # the simulated fleet, to ask it yourself")
+        say(f"  HEM_ETL_HOME={settings.home} {sys.argv[0]} {command}")
+    say(f"  {sys.argv[0]} simulator            # the simulated fleet, to ask it yourself")

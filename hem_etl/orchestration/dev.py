@@ -40,12 +40,12 @@ STOPPED_WITHIN_SECONDS: Final = 20
 WHAT_TO_CLICK: Final = """
 Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops everything)
 
-  Lineage                          the whole graph: group `enode` asks the API, `core`, `staging`, `marts` are the SQL
-  Assets > day_statistics          the matrix system × day; {days} days are filled, the earlier ones are missing
-     > Materialize                 choose days and systems, "Missing and failed only", Launch: that is a backfill
-  Assets > marts > daily_energy    rows, columns, lineage of each column, the SQL; Checks beside it
-  Automation > daily               the schedule, 13:15 UTC: switch it on, or "Test schedule" it now
-  Automation > new_systems         fills the missing past by itself, newest first: switch it on
+  Lineage                     the whole graph: group `enode` asks the API; `core`, `staging`, `marts` are the SQL
+  Catalog > day_statistics    Partitions: the matrix day × system; {days} days are filled, the earlier ones are missing
+                              Materialize…: choose days and systems, "Missing" and "Failed", launch: a backfill
+  Catalog > daily_energy      rows, columns and where each comes from, the SQL; its Checks beside it
+  Automation > daily          the schedule, 13:15 UTC: switch it on, or preview a tick now
+  Automation > new_systems    fills the missing past by itself, newest first: switch it on
 
   duckdb -readonly {home}/hem.duckdb      ask it anything, while runs go on
 """

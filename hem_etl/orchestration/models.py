@@ -115,8 +115,8 @@ def _spec(model: Model) -> dg.AssetSpec:
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
         skippable=True,
         description=(
-            f"{model.meaning}\n\n**Grain:** {model.grain}\n\n**Key:** {', '.join(model.key) or 'none'}\n\n"
-            f"**NULL:** {model.null}\n\n`{model.file}`\n\n```sql\n{model.sql}\n```"
+            f"{_told(model.meaning)}\n\n**Grain:** {_told(model.grain)}\n\n"
+            f"**Key:** {_told(', '.join(model.key)) or 'none'}\n\n**NULL:** {_told(model.null)}\n\n`{model.file}`\n\n```sql\n{model.sql}\n```"
         ),
         metadata={
             "dagster/column_schema": dg.TableSchema(
@@ -127,12 +127,17 @@ def _spec(model: Model) -> dg.AssetSpec:
     )
 
 
+def _told(text: str) -> str:
+    """A header's text in Markdown: `<flow>_kwh` is no tag, and `_` no emphasis."""
+    return text.replace("<", "\\<").replace("_", "\\_").replace("*", "\\*")
+
+
 def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         check.name,
         asset=checked_key(check, models),
         description=(
-            f"{check.meaning} {STANDING[check.severity]} A failing row: {check.failing_row}\n\n```sql\n{check.sql}\n```"
+            f"{_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}\n\n```sql\n{check.sql}\n```"
         ),
         metadata={"severity": check.severity.value},
     )

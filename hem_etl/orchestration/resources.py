@@ -57,10 +57,11 @@ class LoggedProgress:
 
     def begin(self, step: str, total: int | None) -> None:
         self._step, self._total, self._told = step, total or 0, 0
-        self._log.info("%s%s", step, f": {total}" if total else "")
+        if total is None or total >= STEPS_TOLD:
+            self._log.info("%s%s", step, f": {total}" if total else "")
 
     def advance(self, done: int) -> None:
-        share = done * STEPS_TOLD // self._total if self._total else 0
+        share = done * STEPS_TOLD // self._total if self._total >= STEPS_TOLD else 0
         if share > self._told:
             self._told = share
             self._log.info("%s: %d of %d", self._step, done, self._total)

@@ -29,8 +29,8 @@ SEGMENTS_PER_TRANSACTION: Final = 4
 BODIES_PER_BATCH: Final = 250
 """Bodies in memory at once, parsed: about 0.3 GB at 80 kB each."""
 
-DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.series", "core.finding")
-"""What a new version of a day replaces."""
+DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.series")
+"""What a new version of a day replaces, findings aside."""
 
 ENTRY_SCHEMA: Final = pl.Schema(
     {
@@ -60,6 +60,8 @@ ABSENCE_OF_OUTCOME: Final = {
 }
 """Outcomes that say for good why a day has no series."""
 
+DAY_LABEL: Final = "%Y-%m-%d"
+MONTH_LABEL: Final = "%Y-%m"
 T = TypeVar("T")
 
 
@@ -136,7 +138,8 @@ class _Batch:
         self._entries = read_entries(self._writer, looks)
         looks = self._with_late_intervals_whole(looks, held | set(segments))
         touched = looks.select("system_id", "interval").unique()
-        for episode in _episodes(pl.concat([receipts.filter(~is_look), looks]).sort("fetched_at_utc"), is_look):
+        receipts = pl.concat([receipts.filter(~is_look), looks]).sort("fetched_at_utc", maintain_order=True)
+        for episode in _episodes(receipts, is_look):
             self._apply_fleet(episode)
             for round_ in _rounds(episode.filter(is_look)):
                 for part in _chunks(round_, BODIES_PER_BATCH):
@@ -150,9 +153,8 @@ class _Batch:
         lists = receipts.filter(
             (pl.col("system_id").is_null() & pl.col("outcome").is_null()) | (pl.col("outcome") == Outcome.GONE)
         )
-        bodies = self._landing.read_bodies(
-            lists.filter(pl.col("system_id").is_null())["body_sha256"].drop_nulls().unique().to_list()
-        )
+        pages = lists.filter(pl.col("system_id").is_null() & pl.col("body_sha256").is_not_null())
+        bodies = self._landing.read_bodies(set(pages["body_sha256"]), likely=set(pages["segment"]))
         for receipt in lists.iter_rows(named=True):
             self._fleet.see(receipt, bodies.get(receipt["body_sha256"]))
 
@@ -180,6 +182,7 @@ class _Batch:
         self._writer.remove(
             "core.reported_day", _days_of_months([(s, i.day) for s, i in intervals if i.kind is IntervalKind.MONTH])
         )
+        self._writer.remove("core.finding", keys)
         self._writer.remove("core.load", keys)
         for key in keys.iter_rows():
             self._entries.pop(key, None)
@@ -198,7 +201,9 @@ class _Batch:
             else:
                 to_read.append(look)
         self._mark_absent([look for look in looks if look["outcome"] in ABSENCE_OF_OUTCOME and look["kind"] == "day"])
-        bodies = self._landing.read_bodies({look["body_sha256"] for look in to_read})
+        bodies = self._landing.read_bodies(
+            {look["body_sha256"] for look in to_read}, likely={look["segment"] for look in to_read}
+        )
         for kind, read in ((IntervalKind.DAY, self._read_days), (IntervalKind.MONTH, self._read_months)):
             of_kind = {
                 (look["system_id"], Interval.parse(look["interval"]).day): look
@@ -222,9 +227,10 @@ class _Batch:
         )
         quarters = normalise.quarter_hours(days)
         totals = normalise.day_totals(days, quarters)
-        for table, rows in zip(DAY_TABLES, (days.readings, quarters, days.series, days.findings), strict=True):
+        for table, rows in zip(DAY_TABLES, (days.readings, quarters, days.series), strict=True):
             self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
             self._loaded.rows += rows.height
+        self._replace_findings(days.findings, keys, DAY_LABEL)
         versions = []
         for row in days.days.iter_rows(named=True):
             key = row["system_id"], row["day"]
@@ -268,6 +274,7 @@ class _Batch:
             self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days),
         )
         self._writer.replace("core.reported_day", months.reported, keys=days)
+        self._replace_findings(months.findings, _day_frame(new), MONTH_LABEL)
         self._loaded.rows += months.reported.height
         for row in months.months.iter_rows(named=True):
             key = row["system_id"], row["day"]
@@ -278,6 +285,12 @@ class _Batch:
             self._entries[key[0], after.interval] = after
             self._loaded.changed.add((key[0], after.interval))
             self._loaded.months += 1
+
+    def _replace_findings(self, findings: pl.DataFrame, keys: pl.DataFrame, label: str) -> None:
+        interval = pl.col("day").dt.strftime(label).alias("interval")
+        intervals = keys.select("system_id", interval)
+        found = findings.with_columns(interval).join(intervals, on=["system_id", "interval"], how="semi")
+        self._writer.replace("core.finding", found, keys=intervals)
 
     def _new_content(self, read: pl.DataFrame, looks: dict[tuple[str, date], dict[str, Any]]) -> list[tuple[str, date]]:
         """Settle what could not be read and what says nothing new; returns the keys whose content is new."""

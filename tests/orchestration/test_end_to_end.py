@@ -1,0 +1,198 @@
+"""The real webserver and daemon, over a simulated Enode on a socket: a backfill as the browser launches it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from road.test_truth import same_as_truth
+from world import World
+
+from hem_etl.orchestration.dev import free_port, stop
+from hem_etl.orchestration.partitions import encoded
+from hem_etl.simulator import Faults, Fleet, Simulator, make_fleet, serve
+
+MODULE = "hem_etl.orchestration.definitions"
+REPOSITORY = Path(__file__).parents[2]
+WAIT_SECONDS = 60
+DAEMON = f"""
+import sys
+import dagster._daemon.controller as controller
+controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 1
+from dagster._daemon.cli import main
+sys.argv = ["dagster-daemon", "run", "-m", "{MODULE}"]
+main()
+"""
+LAUNCH_RUN = """
+mutation Launch($params: ExecutionParams!) {
+  launchPipelineExecution(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+  }
+}"""
+LAUNCH_BACKFILL = """
+mutation LaunchPartitionBackfill($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+RUN = "query Run($id: ID!) { pipelineRunOrError(runId: $id) { ... on Run { status } } }"
+BACKFILL = (
+    "query Backfill($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
+)
+MATRIX = """
+query Matrix {
+  assetNodeOrError(assetKey: {path: ["day_statistics"]}) {
+    ... on AssetNode {
+      assetPartitionStatuses {
+        ... on MultiPartitionStatuses {
+          primaryDimensionName
+          ranges {
+            primaryDimStartKey
+            primaryDimEndKey
+            secondaryDim {
+              ... on DefaultPartitionStatuses { materializedPartitions failedPartitions }
+            }
+          }
+        }
+      }
+    }
+  }
+}"""
+
+
+class Dagster:
+    """A running Dagster, asked as the browser asks it."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.Client(base_url=url, timeout=30)
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        answer = self.client.post("/graphql", json={"query": query, "variables": variables}).json()
+        assert "errors" not in answer, answer
+        (data,) = answer["data"].values()
+        return data
+
+    def run(self, asset: str) -> None:
+        selector = {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": MODULE,
+            "pipelineName": "__ASSET_JOB",
+            "assetSelection": [{"path": [asset]}],
+            "assetCheckSelection": [],
+        }
+        launched = self.ask(LAUNCH_RUN, params={"mode": "default", "selector": selector, "runConfigData": {}})
+        run_id = launched["run"]["runId"]
+        self.wait(lambda: self.ask(RUN, id=run_id)["status"], {"SUCCESS"}, {"FAILURE", "CANCELED"})
+
+    def backfill(self, keys: list[str]) -> str:
+        """Launch and wait; the status in which it ends."""
+        params = {"assetSelection": [{"path": ["day_statistics"]}], "partitionNames": keys, "fromFailure": False}
+        backfill_id = self.ask(LAUNCH_BACKFILL, params=params)["backfillId"]
+        ends = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED"}
+        return self.wait(lambda: self.ask(BACKFILL, id=backfill_id)["status"], ends, set())
+
+    def matrix(self) -> tuple[set[str], set[str]]:
+        """Keys of the green and of the red partitions, by the query behind the partitions page."""
+        statuses = self.ask(MATRIX)["assetPartitionStatuses"]
+        assert statuses["primaryDimensionName"] == "day"
+        green, red = set[str](), set[str]()
+        for stretch in statuses["ranges"]:
+            first, last = (datetime.fromisoformat(stretch[f"primaryDim{end}Key"]) for end in ("Start", "End"))
+            for number in range((last - first).days + 1):
+                day = (first + timedelta(days=number)).date().isoformat()
+                green |= {f"{day}|{key}" for key in stretch["secondaryDim"]["materializedPartitions"]}
+                red |= {f"{day}|{key}" for key in stretch["secondaryDim"]["failedPartitions"]}
+        return green, red
+
+    def wait(self, status: Callable[[], str], good: set[str], bad: set[str]) -> str:
+        ends_at = time.monotonic() + WAIT_SECONDS
+        while (now := status()) not in good:
+            assert now not in bad, now
+            assert time.monotonic() < ends_at, f"still {now}"
+            time.sleep(0.5)
+        return now
+
+
+@contextmanager
+def dagster_over(world: World, simulator_url: str, start: str) -> Iterator[Dagster]:
+    """Webserver and daemon with the shipped configuration; the daemon looks every second instead of every thirty."""
+    home = world.home / "dagster"
+    home.mkdir(parents=True)
+    shipped = REPOSITORY / "hem_etl" / "orchestration" / "dagster.yaml"
+    (home / "dagster.yaml").write_text(shipped.read_text())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))} | {
+        "DAGSTER_HOME": str(home),
+        "ENODE_CLIENT_ID": "simulator",
+        "ENODE_CLIENT_SECRET": "simulator-secret",
+        "ENODE_API_URL": simulator_url,
+        "ENODE_OAUTH_URL": f"{simulator_url}/oauth2/token",
+        "HEM_ETL_HOME": str(world.home),
+        "HEM_ETL_START_DATE": start,
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    log = (world.home / "dagster.log").open("wb")
+    webserver = [sys.executable, "-m", "dagster_webserver", "-m", MODULE, "-h", "127.0.0.1", "-p", str(port)]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    children = [
+        subprocess.Popen(command, env=environment, cwd=world.home, stdout=log, stderr=log, start_new_session=True)
+        for command in (webserver, [sys.executable, "-c", DAEMON])
+    ]
+    try:
+        dagster = Dagster(url)
+        print("start", time.monotonic())
+        ends_at = time.monotonic() + WAIT_SECONDS
+        while True:
+            try:
+                dagster.client.get("/server_info")
+                break
+            except httpx.HTTPError:
+                assert time.monotonic() < ends_at, "the webserver does not answer"
+                time.sleep(0.3)
+        yield dagster
+    finally:
+        dagster.client.close()
+        print("stop", time.monotonic())
+        for child in children:
+            stop(child)
+        print("stopped", time.monotonic())
+        log.close()
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_backfill_in_which_two_systems_fail_then_missing_only_ends_with_the_truth(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    days = [(now.date() - timedelta(days=back)).isoformat() for back in (5, 4, 3)]
+    world = World(tmp_path / "home", Fleet(make_fleet(6, today=now.date()).homes), now)
+    world.simulator = Simulator(world.simulator.fleet, clock=lambda: datetime.now(UTC))
+    ids = [home.system_id for home in world.simulator.fleet.homes]
+    every = {f"{day}|{encoded(system_id)}" for day in days for system_id in ids}
+    bad = {f"{day}|{encoded(system_id)}" for day in days for system_id in (ids[1], ids[4])}
+    world.simulator.faults = Faults.pinned({ids[1]: "bad_query", ids[4]: "unreadable"})
+    with serve(world.simulator) as url, dagster_over(world, url, days[0]) as dagster:
+        print("ready", time.monotonic())
+        dagster.run("hem_systems")
+        print("systems", time.monotonic())
+        assert dagster.backfill(sorted(every)) in ("COMPLETED", "COMPLETED_FAILED")
+        assert dagster.matrix() == (every - bad, bad)
+
+        print("backfill", time.monotonic())
+        world.simulator.faults = Faults.none()
+        world.simulator.ledger.clear()
+        assert dagster.backfill(sorted(bad)) in ("COMPLETED", "COMPLETED_SUCCESS")
+        assert dagster.matrix() == (every, set())
+        asked = set(world.simulator.ledger.statistics)
+        assert asked == {(system_id, day) for day in days for system_id in (ids[1], ids[4])}
+    assert same_as_truth(world) == len(every)

@@ -1,0 +1,219 @@
+"""The schedule asks for the right local days in few runs; the sensor fills the past; checks and alerts tell."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import httpx
+import pytest
+from orchestration.instances import START, Instance
+from world import NOW, World
+
+from hem_etl.orchestration.checks import freshness_check, last_due_day
+from hem_etl.orchestration.partitions import SYSTEMS, encoded
+from hem_etl.orchestration.schedules import daily_schedule
+from hem_etl.orchestration.sensors import Rectangle, backfill_request, newest_rectangle, post_alert
+from hem_etl.simulator import Faults, Fleet, make_fleet
+
+
+def tick(dagster: Instance) -> list[dg.RunRequest]:
+    """The requests of the schedule now. Its context wants an instance on disk: one with the same keys."""
+    with dg.DagsterInstance.local_temp() as on_disk:
+        on_disk.add_dynamic_partitions(SYSTEMS, list(dagster.scheme.system_keys(dagster.dagster)))
+        with dg.build_schedule_context(on_disk, scheduled_execution_time=dagster.world.now) as context:
+            return list(daily_schedule(dagster.scheme).evaluate_tick(context).run_requests or ())
+
+
+def launch(dagster: Instance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+    return dagster.run(*(key.to_user_string() for key in request.asset_selection or ()), tags=dict(request.tags))
+
+
+def test_the_schedule_asks_for_yesterday_everywhere_in_four_runs(dagster: Instance) -> None:
+    """13:15 UTC on the 22nd: the 21st is over in Chatham and in Havana, and it is all that is asked."""
+    dagster.add_fleet()
+    requests = tick(dagster)
+    assert [request.asset_selection[0].to_user_string() for request in requests if request.asset_selection] == [
+        "day_statistics",
+        "month_statistics",
+        "late_data",
+        "hem_systems",
+    ]
+    assert all(launch(dagster, request).success for request in requests)
+    asked = dagster.world.simulator.ledger.statistics
+    assert {label for _, label in asked} == {"2026-11-21", "2026-11"}
+    assert len(asked) == 36
+    assert set(asked.values()) == {1}
+    assert dagster.world.sql("select distinct state from core.load where interval_kind = 'day'").rows() == [
+        ("provisional",)
+    ]
+    assert all(event.metadata["dagster/row_count"].value is not None for event in dagster.events("marts/daily_energy"))
+
+
+def test_without_systems_the_schedule_lists_them_first(dagster: Instance) -> None:
+    assert [request.run_key for request in tick(dagster)] == ["2026-11-21 late", "2026-11-21 fleet"]
+
+
+def test_late_data_of_five_days_ago_give_events_to_the_partitions_that_changed(dagster: Instance) -> None:
+    dagster.add_fleet()
+    world = dagster.world
+    world.now = datetime(2026, 11, 18, 13, 15, tzinfo=UTC)
+    assert launch(dagster, tick(dagster)[0]).success
+    first = len(dagster.events())
+    before = world.sql("select system_id, version, state from core.load where interval = '2026-11-17'").rows()
+    world.now = NOW
+    late = next(request for request in tick(dagster) if str(request.run_key).endswith("late"))
+    assert launch(dagster, late).success
+    after = world.sql("select system_id, version, state from core.load where interval = '2026-11-17'").rows()
+    changed = {row[0] for row in set(after) - set(before)}
+    events = dagster.events()[: len(dagster.events()) - first]
+    assert 0 < len(changed) < 18
+    assert sorted(str(event.partition) for event in events) == sorted(f"2026-11-17|{encoded(i)}" for i in changed)
+
+
+def test_a_backfill_of_an_old_day_leaves_yesterdays_absence_red(dagster: Instance) -> None:
+    dagster.add_fleet()
+    check = freshness_check(NOW.replace(hour=18))
+    assert last_due_day(NOW.replace(hour=18)).isoformat() == "2026-11-21"
+    assert last_due_day(NOW).isoformat() == "2026-11-20"
+
+    def evaluate() -> dg.AssetCheckResult:
+        result = check(dagster.roads)
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+    assert dagster.run_range("day_statistics", "2026-11-01", "2026-11-02").success
+    result = evaluate()
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert result.metadata["systems_without_it"].value == 18
+    victim = dagster.world.simulator.fleet.homes[3].system_id
+    dagster.world.simulator.faults = Faults.pinned({victim: "relink"})
+    assert dagster.run_range("day_statistics", "2026-11-21", "2026-11-21").success
+    result = evaluate()
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    dagster.world.simulator.faults = Faults.none()
+    assert dagster.run_range("day_statistics", "2026-11-21", "2026-11-21").success
+    assert evaluate().passed
+
+
+def test_every_sql_check_is_an_asset_check_with_its_severity(dagster: Instance) -> None:
+    dagster.add_fleet()
+    assert dagster.run_range("day_statistics", "2026-11-20", "2026-11-20").success
+    assert dagster.run("marts/system_health", "core/reading").success
+    records = dagster.dagster.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey(["core", "reading"]), "reading_key")]
+    )
+    (evaluation,) = [record.event.dagster_event.asset_check_evaluation_data for record in records.values()]
+    assert (evaluation.passed, evaluation.severity) == (True, dg.AssetCheckSeverity.ERROR)
+
+
+def test_a_structural_failure_publishes_nothing_and_is_a_red_check(
+    dagster: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dagster.add_fleet()
+    assert dagster.run_range("day_statistics", "2026-11-20", "2026-11-20").success
+    with dagster.world.road().warehouse.writing() as writer:
+        writer.connection.execute("insert into core.reading select * from core.reading limit 1")
+    result = dagster.run("core/reading", "marts/daily_energy")
+    assert not result.success
+    assert "reading_key" in dagster.failure(result)
+    assert dagster.events("marts/daily_energy") == []
+    (evaluation,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "reading_key"]
+    assert not evaluation.passed
+
+
+@pytest.mark.parametrize(
+    ("missing", "most", "expected"),
+    [
+        ("", 100, None),
+        ("b4", 100, Rectangle("4", "4", ("b",))),
+        ("b3 b4 c3 c4", 100, Rectangle("3", "4", ("b", "c"))),
+        ("b3 b4 c4", 100, Rectangle("4", "4", ("b", "c"))),
+        ("a4 c4", 100, Rectangle("4", "4", ("a",))),
+        ("a1 a2 a4", 100, Rectangle("4", "4", ("a",))),
+        ("a1 a2 b2", 100, Rectangle("2", "2", ("a", "b"))),
+        ("a1 a2 a3 a4", 3, Rectangle("2", "4", ("a",))),
+        ("a4 b4 c4", 2, Rectangle("4", "4", ("a", "b"))),
+        ("z4", 100, None),
+    ],
+)
+def test_the_next_rectangle_is_the_newest_that_is_missing_as_a_whole(
+    missing: str, most: int, expected: Rectangle | None
+) -> None:
+    cells = [(cell[0], cell[1]) for cell in missing.split()]
+    assert newest_rectangle(cells, ["1", "2", "3", "4"], ["a", "b", "c"], most) == expected
+
+
+def test_new_systems_are_filled_coarse_to_fine_until_nothing_is_missing(tmp_path: Path) -> None:
+    homes = make_fleet(6, today=NOW.date()).homes
+    world = World(tmp_path / "home", Fleet(homes[:4]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        dagster = Instance(world, instance)
+        assert dagster.run("hem_systems").success
+
+        def fill() -> list[str]:
+            runs = []
+            for _ in range(30):
+                order = dagster.scheme.system_keys(instance)
+                request = backfill_request(dagster.scheme, world.settings, order, NOW.date(), 60)
+                if request is None:
+                    return runs
+                assert request.asset_selection
+                runs.append(
+                    f"{request.asset_selection[0].to_user_string()} {request.tags['dagster/asset_partition_range_end']}"
+                )
+                assert launch(dagster, request).success
+            raise AssertionError("the backfill never ends")
+
+        runs = fill()
+        kinds = [run.split("_")[0] for run in runs]
+        assert kinds == sorted(kinds, reverse=True)
+        assert runs[0].startswith("month_statistics 2026-11|")
+        days = [run.split()[1][:10] for run in runs if run.startswith("day")]
+        assert days == sorted(days, reverse=True)
+        wanted = {(home.system_id, day) for home in world.simulator.fleet.homes for day in ("2026-11-21", START)}
+        assert wanted <= set(world.simulator.ledger.statistics) | {
+            (row[0], START)
+            for row in world.sql("select system_id from core.load where outcome = 'before_installation'").rows()
+        }
+
+        world.simulator.fleet = Fleet(homes)
+        world.simulator.ledger.clear()
+        assert dagster.run("hem_systems").success
+        assert fill()
+        assert {system for system, _ in world.simulator.ledger.statistics} == {home.system_id for home in homes[4:]}
+
+
+def test_the_sensor_lists_first_then_fills_then_rests(dagster: Instance) -> None:
+    (sensor,) = [s for s in dagster.definitions.sensors or () if s.name == "new_systems"]
+    assert isinstance(sensor, dg.SensorDefinition)
+
+    def look(cursor: str | None) -> dg.SensorResult:
+        with dg.build_sensor_context(dagster.dagster, cursor=cursor, definitions=dagster.definitions) as context:
+            result = sensor(context)
+        assert isinstance(result, dg.SensorResult)
+        return result
+
+    first = look(None)
+    assert [request.asset_selection for request in first.run_requests or ()] == [[dg.AssetKey("hem_systems")]]
+    waiting = look(first.cursor)
+    assert "nothing is published" in str(waiting.skip_reason)
+    dagster.world.run("2026-11-21", months=False)
+    filling = look(first.cursor)
+    assert [request.asset_selection for request in filling.run_requests or ()] == [[dg.AssetKey("month_statistics")]]
+    (added,) = filling.dynamic_partitions_requests or ()
+    assert (added.partitions_def_name, len(added.partition_keys)) == (SYSTEMS, 18)
+
+
+def test_an_alert_is_posted_and_never_shows_its_url() -> None:
+    posted = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        posted.append(json.loads(request.content))
+        return httpx.Response(200 if request.url.host == "good" else 404)
+
+    post_alert("https://good/secret", {"text": "x"}, httpx.MockTransport(answer))
+    assert posted == [{"text": "x"}]
+    with pytest.raises(RuntimeError, match="answered 404") as caught:
+        post_alert("https://bad/secret", {"text": "x"}, httpx.MockTransport(answer))
+    assert "secret" not in str(caught.value)
