@@ -1,0 +1,114 @@
+"""The fleet as lists tell it: added, updated, never deleted, with its history."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hem_etl import sql_models
+from hem_etl.pipeline.fleet import Fleet
+from hem_etl.warehouse import Warehouse, Writer
+
+T0 = datetime(2026, 11, 1)
+HOME = {"id": "h'1", "userId": "u", "vendor": "SMA", "timezone": "Europe/Berlin", "isReachable": True}
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    with Warehouse(tmp_path, tmp_path / "hem.duckdb").writing() as opened:
+        sql_models.create_tables(opened.connection, sql_models.load_models())
+        yield opened
+
+
+def receipt(hours: float = 0, kind: str = "systems", **facts: Any) -> dict[str, Any]:
+    at = T0 + timedelta(hours=hours)
+    nothing = {"system_id": None, "outcome": None, "page": 0, "user_id": None}
+    return nothing | {"kind": kind, "fetched_at_utc": at} | facts
+
+
+def page(*items: Any) -> bytes:
+    return json.dumps({"data": items, "pagination": {"after": None, "before": None}}).encode()
+
+
+def see(writer: Writer, *seen: tuple[dict[str, Any], bytes | None]) -> None:
+    fleet = Fleet(writer)
+    for look, body in seen:
+        fleet.see(look, body)
+    fleet.write(writer)
+
+
+def systems(writer: Writer) -> list[dict[str, Any]]:
+    return writer.read("from core.system order by system_id").to_dicts()
+
+
+def history(writer: Writer) -> list[dict[str, Any]]:
+    return writer.read("from core.system_history order by valid_from_utc").to_dicts()
+
+
+def test_a_listed_system_is_a_row_with_its_raw_object(writer: Writer) -> None:
+    see(writer, (receipt(), page(HOME | {"location": {"latitude": 52.5, "longitude": 13.4}, "new": [1]})))
+    (row,) = systems(writer)
+    assert (row["system_id"], row["user_id"], row["timezone"], row["latitude"]) == ("h'1", "u", "Europe/Berlin", 52.5)
+    assert row["first_seen_utc"] == row["last_seen_utc"] == T0
+    assert json.loads(row["raw"])["new"] == [1]
+
+
+def test_seen_again_is_no_history_and_a_change_is(writer: Writer) -> None:
+    see(writer, (receipt(), page(HOME)), (receipt(1), page(HOME | {"lastSeen": "2026-11-01T01:00:00Z"})))
+    assert len(history(writer)) == 1
+    see(writer, (receipt(2), page(HOME | {"timezone": "Europe/Paris"})))
+    old, new = history(writer)
+    assert (old["timezone"], old["valid_to_utc"]) == ("Europe/Berlin", T0 + timedelta(hours=2))
+    assert (new["timezone"], new["valid_to_utc"]) == ("Europe/Paris", None)
+    assert systems(writer)[0]["first_seen_utc"] == T0
+
+
+def test_an_empty_or_unreadable_list_changes_nothing(writer: Writer) -> None:
+    see(writer, (receipt(), page(HOME)))
+    see(writer, (receipt(1), page()), (receipt(2), b"<html>"), (receipt(3, outcome="unreachable"), None))
+    assert [row["gone_at_utc"] for row in systems(writer)] == [None]
+
+
+def test_an_item_without_an_id_is_left_out_and_costs_no_other(writer: Writer) -> None:
+    see(writer, (receipt(), page({"vendor": "SMA"}, "text", HOME)))
+    assert [row["system_id"] for row in systems(writer)] == ["h'1"]
+
+
+def test_gone_is_noted_once_and_cleared_when_it_is_listed_again(writer: Writer) -> None:
+    gone = receipt(5, kind="day", system_id="h'1", outcome="gone")
+    see(writer, (receipt(), page(HOME)), (gone, None), (gone | {"fetched_at_utc": T0 + timedelta(hours=6)}, None))
+    assert systems(writer)[0]["gone_at_utc"] == T0 + timedelta(hours=5)
+    see(writer, (receipt(7), page(HOME)))
+    assert systems(writer)[0]["gone_at_utc"] is None
+    assert len(history(writer)) == 3
+
+
+def test_an_older_list_that_arrives_late_only_moves_the_first_sight(writer: Writer) -> None:
+    see(writer, (receipt(5), page(HOME)))
+    see(writer, (receipt(1), page(HOME | {"timezone": "Asia/Tokyo"})))
+    (row,) = systems(writer)
+    assert (row["timezone"], row["first_seen_utc"]) == ("Europe/Berlin", T0 + timedelta(hours=1))
+
+
+def test_a_list_without_a_zone_does_not_forget_the_one_that_was_learnt(writer: Writer) -> None:
+    bare = {"id": "h'1", "vendor": "SMA"}
+    fleet = Fleet(writer)
+    fleet.see(receipt(), page(bare))
+    fleet.learn_timezone("h'1", "America/Havana", T0 + timedelta(hours=1))
+    fleet.see(receipt(2), page(bare))
+    fleet.write(writer)
+    assert systems(writer)[0]["timezone"] == "America/Havana"
+
+
+def test_assets_belong_to_a_system_and_only_batteries_have_a_capacity(writer: Writer) -> None:
+    battery = {"id": "b1", "hemSystemId": "h'1", "information": {"brand": "X", "model": "Y"}, "capacity": 10.5}
+    see(
+        writer,
+        (receipt(kind="batteries"), page(battery, {"id": "lonely", "hemSystemId": None})),
+        (receipt(kind="inverters"), page({"id": "i1", "hemSystemId": "h'1", "capacity": 8})),
+    )
+    rows = writer.read("select asset_id, kind, brand, capacity_kwh from core.asset order by asset_id").rows()
+    assert rows == [("b1", "battery", "X", 10.5), ("i1", "inverter", None, None)]
