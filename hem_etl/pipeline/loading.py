@@ -16,9 +16,10 @@ import polars as pl
 from hem_etl import normalise
 from hem_etl.answer import STATISTICS_KINDS
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
+from hem_etl.local_day import Interval, days_between
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.ledger import Entry, Key
+from hem_etl.pipeline.reference import naive, write_reference
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
 from hem_etl.warehouse import Writer
@@ -109,12 +110,7 @@ def load(
         loaded.segments += len(segments)
         on_segment(loaded.segments, len(waiting))
     with writer.transaction():
-        _write_settings(writer, settings)
-        _write_calendar(writer)
-        writer.connection.execute(
-            "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
-            {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": _naive(now)},
-        )
+        write_reference(writer, settings, now)
     return loaded
 
 
@@ -125,7 +121,7 @@ class _Batch:
         self._writer = writer
         self._landing = landing
         self._settings = settings
-        self._now = _naive(now)
+        self._now = naive(now)
         self._loaded = loaded
         self._fleet = Fleet(writer)
         self._entries: dict[Key, Entry] = {}
@@ -364,45 +360,6 @@ class _Batch:
         self._writer.replace("core.load", pl.DataFrame(rows, schema=ENTRY_SCHEMA), keys=touched)
 
 
-def _write_settings(writer: Writer, settings: Settings) -> None:
-    """The thresholds that the SQL models read."""
-    values = {
-        "complete_coverage": settings.complete_coverage,
-        "over_limit_kw": settings.over_limit_kw,
-        "settle_days": settings.settle_days,
-    }
-    rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
-    writer.replace("core.setting", rows, keys=rows.select("name"))
-
-
-def _write_calendar(writer: Writer) -> None:
-    """Add the days that `core.local_day` lacks: every zone in use, whole months around everything in the ledger."""
-    span = writer.read("select min(day) as first, max(day) as last from core.load").row(0)
-    if span[0] is None:
-        return
-    zones = writer.read("select timezone from core.system union select timezone from core.load order by timezone")[
-        "timezone"
-    ]
-    days = pl.DataFrame({"day": list(days_between(span[0].replace(day=1), Interval.of_month(span[1]).last_day))})
-    wanted = days.join(pl.DataFrame({"timezone": [name for name in zones if zone_named(name)]}), how="cross")
-    held = writer.read("select timezone, day from core.local_day")
-    rows = []
-    for day, name in wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone").iter_rows():
-        zone = zone_named(name)
-        assert zone is not None
-        start, end = day_bounds_utc(day, zone)
-        rows.append((name, day, _naive(start), _naive(end), (end - start).total_seconds() / 3600))
-    instant = pl.Datetime("us")
-    schema = {
-        "timezone": pl.String(),
-        "day": pl.Date(),
-        "start_utc": instant,
-        "end_utc": instant,
-        "hours": pl.Float64(),
-    }
-    writer.append("core.local_day", pl.DataFrame(rows, schema=schema, orient="row"))
-
-
 def _only(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
     def of_keys(frame: pl.DataFrame) -> pl.DataFrame:
         return frame.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
@@ -456,7 +413,3 @@ def _days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
     return _day_frame(
         [(system, day) for system, month in months for day in days_between(month, Interval.of_month(month).last_day)]
     )
-
-
-def _naive(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -9,10 +9,10 @@ checks + copy. Whatever stops a run, what was fetched is landed, and the next ru
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -27,82 +27,16 @@ from hem_etl.local_day import Interval
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
-from hem_etl.pipeline.ledger import Entry, Key
+from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range
+from hem_etl.pipeline.report import Listed, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
 from hem_etl.warehouse import Warehouse, Writer, read, reading
 
 LOG = logging.getLogger(__name__)
 EVERYBODY: Final = (None,)
-
-
-class Progress(Protocol):
-    """Whoever wants to see how far a run is."""
-
-    def begin(self, step: str, total: int | None) -> None:
-        """A step begins; `total` is how often `advance` will be called, where that is known."""
-
-    def advance(self, done: int) -> None:
-        """So many of the step's parts are done."""
-
-
-class Silence:
-    """Nobody is watching."""
-
-    def begin(self, step: str, total: int | None) -> None:
-        pass
-
-    def advance(self, done: int) -> None:
-        pass
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What the lists said. `system_ids` is None unless every page of a non-empty list arrived."""
-
-    system_ids: frozenset[str] | None
-    failure: str | None
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What a run did, for a person, a schedule or `--json`."""
-
-    fleet_size: int = 0
-    asked: int = 0
-    not_due: int = 0
-    not_begun: int = 0
-    requests: int = 0
-    body_bytes: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
-    """Asked intervals by outcome."""
-    failed: list[dict[str, Any]] = field(default_factory=list)
-    """Asked intervals that failed: system_id, interval, outcome, detail."""
-    new_days: int = 0
-    changed_days: int = 0
-    unchanged: int = 0
-    rows: int = 0
-    list_failure: str | None = None
-    warnings: list[sql_models.CheckResult] = field(default_factory=list)
-    """Plausibility checks with rows: worth a look, and no reason not to publish."""
-    seconds: float = 0.0
-    published: str | None = None
-    entries: dict[Key, Entry] = field(default_factory=dict)
-    """The ledger's row, after the run, of every interval that was wanted and has begun, asked or not."""
-    changed: frozenset[Key] = frozenset()
-    """Those of them whose outcome, state or content is not what it was before the run."""
-
-    def facts(self) -> dict[str, Any]:
-        """What `--json` prints: everything but the rows themselves."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("entries", "changed")}
-        return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}
-
-    @property
-    def exit_code(self) -> int:
-        """3 when something failed that a later run may repair, else 0."""
-        return 3 if self.failed or self.list_failure else 0
 
 
 @cache

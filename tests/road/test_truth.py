@@ -7,7 +7,7 @@ from world import NOW, World
 
 from hem_etl.local_day import Interval, day_bounds_utc, day_hours, days_between
 from hem_etl.pipeline.planning import Ask, Plan, SystemPlan
-from hem_etl.pipeline.road import Listed
+from hem_etl.pipeline.report import Listed
 from hem_etl.simulator import serve
 from hem_etl.vocabulary import FLOWS, METRICS
 

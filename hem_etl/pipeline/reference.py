@@ -1,0 +1,64 @@
+"""What the SQL models read besides data: thresholds, the calendar, and states that change with time alone."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import State
+from hem_etl.warehouse import Writer
+
+
+def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
+    """Bring `core.setting`, `core.local_day` and the states of ended intervals up to date; call it in a transaction."""
+    _write_thresholds(writer, settings)
+    _write_calendar(writer)
+    writer.connection.execute(
+        "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
+        {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive(now)},
+    )
+
+
+def naive(instant: datetime) -> datetime:
+    """The instant as tables hold it: UTC, without saying so."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def _write_thresholds(writer: Writer, settings: Settings) -> None:
+    """The thresholds that the SQL models read."""
+    values = {
+        "complete_coverage": settings.complete_coverage,
+        "over_limit_kw": settings.over_limit_kw,
+        "settle_days": settings.settle_days,
+    }
+    rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
+    writer.replace("core.setting", rows, keys=rows.select("name"))
+
+
+def _write_calendar(writer: Writer) -> None:
+    """Add the days that `core.local_day` lacks: every zone in use, whole months around everything in the ledger."""
+    span = writer.read("select min(day) as first, max(day) as last from core.load").row(0)
+    if span[0] is None:
+        return
+    zones = writer.read("select timezone from core.system union select timezone from core.load order by timezone")[
+        "timezone"
+    ]
+    days = pl.DataFrame({"day": list(days_between(span[0].replace(day=1), Interval.of_month(span[1]).last_day))})
+    wanted = days.join(pl.DataFrame({"timezone": [name for name in zones if zone_named(name)]}), how="cross")
+    held = writer.read("select timezone, day from core.local_day")
+    rows = []
+    for day, name in wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone").iter_rows():
+        zone = zone_named(name)
+        assert zone is not None
+        start, end = day_bounds_utc(day, zone)
+        rows.append((name, day, naive(start), naive(end), (end - start).total_seconds() / 3600))
+    instant = pl.Datetime("us")
+    schema = {
+        "timezone": pl.String(),
+        "day": pl.Date(),
+        "start_utc": instant,
+        "end_utc": instant,
+        "hours": pl.Float64(),
+    }
+    writer.append("core.local_day", pl.DataFrame(rows, schema=schema, orient="row"))

@@ -1,0 +1,74 @@
+"""What a run tells: its progress while it goes, and what it did when it is done. No verbs."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
+
+from hem_etl.pipeline.ledger import Entry, Key
+from hem_etl.sql_models import CheckResult
+
+
+class Progress(Protocol):
+    """Whoever wants to see how far a run is."""
+
+    def begin(self, step: str, total: int | None) -> None:
+        """A step begins; `total` is how often `advance` will be called, where that is known."""
+
+    def advance(self, done: int) -> None:
+        """So many of the step's parts are done."""
+
+
+class Silence:
+    """Nobody is watching."""
+
+    def begin(self, step: str, total: int | None) -> None:
+        pass
+
+    def advance(self, done: int) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the lists said. `system_ids` is None unless every page of a non-empty list arrived."""
+
+    system_ids: frozenset[str] | None
+    failure: str | None
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did, for a person, a schedule or `--json`."""
+
+    fleet_size: int = 0
+    asked: int = 0
+    not_due: int = 0
+    not_begun: int = 0
+    requests: int = 0
+    body_bytes: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Asked intervals by outcome."""
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    """Asked intervals that failed: system_id, interval, outcome, detail."""
+    new_days: int = 0
+    changed_days: int = 0
+    unchanged: int = 0
+    rows: int = 0
+    list_failure: str | None = None
+    warnings: list[CheckResult] = field(default_factory=list)
+    """Plausibility checks with rows: worth a look, and no reason not to publish."""
+    seconds: float = 0.0
+    published: str | None = None
+    entries: dict[Key, Entry] = field(default_factory=dict)
+    """The ledger's row, after the run, of every interval that was wanted and has begun, asked or not."""
+    changed: frozenset[Key] = frozenset()
+    """Those of them whose outcome, state or content is not what it was before the run."""
+
+    def facts(self) -> dict[str, Any]:
+        """What `--json` prints: everything but the rows themselves."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("entries", "changed")}
+        return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}
+
+    @property
+    def exit_code(self) -> int:
+        """3 when something failed that a later run may repair, else 0."""
+        return 3 if self.failed or self.list_failure else 0
