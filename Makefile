@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo dev test lint format bench clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
 
 demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
 	@$(BIN)/hem-etl demo
+
+dev: .venv/installed ## Dagster on a simulated fleet: webserver and daemon, in ./hem_dev
+	@$(BIN)/python -m hem_etl.orchestration.dev
 
 test: .venv/installed ## the fast tier: no network, no real clock, no waiting
 	@$(BIN)/python -m pytest
@@ -27,7 +30,7 @@ format: .venv/installed
 	@$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv hem_demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv hem_demo hem_dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (once)"

@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from datetime import UTC
 from pathlib import Path
 from types import TracebackType
@@ -218,7 +219,8 @@ class SegmentWriter:
             temporary.rename(self._folder / name)
             _sync_folder(self._folder)
         except (OSError, pl.exceptions.PolarsError) as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise LandingError(f"cannot write to {self._folder} ({_one_line(error)}): make room, run again.") from error
         self.segments.append(name)
         self._rows, self._bytes = [], 0

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hem_etl.vocabulary import IntervalKind
 
+NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
 LAST_ZONE_ON_EARTH: Final = timezone(timedelta(hours=-12))
 """Stands in for an unknown zone: a day has begun, and is over, when it has for everybody (12:00 UTC)."""
 
@@ -62,8 +63,11 @@ class Interval:
 
 
 def zone_named(name: str | None) -> ZoneInfo | None:
-    """The zone of an IANA name; None where the name is absent or unknown. Never reads a path that `name` spells."""
-    if not name:
+    """The zone of an IANA name; None where the name is absent or unknown. Never reads a path that `name` spells.
+
+    Names of the machine's own files are no zones: results would depend on the machine.
+    """
+    if not name or name in NO_ZONES:
         return None
     try:
         return ZoneInfo(name)

@@ -20,6 +20,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from hem_etl.errors import SettingsError
 
 DOTENV: Final = Path(".env")
+MOST_PARTITIONS: Final = 100_000
+"""Dagster's pages stay quick up to here (systems × days since the start date, of one asset)."""
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 
@@ -41,6 +43,9 @@ class Settings(BaseSettings):
     api_url_override: HttpUrl | None = Field(None, alias="ENODE_API_URL")
     oauth_url_override: HttpUrl | None = Field(None, alias="ENODE_OAUTH_URL")
     webhook_secret: SecretStr | None = Field(None, alias="ENODE_WEBHOOK_SECRET")
+
+    alert_url: SecretStr | None = Field(None, alias="HEM_ETL_ALERT_URL")
+    """Where Dagster posts failed runs. Secret: such addresses usually carry a key."""
 
     home: Path = Field(Path("hem_data"), alias="HEM_ETL_HOME")
     database_override: Path | None = Field(None, alias="HEM_ETL_DATABASE")
@@ -67,6 +72,14 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
         if url is not None and (url.username or url.password or url.query or url.fragment):
             raise ValueError("must be a plain URL without user name, password, query or fragment")
+        return url
+
+    @field_validator("alert_url")
+    @classmethod
+    def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
+        parsed = httpx.URL(url.get_secret_value()) if url else httpx.URL("https://none")
+        if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
+            raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
         return url
 
     @property

@@ -12,7 +12,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, TextIO
 
@@ -23,6 +23,8 @@ from hem_etl.errors import HemEtlError, WriterBusyError
 
 LOCK_WAIT_SECONDS: Final = 300.0
 LOCK_POLL_SECONDS: Final = 0.2
+INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of a Ctrl-C that comes while it works."""
 PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
 
@@ -77,7 +79,7 @@ class Warehouse:
         """Who holds the lock now (for people); None: nobody."""
         if not self.lock_file.exists():
             return None
-        with self.lock_file.open("r+") as file:
+        with self.lock_file.open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -86,8 +88,14 @@ class Warehouse:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.lock_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.lock_file.open("a+") as file:
+        try:
+            self.lock_file.parent.mkdir(parents=True, exist_ok=True)
+            opened = self.lock_file.open("a+")
+        except OSError as error:
+            raise HemEtlError(
+                f"cannot write in {self.lock_file.parent} ({error.strerror}): correct HEM_ETL_HOME or its access."
+            ) from error
+        with opened as file:
             started = self._monotonic()
             while True:
                 try:
@@ -118,6 +126,16 @@ class Warehouse:
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
+        except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise HemEtlError(
+                    f"the disk of {self.file.parent} is full: make room, run again. What was fetched stays landed."
+                ) from error
+            raise
+        except RuntimeError as error:
+            if str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             connection.close()
 
@@ -238,23 +256,31 @@ def _scanned(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iter
 
 def _replace_file(source: Path, target: Path) -> None:
     """Copy, flush to disk, rename: a reader finds the old file or the new one, whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f".{target.name}.*.publishing"):
-        stale.unlink(missing_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.publishing")
-    with source.open("rb") as old, temporary.open("wb") as new:
-        shutil.copyfileobj(old, new, 16 * 1024 * 1024)
-        new.flush()
-        os.fsync(new.fileno())
-    temporary.chmod(PUBLISHED_MODE)
-    # A `.wal` that somebody's read-write session left would be replayed into the new file, and every reader would fail.
-    target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
-    temporary.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for stale in target.parent.glob(f".{target.name}.*.publishing"):
+            stale.unlink(missing_ok=True)
+        with source.open("rb") as old, temporary.open("wb") as new:
+            shutil.copyfileobj(old, new, 16 * 1024 * 1024)
+            new.flush()
+            os.fsync(new.fileno())
+        temporary.chmod(PUBLISHED_MODE)
+        # A `.wal` that somebody's read-write session left would be replayed into the new file: no reader could open it.
+        target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+        temporary.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise HemEtlError(
+            f"cannot publish {target} ({error.strerror}): make room or correct HEM_ETL_DATABASE, run again. "
+            "The file that was published before is untouched."
+        ) from error
 
 
 def _holder_told(file: TextIO) -> str:

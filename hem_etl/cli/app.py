@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 import duckdb
@@ -15,7 +15,15 @@ import typer
 from hem_etl import sql_models
 from hem_etl.cli.demo import run_demo, serve_simulator
 from hem_etl.cli.doctor import examine
-from hem_etl.cli.output import TerminalProgress, print_findings, print_json, print_rows, say, set_up_logging
+from hem_etl.cli.output import (
+    TerminalProgress,
+    print_findings,
+    print_json,
+    print_rows,
+    print_table,
+    say,
+    set_up_logging,
+)
 from hem_etl.cli.reports import print_plan, print_report
 from hem_etl.errors import HemEtlError, UsageError
 from hem_etl.pipeline import Request, Road, make_client
@@ -25,6 +33,7 @@ from hem_etl.warehouse import read, reading
 LOG = logging.getLogger(__name__)
 
 INTERRUPTED = 130
+EARLIEST = date(2000, 1, 1)
 SYSTEMS = """
 select s.system_id, s.user_id, s.vendor, s.timezone, s.is_reachable, s.last_seen_utc, s.gone_at_utc,
        string_agg(concat_ws(' ', a.kind, a.brand, a.model), ', ' order by a.asset_id) as assets
@@ -187,7 +196,7 @@ def check(is_json: Json = False) -> None:
         for result in () if is_json else failing:
             names, rows = sql_models.rows(connection, models, result.name)
             title = f"{result.severity}: {result.name}, {result.failing_rows} rows. {models.check(result.name).meaning}"
-            print_rows(pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None), title=title)
+            print_table(names, rows, title=title)
     say(f"{len(results)} checks, {len(failing)} with rows.")
     if any(result.severity == "error" for result in failing):
         raise typer.Exit(1)
@@ -196,10 +205,13 @@ def check(is_json: Json = False) -> None:
 @app.command()
 def sql(query: str, is_json: Json = False) -> None:
     """A read-only query on the published file."""
-    try:
-        _print_query(query, is_json)
-    except duckdb.Error as error:
-        raise UsageError(f"DuckDB refuses the query: {str(error).strip()}") from error
+    with reading(load_settings().database) as connection:
+        try:
+            cursor = connection.execute(query)
+            names, rows = [column[0] for column in cursor.description or ()], cursor.fetchall()
+        except duckdb.Error as error:
+            raise UsageError(f"DuckDB refuses the query: {str(error).strip()}") from error
+    print_table(names, rows, is_json=is_json)
 
 
 @app.command()
@@ -226,15 +238,22 @@ def run_app(arguments: list[str]) -> int:
     except HemEtlError as error:
         say(f"error: {error}")
         return error.exit_code
+    except KeyboardInterrupt:
+        return _told_interrupted()
     except SystemExit as end:
         if end.code == INTERRUPTED:
-            say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
+            return _told_interrupted()
         return end.code if isinstance(end.code, int) else 0
     except Exception as error:
         LOG.exception("unexpected error")
         say(f"error: {type(error).__name__}: {error}. This is a bug of hem_etl: please report it with the lines above.")
         return 1
     return 0
+
+
+def _told_interrupted() -> int:
+    say("Interrupted. What was fetched is landed; the next run loads it without asking again.")
+    return INTERRUPTED
 
 
 @contextmanager
@@ -256,11 +275,14 @@ def _request(
 ) -> Request:
     if end < start:
         raise UsageError(f"--end {end:%Y-%m-%d} lies before --start {start:%Y-%m-%d}: swap them")
-    if end.date() > datetime.now(UTC).date() + timedelta(days=1):
-        say(f"note: days after today have not begun; they are not asked (--end {end:%Y-%m-%d})")
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    if not EARLIEST <= start.date() <= tomorrow:
+        raise UsageError(f"--start {start:%Y-%m-%d} must lie between {EARLIEST} and {tomorrow}")
+    if end.date() > tomorrow:
+        say(f"note: days after {tomorrow} have begun nowhere; they are not asked (--end {end:%Y-%m-%d})")
     return Request(
         start.date(),
-        end.date(),
+        min(end.date(), tomorrow),
         frozenset(systems or ()),
         frozenset(vendors or ()),
         frozenset(users or ()),

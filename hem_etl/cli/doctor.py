@@ -10,14 +10,12 @@ import httpx
 
 from hem_etl.errors import AccessError, HemEtlError, SettingsError
 from hem_etl.pipeline import make_client
-from hem_etl.settings import Settings
+from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.warehouse import Warehouse, read, reading
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 LEAST_FREE_BYTES: Final = 1_000_000_000
 CLOCK_TOLERANCE_SECONDS: Final = 60.0
-MOST_PARTITIONS: Final = 100_000
-"""Dagster's recommended ceiling for one asset; partitions are systems × days since the start date."""
 
 Finding = tuple[str, str, str]
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -39,14 +40,28 @@ def print_json(value: Any) -> None:
 
 
 def print_rows(frame: pl.DataFrame, *, title: str | None = None, is_json: bool = False, digits: int = 3) -> None:
-    """Rows as a table, or as a JSON list of objects. NULL is shown as an empty cell, never as 0."""
+    """Rows as a table, or as a JSON list of objects."""
+    print_table(frame.columns, frame.rows(), title=title, is_json=is_json, digits=digits)
+
+
+def print_table(
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    title: str | None = None,
+    is_json: bool = False,
+    digits: int = 3,
+) -> None:
+    """The same for rows of any kind. NULL is shown as an empty cell, never as 0."""
     if is_json:
-        print_json(frame.to_dicts())
+        unique = [name if name not in names[:place] else f"{name}_{place + 1}" for place, name in enumerate(names)]
+        print_json([dict(zip(unique, row, strict=True)) for row in rows])
         return
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name, kind in frame.schema.items():
-        table.add_column(escape(name), justify="right" if kind.is_numeric() else "left", no_wrap=True)
-    for row in frame.iter_rows():
+    for place, name in enumerate(names):
+        is_number = any(isinstance(row[place], int | float | Decimal) for row in rows)
+        table.add_column(escape(name), justify="right" if is_number else "left", no_wrap=True)
+    for row in rows:
         table.add_row(*(escape(_cell(value, digits)) for value in row))
     if title:
         print_line(title)
@@ -121,7 +136,7 @@ def _cell(value: Any, digits: int) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value:.{digits}f}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
@@ -133,6 +148,8 @@ def _plain(value: Any) -> Any:
         return value.isoformat() + ("Z" if value.tzinfo is None else "")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, set | frozenset | Sequence):
         return sorted(value)
     return str(value)

@@ -18,7 +18,10 @@ def finding(body: Body, metric: str | None, rule: str, severity: Severity, evide
 
 
 def zone_findings(body: Body, zone_name: str | None, envelopes: Sequence[Envelope]) -> Iterator[Finding]:
-    """`unknown_timezone`: a fixed offset stood in. `timezone_disagrees`: a series states another zone than was used."""
+    """`unknown_timezone`: nothing is available, and nobody states a zone we know.
+
+    `timezone_disagrees`: a series states another zone than was used.
+    """
     stated = {
         each.wire_name: each.timezone for each in envelopes if each.is_known and each.is_available and each.timezone
     }

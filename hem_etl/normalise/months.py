@@ -13,13 +13,21 @@ from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.local_day import LAST_ZONE_ON_EARTH, days_between
+from hem_etl.local_day import days_between
 from hem_etl.normalise.axes import calendar_of, instants_of, micros
 from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
 from hem_etl.normalise.findings import Finding, finding, zone_findings
 from hem_etl.normalise.frames import FINDING_SCHEMA, MONTH_SCHEMA, REPORTED_SCHEMA, Body, Months, gated, naive
 from hem_etl.normalise.picking import Values, collector_paused, columns_of, zone_of
-from hem_etl.vocabulary import FLOWS, KWH_PER_ENERGY_UNIT, MINUTES_PER_DAY, IntervalKind, Outcome, Severity
+from hem_etl.vocabulary import (
+    FLOWS,
+    KWH_PER_ENERGY_UNIT,
+    MINUTES_PER_DAY,
+    MOST_KWH_OF_A_DAY,
+    IntervalKind,
+    Outcome,
+    Severity,
+)
 
 _MONTH_UNITS: Final[Units] = dict.fromkeys(FLOWS, KWH_PER_ENERGY_UNIT)
 _MONTH_RESOLUTIONS: Final = frozenset({MINUTES_PER_DAY})
@@ -78,10 +86,11 @@ def _pick(body: Body, values: Values) -> _Picked:
     available = [envelope for envelope in envelopes if envelope.points is not None]
     picked = _Picked(body, Outcome.LOADED if available else Outcome.UNAVAILABLE, envelopes=envelopes)
     columns = [columns_of(envelope.points or ()) for envelope in available]
-    zone, picked.zone_name = zone_of(body, available, columns)
+    try:
+        zone, picked.zone_name = zone_of(body, available)
+    except UnreadableBodyError as error:
+        return _Picked(body, Outcome.UNREADABLE, detail=str(error))
     picked.starts_at, picked.ends_at = body.interval.bounds_utc(zone)
-    if picked.zone_name is None:  # then the month is over when it is over everywhere
-        picked.ends_at = body.interval.bounds_utc(LAST_ZONE_ON_EARTH)[1]
     for day in days_between(body.interval.day, body.interval.last_day):
         calendar = calendar_of(zone, day)
         if calendar.end > calendar.start:
@@ -130,7 +139,12 @@ def _points(picked: Sequence[_Picked], values: Values) -> pl.DataFrame:
             is_repeated=pl.col("is_placed") & ~pl.struct(*_EACH, "utc").is_last_distinct(),
         )
         .with_columns(is_ended=pl.col("is_placed") & ~pl.col("is_repeated") & (pl.col("day_end") <= pl.col("until")))
-        .with_columns(is_unreadable=pl.col("utc").is_null() | (pl.col("is_ended") & pl.col("is_odd")))
+        .with_columns(is_absurd=pl.col("kwh").abs() > MOST_KWH_OF_A_DAY)
+        .with_columns(
+            kwh=pl.when(~pl.col("is_absurd")).then("kwh"),
+            is_unreadable=pl.col("utc").is_null()
+            | (pl.col("is_ended") & (pl.col("is_odd") | pl.col("is_absurd").fill_null(False))),  # null: no value
+        )
     )
 
 

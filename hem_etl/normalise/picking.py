@@ -5,10 +5,10 @@ or one that holds something else than numbers and nulls, is gone through point b
 """
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
-from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, instants_of, micros
+from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, micros
 from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
 from hem_etl.normalise.frames import Body
 from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome
@@ -130,14 +130,15 @@ def pick(body: Body, axes: Axes, values: Values) -> Picked:
     available = [envelope for envelope in envelopes if envelope.points is not None]
     picked = Picked(body, Outcome.LOADED if available else Outcome.UNAVAILABLE, envelopes=envelopes)
     columns = [columns_of(envelope.points or ()) for envelope in available]
-    zone, picked.zone_name = zone_of(body, available, columns)
+    try:
+        zone, picked.zone_name = zone_of(body, available)
+    except UnreadableBodyError as error:
+        return Picked(body, Outcome.UNREADABLE, detail=str(error))
     calendar = calendar_of(zone, body.interval.day)
     picked.calendar = calendar
     picked.starts_at, picked.ends_at = instant(calendar.start), instant(calendar.end)
     picked.until = min(micros(body.fetched_at), calendar.end)
     picked.until -= (picked.until - calendar.start) % MINUTE_US if picked.until < calendar.end else 0
-    if picked.zone_name is None:  # then the day is over when it is over everywhere
-        picked.ends_at = body.interval.bounds_utc(LAST_ZONE_ON_EARTH)[1]
     if not available:
         return picked
     stamps: list[Any] = []
@@ -165,23 +166,19 @@ def columns_of(points: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         )
 
 
-def zone_of(
-    body: Body, available: Sequence[Envelope], columns: Iterable[tuple[list[Any], list[Any]]]
-) -> tuple[tzinfo, str | None]:
+def zone_of(body: Body, available: Sequence[Envelope]) -> tuple[tzinfo, str | None]:
     """The zone a body is read in, and its name: of the first series that states one we know, else the system's.
 
-    Where none is known the offset of the first readable stamp stands in, without a name.
+    Where none is known a body without data is over when it is over everywhere. One with data has no local day that
+    could be cut out without guessing: UnreadableBodyError.
     """
     for name in (*(envelope.timezone for envelope in available), body.zone):
         zone = zone_named(name)
         if zone is not None:
             return zone, name
-    for stamps, _ in columns:
-        read = instants_of([stamp if isinstance(stamp, str) else None for stamp in stamps]).drop_nulls("utc")
-        if not read.is_empty():
-            offset = read["sent_offset"].first() or 0
-            assert isinstance(offset, int)
-            return timezone(timedelta(microseconds=offset)), None
+    if available:
+        stated = ", ".join(sorted({shown(envelope.timezone) for envelope in available}))
+        raise UnreadableBodyError(f"no known time zone: series state {stated}, the system {shown(body.zone)}")
     return LAST_ZONE_ON_EARTH, None
 
 

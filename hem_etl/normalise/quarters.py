@@ -5,12 +5,11 @@ that lies in it: one rule for 5, 15, 20 and 60 minutes alike, so the sum over th
 """
 
 from collections.abc import Sequence
-from datetime import timedelta, timezone
 from typing import Final
 
 import polars as pl
 
-from hem_etl.local_day import zone_named
+from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
 from hem_etl.normalise.axes import MINUTE_US, Calendar, calendar_of, with_local_time
 from hem_etl.normalise.frames import (
     DAY_TOTALS_SCHEMA,
@@ -90,17 +89,11 @@ def day_totals(days: Days, quarters: pl.DataFrame) -> pl.DataFrame:
 
 
 def _calendars(days: Days) -> list[Calendar]:
-    """The calendar of each row of `days`; where no zone is known, by the offset its readings were given."""
-    offsets = dict(
-        days.readings.group_by("system_id", "day")
-        .agg(pl.col("utc_offset_minutes").first())
-        .rows_by_key(["system_id", "day"], unique=True)
-    )
-    calendars = []
-    for system_id, day, name in days.days.select("system_id", "day", "timezone").iter_rows():
-        zone = zone_named(name) or timezone(timedelta(minutes=offsets.get((system_id, day), (0,))[0]))
-        calendars.append(calendar_of(zone, day))
-    return calendars
+    """The calendar of each row of `days`; one without a zone has no readings."""
+    return [
+        calendar_of(zone_named(name) or LAST_ZONE_ON_EARTH, day)
+        for day, name in days.days.select("day", "timezone").iter_rows()
+    ]
 
 
 def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:

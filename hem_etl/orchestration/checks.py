@@ -16,6 +16,7 @@ from hem_etl.orchestration.resources import Roads
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
 
+FRESHNESS_CHECK: Final = dg.AssetCheckKey(DAY_STATISTICS, "every_system_is_fresh")
 DAILY_AT: Final = timedelta(hours=13, minutes=15)
 """Time of the daily run, UTC. A day is over everywhere at 12:00 UTC of the next day."""
 TIME_TO_RUN: Final = timedelta(hours=2)
@@ -42,7 +43,7 @@ def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(
         asset=DAY_STATISTICS,
-        name="every_system_is_fresh",
+        name=FRESHNESS_CHECK.name,
         additional_deps=[model_key("marts.system_health")],
         description="Every listed system was asked for the last day that the daily schedule must have fetched, and "
         "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users "

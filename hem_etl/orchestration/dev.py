@@ -42,7 +42,7 @@ Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops 
 
   Lineage                     the whole graph: group `enode` asks the API; `core`, `staging`, `marts` are the SQL
   Catalog > day_statistics    Partitions: the matrix day × system; {days} days are filled, the earlier ones are missing
-                              Materialize…: choose days and systems, "Missing" and "Failed", launch: a backfill
+                              Materialize…: days, systems, "only failed and missing", Launch backfill
   Catalog > daily_energy      rows, columns and where each comes from, the SQL; its Checks beside it
   Automation > daily          the schedule, 13:15 UTC: switch it on, or preview a tick now
   Automation > new_systems    fills the missing past by itself, newest first: switch it on

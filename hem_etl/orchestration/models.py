@@ -68,6 +68,12 @@ def every_model_key() -> list[dg.AssetKey]:
     return [model_key(model.relation) for model in (*packaged_models().tables, *packaged_models().views)]
 
 
+def every_check_key() -> list[dg.AssetCheckKey]:
+    """The keys of all SQL checks."""
+    models = packaged_models()
+    return [dg.AssetCheckKey(checked_key(check, models), check.name) for check in models.checks]
+
+
 def model_assets(models: Models) -> dg.AssetsDefinition:
     """All models as one subsettable multi-asset. Whatever is selected, one build makes them all and publishes."""
     every = [*models.tables, *models.views]
@@ -116,7 +122,8 @@ def _spec(model: Model) -> dg.AssetSpec:
         skippable=True,
         description=(
             f"{_told(model.meaning)}\n\n**Grain:** {_told(model.grain)}\n\n"
-            f"**Key:** {_told(', '.join(model.key)) or 'none'}\n\n**NULL:** {_told(model.null)}\n\n`{model.file}`\n\n```sql\n{model.sql}\n```"
+            f"**Key:** {_told(', '.join(model.key)) or 'none'}\n\n**NULL:** {_told(model.null)}\n\n`{model.file}`"
+            + _sql(model.sql)
         ),
         metadata={
             "dagster/column_schema": dg.TableSchema(
@@ -132,12 +139,17 @@ def _told(text: str) -> str:
     return text.replace("<", "\\<").replace("_", "\\_").replace("*", "\\*")
 
 
+def _sql(text: str) -> str:
+    return f"\n\n```sql\n{text}\n```"
+
+
 def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         check.name,
         asset=checked_key(check, models),
         description=(
-            f"{_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}\n\n```sql\n{check.sql}\n```"
+            f"{_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}"
+            + _sql(check.sql)
         ),
         metadata={"severity": check.severity.value},
     )

@@ -23,8 +23,6 @@ SYSTEMS: Final = "system"
 DAY, MONTH = "day", "month"
 FIRST_ZONE_ON_EARTH: Final = "Pacific/Kiritimati"
 """A date begins here first (UTC+14)."""
-MOST_PARTITIONS: Final = 100_000
-"""Dagster's pages stay quick up to here (systems × days, of one asset)."""
 
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"

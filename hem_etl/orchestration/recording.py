@@ -1,10 +1,11 @@
 """Recording: what a run did, as Dagster's events: a materialisation for each partition, one summary for the run.
 
-A run over many partitions in which every one came to a known outcome yields one result, and Dagster stores its events
-in batches. Where some failed, the good ones are recorded here and the run fails, which leaves exactly the others.
+Good partitions are recorded here, in batches, and the asset yields no result of its own: `add_asset_metadata` checks
+each key against all keys of the run (measured: 38–90 s for 1,000), and a result would turn failed partitions green.
+Where some failed, the run fails, which leaves exactly those.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -44,7 +45,7 @@ Metadata = dict[str, Any]
 
 def record_partitions(
     context: dg.AssetExecutionContext, report: RunReport, members: Members, settings: Settings
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> None:
     """Success for each partition whose intervals all have a known outcome; dg.Failure when others have not."""
     by_key: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
     for member, key in members.items():
@@ -61,11 +62,6 @@ def record_partitions(
         context.log.info(
             f"{len(waiting)} partitions have not begun locally, or their systems are gone: left as they are"
         )
-    if good and len(good) == len(by_key):
-        for key, metadata in details.items():
-            context.add_asset_metadata(metadata, partition_key=key)
-        yield dg.MaterializeResult()
-        return
     record_materializations(
         context, (dg.AssetMaterialization(context.asset_key, partition=key, metadata=details[key]) for key in good)
     )

@@ -11,7 +11,8 @@ from typing import Final
 import dagster as dg
 
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
-from hem_etl.orchestration.models import every_model_key
+from hem_etl.orchestration.checks import FRESHNESS_CHECK
+from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
 
 ALL_ASSETS_JOB: Final = "__ASSET_JOB"
@@ -31,7 +32,8 @@ def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
             yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(day, day, keys))
             yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(day[:7], day[:7], keys))
         yield _request(f"{day} late", 10, [LATE_DATA])
-        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key()])
+        checks = [*every_check_key(), FRESHNESS_CHECK]
+        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key()], checks=checks)
 
     return dg.ScheduleDefinition(
         name="daily",
@@ -46,10 +48,15 @@ def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
 
 
 def _request(
-    run_key: str, priority: int, assets: list[dg.AssetKey], tags: dict[str, str] | None = None
+    run_key: str,
+    priority: int,
+    assets: list[dg.AssetKey],
+    tags: dict[str, str] | None = None,
+    checks: list[dg.AssetCheckKey] | None = None,
 ) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run_key,
         asset_selection=assets,
+        asset_check_keys=checks,
         tags={WHY: "daily", PRIORITY: str(priority)} | (tags or {}),
     )

@@ -6,7 +6,6 @@ system's history begins, then days, newest first. What was asked and failed is `
 """
 
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +20,7 @@ from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STAT
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.schedules import PRIORITY, WHY
-from hem_etl.settings import Settings
+from hem_etl.settings import Settings, load_settings
 from hem_etl.warehouse import read, reading
 
 LOG = logging.getLogger(__name__)
@@ -196,7 +195,8 @@ def post_alert(url: str, message: dict[str, object], transport: httpx.BaseTransp
 
 def alert_url() -> str | None:
     """Where alerts go."""
-    return os.environ.get("HEM_ETL_ALERT_URL") or None
+    url = load_settings().alert_url
+    return url.get_secret_value() if url else None
 
 
 def _first_failure(context: dg.RunFailureSensorContext) -> str | None:

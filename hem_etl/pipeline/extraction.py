@@ -107,7 +107,7 @@ def _ask_system(
     for ask in system.asks:
         if rest is not None:
             outcome, detail = rest
-            if not ask.is_known_blocked:
+            if not ask.is_explained:
                 yield _not_asked(system.system_id, ask, outcome, detail, clock())
             continue
         answer = client.fetch_statistics(system.system_id, ask.interval.label)

@@ -1,5 +1,7 @@
 """The fleet as the lists tell it: landed list pages → `core.system`, its history, `core.asset`.
 
+What an item leaves out, or spells so that it means nothing (a zone nobody knows), stays as it was; `raw` keeps it all.
+
 Adds and updates, never deletes: a system that disappears keeps its rows and gets `gone_at_utc`, once its statistics
 and its own page answer 404 as well. An empty list changes nothing.
 """
@@ -11,6 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from hem_etl.enode.wire import WireError, canonical_json, read_asset, read_page, read_system
+from hem_etl.local_day import zone_named
 from hem_etl.vocabulary import AssetKind, Outcome
 from hem_etl.warehouse import Writer
 
@@ -121,22 +124,17 @@ class Fleet:
         if held is not None and at < held["last_seen_utc"]:
             self._put(held | {"first_seen_utc": min(at, held["first_seen_utc"])})
             return
-        self._change(
-            {
-                "system_id": sent.id,
-                "user_id": sent.user_id or user_id or (held["user_id"] if held else None),
-                "vendor": sent.vendor,
-                "timezone": sent.timezone or (held["timezone"] if held else None),
-                "latitude": sent.location.latitude,
-                "longitude": sent.location.longitude,
-                "is_reachable": sent.is_reachable,
-                "first_seen_utc": held["first_seen_utc"] if held else at,
-                "last_seen_utc": at,
-                "gone_at_utc": None,
-                "raw": canonical_json(item),
-            },
-            at,
-        )
+        told = {
+            "user_id": sent.user_id or user_id,
+            "vendor": sent.vendor,
+            "timezone": sent.timezone if zone_named(sent.timezone) else None,
+            "latitude": sent.location.latitude,
+            "longitude": sent.location.longitude,
+            "is_reachable": sent.is_reachable,
+        }
+        before = held or dict.fromkeys(told) | {"system_id": sent.id, "first_seen_utc": at}
+        new = {name: before[name] if value is None else value for name, value in told.items()}
+        self._change(before | new | {"last_seen_utc": at, "gone_at_utc": None, "raw": canonical_json(item)}, at)
 
     def _see_gone(self, system_id: str, at: datetime) -> None:
         held = self._systems.get(system_id)

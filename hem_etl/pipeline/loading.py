@@ -19,7 +19,7 @@ from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, days_between
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.ledger import Entry, Key
-from hem_etl.pipeline.reference import naive, write_reference
+from hem_etl.pipeline.reference import naive, require_same_limit, write_reference
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
 from hem_etl.warehouse import Writer
@@ -100,6 +100,7 @@ def load(
 
     Raises LandingError for a damaged segment; the transactions before it stay.
     """
+    require_same_limit(writer, settings)
     held = set(writer.read("select segment from core.loaded_segment")["segment"])
     waiting = [name for name in landing.segments() if name not in held]
     loaded = Loaded()
@@ -137,9 +138,8 @@ class _Batch:
         receipts = pl.concat([receipts.filter(~is_look), looks]).sort("fetched_at_utc", maintain_order=True)
         for episode in _episodes(receipts, is_look):
             self._apply_fleet(episode)
-            for round_ in _rounds(episode.filter(is_look)):
-                for part in _chunks(round_, BODIES_PER_BATCH):
-                    self._fold(part)
+            for part in self._parts(episode.filter(is_look)):
+                self._fold(part)
         self._fleet.write(self._writer)
         self._write_entries(touched)
         now = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
@@ -183,6 +183,27 @@ class _Batch:
         for key in keys.iter_rows():
             self._entries.pop(key, None)
 
+    def _parts(self, looks: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
+        """Looks in the order of time: one of an interval at a time, and of a system whose zone is not known yet none
+        after an answer, which may tell the zone that the others are read in."""
+        waiting = looks.to_dicts()
+        while waiting:
+            part: list[dict[str, Any]] = []
+            left: list[dict[str, Any]] = []
+            taken: set[Key] = set()
+            halted: set[str] = set()
+            for look in waiting:
+                key = look["system_id"], look["interval"]
+                if key in taken or key[0] in halted or len(part) == BODIES_PER_BATCH:
+                    left.append(look)
+                else:
+                    part.append(look)
+                if look["outcome"] is None and self._fleet.timezone(key[0]) is None:
+                    halted.add(key[0])
+                taken.add(key)
+            yield part
+            waiting = left
+
     def _fold(self, looks: Sequence[dict[str, Any]]) -> None:
         """Apply looks of different intervals."""
         to_read = []
@@ -193,7 +214,7 @@ class _Batch:
                 self._entries[key] = self._failed(entry, look, look["outcome"], look["detail"])
             elif entry.payload_sha256 == look["body_sha256"] and entry.was_read_whole and entry.loaded_outcome:
                 self._loaded.unchanged += 1
-                self._entries[key] = self._answered(entry, look, entry.loaded_outcome, None)
+                self._entries[key] = self._unchanged(entry, look, entry.loaded_outcome)
             else:
                 to_read.append(look)
         self._mark_absent([look for look in looks if look["outcome"] in ABSENCE_OF_OUTCOME and look["kind"] == "day"])
@@ -279,6 +300,7 @@ class _Batch:
             )
             after = after.with_content(row["content_sha256"], row["outcome"], row["timezone"], self._now)
             self._entries[key[0], after.interval] = after
+            self._fleet.learn_timezone(key[0], row["timezone"], row["fetched_at_utc"])
             self._loaded.changed.add((key[0], after.interval))
             self._loaded.months += 1
 
@@ -300,7 +322,7 @@ class _Batch:
                 self._entries[key[0], look["interval"]] = self._failed(entry, look, Outcome.UNREADABLE, row["detail"])
             elif entry.content_sha256 == row["content_sha256"] and entry.loaded_outcome:
                 self._loaded.unchanged += 1
-                self._entries[key[0], look["interval"]] = self._answered(entry, look, entry.loaded_outcome, None)
+                self._entries[key[0], look["interval"]] = self._unchanged(entry, look, entry.loaded_outcome)
             else:
                 new.append(key)
         return new
@@ -328,6 +350,10 @@ class _Batch:
     def _failed(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
         zone = entry.timezone or self._fleet.timezone(entry.system_id)
         return entry.after_failure(look, outcome, detail, zone, self._settings.settle_days)
+
+    def _unchanged(self, entry: Entry, look: dict[str, Any], outcome: str) -> Entry:
+        """The same content again: what was said about it still holds."""
+        return self._answered(entry, look, outcome, entry.detail if entry.outcome == outcome else None)
 
     def _answered(
         self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None, read_in: str | None = None
@@ -386,13 +412,6 @@ def _episodes(receipts: pl.DataFrame, is_look: pl.Expr) -> list[pl.DataFrame]:
     """Receipts cut where a list follows a look, so that lists and looks are applied in the order of time."""
     begins = ~is_look & is_look.shift(1, fill_value=False)
     return receipts.with_columns(begins.cum_sum().alias("episode")).partition_by("episode", maintain_order=True)
-
-
-def _rounds(looks: pl.DataFrame) -> Iterator[list[dict[str, Any]]]:
-    """Looks in the order of time, each round with at most one look of an interval."""
-    ranked = looks.with_columns(pl.int_range(pl.len()).over("system_id", "interval").alias("rank"))
-    for part in ranked.partition_by("rank", maintain_order=True):
-        yield part.to_dicts()
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

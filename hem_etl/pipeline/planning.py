@@ -9,8 +9,9 @@ import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
 from hem_etl.pipeline.ledger import Entry, Key, is_due
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, IntervalKind
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, IntervalKind
 
+EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
 SECONDS_PER_REQUEST: Final = 2.0
 """A typical answer of the real API; only for the estimate that `plan` prints."""
 
@@ -33,8 +34,8 @@ class Ask:
     """One interval to ask for."""
 
     interval: Interval
-    is_known_blocked: bool = False
-    """The ledger already says that the system is blocked: only a probe is asked, the rest follow if it answers."""
+    is_explained: bool = False
+    """The ledger already says why there is nothing: when the system turns out to be blocked, that stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def plan_intervals(
             entry = known.get((system_id, interval.label))
             before[system_id, interval.label] = entry
             if is_refresh or is_due(entry, now, is_system_gone=is_gone):
-                asks.append(Ask(interval, entry is not None and entry.outcome in BLOCKED_OUTCOMES))
+                asks.append(Ask(interval, entry is not None and entry.outcome in EXPLAINED))
         if asks:
             plans.append(SystemPlan(system_id, tuple(asks)))
     asked = sum(len(plan.asks) for plan in plans)

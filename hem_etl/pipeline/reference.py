@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from hem_etl.errors import SettingsError
 from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import State
@@ -18,6 +19,16 @@ def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
         "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
         {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive(now)},
     )
+
+
+def require_same_limit(writer: Writer, settings: Settings) -> None:
+    """Days read with different limits must not stand side by side. Raises SettingsError that says what to do."""
+    held = writer.read("select value from core.setting where name = 'over_limit_kw'")["value"].to_list()
+    if held and held[0] != settings.over_limit_kw:
+        raise SettingsError(
+            f"HEM_ETL_OVER_LIMIT_KW is {settings.over_limit_kw:g}, and the warehouse was loaded with {held[0]:g}: run "
+            "`hem-etl rebuild` to read everything landed with the new limit, or set the old one again."
+        )
 
 
 def naive(instant: datetime) -> datetime:
@@ -45,7 +56,8 @@ def _write_calendar(writer: Writer) -> None:
         "timezone"
     ]
     days = pl.DataFrame({"day": list(days_between(span[0].replace(day=1), Interval.of_month(span[1]).last_day))})
-    wanted = days.join(pl.DataFrame({"timezone": [name for name in zones if zone_named(name)]}), how="cross")
+    known = pl.Series("timezone", [name for name in zones if zone_named(name)], dtype=pl.String)
+    wanted = days.join(known.to_frame(), how="cross")
     held = writer.read("select timezone, day from core.local_day")
     rows = []
     for day, name in wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone").iter_rows():

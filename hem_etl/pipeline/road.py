@@ -96,7 +96,8 @@ class Road:
     def run_intervals(self, wanted: Iterable[tuple[str, Interval]], *, is_refresh: bool = False) -> RunReport:
         """The whole road for these (system, interval) pairs: what is due of them, or all with `is_refresh`.
 
-        Raises UsageError for a system that is not known; else as `run`.
+        Systems that are not known, or gone, are left out and logged: one stale key must not stop the others. Errors
+        as `run`.
         """
         by_system: dict[str, list[Interval]] = {}
         for system_id, interval in wanted:
@@ -158,6 +159,8 @@ class Road:
             for user in sorted(users) or EVERYBODY:
                 for answer in self.client.fetch_list("systems", user):
                     writer.add(answer)
+                    if user is not None and answer.http_status == 404:
+                        raise UsageError(f"Enode knows no user {user!r}: correct --user")
                     failure = failure or _list_failure(answer)
                     ids.update(_ids(answer))
             for kind in LIST_KINDS[1:]:
@@ -257,6 +260,7 @@ class Road:
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
         systems = _systems(connection)
         _require_known(request.systems, systems)
+        _require_vendors(request.vendors, systems)
         entries = _entries(connection, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
@@ -264,9 +268,12 @@ class Road:
         keys = loading.key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
             systems = _systems(writer.connection)
-            _require_known(wanted, systems)
             entries = loading.read_entries(writer, keys).values()
-        return plan_intervals(wanted, systems, entries, self._now_utc(), is_refresh=is_refresh)
+        here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
+        for system_id in sorted(wanted.keys() - here):
+            LOG.warning("system_id=%r left out: not known, or gone", system_id)
+        present = {system_id: intervals for system_id, intervals in wanted.items() if system_id in here}
+        return plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
 
     def _plan_late(self) -> Plan:
         with self._writing() as writer:
@@ -330,6 +337,12 @@ def _require_known(wanted: Iterable[str], systems: pl.DataFrame) -> None:
     if unknown := sorted(set(wanted) - set(systems["system_id"])):
         more = f" (and {len(unknown) - 1} more)" if unknown[1:] else ""
         raise UsageError(f"no system {unknown[0]!r} is known{more}: `hem-etl systems` lists them")
+
+
+def _require_vendors(wanted: Iterable[str], systems: pl.DataFrame) -> None:
+    known = set(systems["vendor"].drop_nulls())
+    if unknown := sorted(set(wanted) - known):
+        raise UsageError(f"no system of vendor {unknown[0]!r} is known; known are {', '.join(sorted(known)) or 'none'}")
 
 
 def _standing(entry: Entry | None) -> tuple[object, ...]:

@@ -5,19 +5,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from road.test_truth import same_as_truth
 from world import World
 
 from hem_etl.orchestration.dev import free_port, stop
-from hem_etl.orchestration.partitions import encoded
+from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.simulator import Faults, Fleet, Simulator, make_fleet, serve
 
 MODULE = "hem_etl.orchestration.definitions"
@@ -31,13 +30,9 @@ from dagster._daemon.cli import main
 sys.argv = ["dagster-daemon", "run", "-m", "{MODULE}"]
 main()
 """
-LAUNCH_RUN = """
-mutation Launch($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { runId } }
-    ... on PythonError { message }
-  }
+ADD_KEY = """
+mutation AddDynamicPartition($repository: RepositorySelector!, $name: String!, $key: String!) {
+  addDynamicPartition(repositorySelector: $repository, partitionsDefName: $name, partitionKey: $key) { __typename }
 }"""
 LAUNCH_BACKFILL = """
 mutation LaunchPartitionBackfill($params: LaunchBackfillParams!) {
@@ -47,7 +42,6 @@ mutation LaunchPartitionBackfill($params: LaunchBackfillParams!) {
     ... on PythonError { message }
   }
 }"""
-RUN = "query Run($id: ID!) { pipelineRunOrError(runId: $id) { ... on Run { status } } }"
 BACKFILL = (
     "query Backfill($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
 )
@@ -84,24 +78,22 @@ class Dagster:
         (data,) = answer["data"].values()
         return data
 
-    def run(self, asset: str) -> None:
-        selector = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": MODULE,
-            "pipelineName": "__ASSET_JOB",
-            "assetSelection": [{"path": [asset]}],
-            "assetCheckSelection": [],
-        }
-        launched = self.ask(LAUNCH_RUN, params={"mode": "default", "selector": selector, "runConfigData": {}})
-        run_id = launched["run"]["runId"]
-        self.wait(lambda: self.ask(RUN, id=run_id)["status"], {"SUCCESS"}, {"FAILURE", "CANCELED"})
+    def add_systems(self, keys: list[str]) -> None:
+        repository = {"repositoryName": "__repository__", "repositoryLocationName": MODULE}
+        for key in keys:
+            added = self.ask(ADD_KEY, repository=repository, name=SYSTEMS, key=key)
+            assert added["__typename"] == "AddDynamicPartitionSuccess", added
 
     def backfill(self, keys: list[str]) -> str:
         """Launch and wait; the status in which it ends."""
         params = {"assetSelection": [{"path": ["day_statistics"]}], "partitionNames": keys, "fromFailure": False}
         backfill_id = self.ask(LAUNCH_BACKFILL, params=params)["backfillId"]
         ends = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED"}
-        return self.wait(lambda: self.ask(BACKFILL, id=backfill_id)["status"], ends, set())
+        ends_at = time.monotonic() + WAIT_SECONDS
+        while (status := str(self.ask(BACKFILL, id=backfill_id)["status"])) not in ends:
+            assert time.monotonic() < ends_at, f"still {status}"
+            time.sleep(0.5)
+        return status
 
     def matrix(self) -> tuple[set[str], set[str]]:
         """Keys of the green and of the red partitions, by the query behind the partitions page."""
@@ -115,14 +107,6 @@ class Dagster:
                 green |= {f"{day}|{key}" for key in stretch["secondaryDim"]["materializedPartitions"]}
                 red |= {f"{day}|{key}" for key in stretch["secondaryDim"]["failedPartitions"]}
         return green, red
-
-    def wait(self, status: Callable[[], str], good: set[str], bad: set[str]) -> str:
-        ends_at = time.monotonic() + WAIT_SECONDS
-        while (now := status()) not in good:
-            assert now not in bad, now
-            assert time.monotonic() < ends_at, f"still {now}"
-            time.sleep(0.5)
-        return now
 
 
 @contextmanager
@@ -152,7 +136,6 @@ def dagster_over(world: World, simulator_url: str, start: str) -> Iterator[Dagst
     ]
     try:
         dagster = Dagster(url)
-        print("start", time.monotonic())
         ends_at = time.monotonic() + WAIT_SECONDS
         while True:
             try:
@@ -164,10 +147,8 @@ def dagster_over(world: World, simulator_url: str, start: str) -> Iterator[Dagst
         yield dagster
     finally:
         dagster.client.close()
-        print("stop", time.monotonic())
         for child in children:
             stop(child)
-        print("stopped", time.monotonic())
         log.close()
         signal.signal(signal.SIGINT, before)
 
@@ -182,13 +163,10 @@ def test_a_backfill_in_which_two_systems_fail_then_missing_only_ends_with_the_tr
     bad = {f"{day}|{encoded(system_id)}" for day in days for system_id in (ids[1], ids[4])}
     world.simulator.faults = Faults.pinned({ids[1]: "bad_query", ids[4]: "unreadable"})
     with serve(world.simulator) as url, dagster_over(world, url, days[0]) as dagster:
-        print("ready", time.monotonic())
-        dagster.run("hem_systems")
-        print("systems", time.monotonic())
+        dagster.add_systems([encoded(system_id) for system_id in ids])
         assert dagster.backfill(sorted(every)) in ("COMPLETED", "COMPLETED_FAILED")
         assert dagster.matrix() == (every - bad, bad)
 
-        print("backfill", time.monotonic())
         world.simulator.faults = Faults.none()
         world.simulator.ledger.clear()
         assert dagster.backfill(sorted(bad)) in ("COMPLETED", "COMPLETED_SUCCESS")

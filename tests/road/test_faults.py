@@ -1,13 +1,15 @@
 """Everything goes wrong: each system-day gets its outcome, healthy ones are right, a later run repairs."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from world import World
+from world import World, same_tables
 
-from hem_etl.simulator import Faults
+from hem_etl.errors import SettingsError
+from hem_etl.simulator import Faults, Fleet
 from hem_etl.vocabulary import FLOWS
 
 START, END = "2026-11-03", "2026-11-12"
@@ -155,3 +157,41 @@ def test_a_list_that_fails_is_no_empty_fleet(world: World) -> None:
     report = world.run("2026-11-10", months=False, refresh=True)
     assert report.fleet_size == 18
     assert world.sql("select count(*) from core.system").item() == 18
+
+
+def test_one_system_with_a_zone_that_nobody_knows_stops_nobody(world: World) -> None:
+    victim = world.simulator.fleet.homes[0]
+    odd = replace(victim, quirks=replace(victim.quirks, has_system_timezone=False, has_series_timezone=False))
+    world.simulator.fleet = Fleet((odd, *world.simulator.fleet.homes[1:]))
+    report = world.run("2026-10-24", "2026-10-26")
+    assert report.exit_code == 3
+    assert {item["system_id"] for item in report.failed} == {victim.system_id}
+    assert "no known time zone" in report.failed[0]["detail"]
+    world.simulator.fleet = Fleet((victim, *world.simulator.fleet.homes[1:]))
+    world.pass_time(minutes=1)
+    assert world.run("2026-10-24", "2026-10-26").exit_code == 0
+    before = world.tables()
+    world.road().rebuild()
+    same_tables(before, world.tables())
+
+
+def test_a_fleet_whose_zones_nobody_knows_yet_is_asked_again_later(world: World) -> None:
+    homes = world.simulator.fleet.homes[:3]
+    hide = [replace(home, quirks=replace(home.quirks, has_system_timezone=False)) for home in homes]
+    world.simulator.fleet = Fleet(hide)
+    world.simulator.faults = Faults.pinned({home.system_id: "forbidden" for home in homes})
+    assert world.run("2026-11-10").outcomes == {"forbidden": 6}
+    world.simulator.faults = Faults.none()
+    assert world.run("2026-11-10").outcomes == {"loaded": 6}
+    zones = world.sql("select timezone from core.system order by system_id")["timezone"].to_list()
+    assert sorted(zones) == sorted(home.timezone for home in homes)
+
+
+def test_another_limit_needs_a_rebuild_and_says_so(world: World) -> None:
+    world.run("2026-11-10", months=False)
+    world.settings = world.settings.model_copy(update={"over_limit_kw": 1.0})
+    with pytest.raises(SettingsError, match="hem-etl rebuild"):
+        world.run("2026-11-11", months=False)
+    world.road().rebuild()
+    assert world.sql("select sum(over_limit_buckets) > 0 from core.series").item()
+    assert world.run("2026-11-11", months=False).exit_code == 0

@@ -100,7 +100,7 @@ def test_ranges_include_both_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "Europe/Berlin\0", "Europe"]
+    "name", [None, "", "Nowhere/Land", "../../etc/passwd", "/etc/localtime", "Europe/Berlin\0", "Europe", "localtime"]
 )
 def test_an_unknown_zone_is_none_and_no_path_is_read(name: str | None) -> None:
     assert zone_named(name) is None

@@ -62,6 +62,7 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("ENODE_API_URL", "http://api.example.com", "https://"),
         ("ENODE_OAUTH_URL", "http://127.0.0.1.example.com/token", "https://"),
         ("ENODE_API_URL", "https://user:pass@api.example.com", "without user name"),
+        ("HEM_ETL_ALERT_URL", "http://hooks.example.com/key", "https://"),
         ("HEM_ETL_SETLE_DAYS", "3", "did you mean HEM_ETL_SETTLE_DAYS?"),
     ],
 )

@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -176,3 +177,29 @@ def test_a_reset_begins_with_nothing_and_keeps_what_is_published(filled: Warehou
     with filled.writing() as writer:
         assert writer.read("select count(*) as n from duckdb_tables()").item() == 0
     assert published_kwh(filled) == 6.0
+
+
+def test_a_home_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(HemEtlError, match="HEM_ETL_HOME"),
+        Warehouse(tmp_path / "file" / "work", tmp_path / "x").writing(),
+    ):
+        pass
+
+
+def test_a_published_place_that_cannot_be_written_names_the_setting(filled: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    filled.published = tmp_path / "file" / "hem.duckdb"
+    with pytest.raises(HemEtlError, match="HEM_ETL_DATABASE"), filled.publishing():
+        pass
+
+
+def test_an_interrupt_while_duckdb_works_is_an_interrupt(warehouse: Warehouse) -> None:
+    with pytest.raises(KeyboardInterrupt), warehouse.writing():
+        raise RuntimeError("Query interrupted")
+
+
+def test_a_full_disk_says_so(warehouse: Warehouse) -> None:
+    with pytest.raises(HemEtlError, match="make room"), warehouse.writing():
+        raise duckdb.TransactionException("Failed to commit: No space left on device")

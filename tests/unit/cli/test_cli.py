@@ -68,6 +68,17 @@ def test_json_goes_to_standard_output_alone(run: Run, capsys: pytest.CaptureFixt
     assert json.loads(capsys.readouterr().out) == [{"nothing": None, "day": START}]
 
 
+def test_sql_shows_any_type_that_duckdb_has(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "--start", START, "--end", START, "--no-months") == 0
+    capsys.readouterr()
+    query = "select 1 as a, 2 as a, sum(3::bigint) as total, interval 90 minute as span, 1.5::decimal(3, 1) as exact"
+    assert run("sql", query, "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row == {"a": 1, "a_2": 2, "total": 3, "span": "1:30:00", "exact": 1.5}
+    assert run("sql", query) == 0
+    assert "1:30:00" in capsys.readouterr().out
+
+
 def test_only_the_named_systems_vendors_and_users_are_asked(
     run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +121,9 @@ def test_refused_credentials_end_with_two_and_no_secret_is_shown(
         (["run", "--start", END], "Missing option"),
         (["run", "--start", "01.02.2026", "--end", END], "does not match"),
         (["run", "--start", END, "--end", START], "swap them"),
+        (["run", "--start", "0001-01-01", "--end", END], "must lie between"),
+        (["run", "--start", START, "--end", END, "--vendor", "tesla"], "known are"),
+        (["run", "--start", START, "--end", END, "--user", "nobody"], "knows no user 'nobody'"),
         (["nonsense"], "No such command"),
         (["sql", "select from"], "DuckDB refuses"),
         (["simulator", "--faults", "gremlins"], "unknown fault 'gremlins'"),

@@ -354,15 +354,21 @@ def test_without_a_stated_zone_the_systems_is_used() -> None:
     assert days.findings.is_empty()
 
 
-def test_where_no_zone_is_known_a_stamps_offset_stands_in_and_a_finding_says_so() -> None:
-    points = [("?", 1), ("2026-03-29T00:00:00+05:30", 1), ("2026-03-29T23:45:00+05:30", 1)]
-    days = read({"generation": series(points, zone="Nowhere/Land")}, zone="also unknown")
+def test_where_no_zone_is_known_there_is_no_day_to_cut_out() -> None:
+    days = read({"generation": series([("2026-03-29T00:00:00+05:30", 1)], zone="Nowhere/Land")}, zone="also unknown")
+    found, detail = outcome(days)
+    assert found == "unreadable"
+    assert "no known time zone" in detail
+    assert "Nowhere/Land" in detail
+    assert days.readings.is_empty()
+
+
+def test_a_day_without_data_and_without_a_zone_is_over_when_it_is_over_everywhere() -> None:
+    days = read({"generation": unavailable()}, zone=None)
+    assert outcome(days)[0] == "unavailable"
     assert days.days["timezone"].to_list() == [None]
-    assert days.days["day_hours"].to_list() == [24.0]
-    assert days.days["starts_at_utc"].to_list() == [naive(2026, 3, 28, 18, 30)]
     assert days.days["ends_at_utc"].to_list() == [naive(2026, 3, 30, 12)]
-    assert days.readings["utc_offset_minutes"].to_list() == [330, 330]
-    assert rules(days)[0] == (None, "unknown_timezone", "warning")
+    assert rules(days) == [(None, "unknown_timezone", "warning")]
 
 
 def test_bodies_are_read_together_whatever_their_order_zones_and_resolutions() -> None:

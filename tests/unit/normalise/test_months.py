@@ -127,11 +127,17 @@ def test_bounds_are_those_of_the_local_month() -> None:
     assert (starts.isoformat(), ends.isoformat()) == ("2026-02-28T23:00:00", "2026-03-31T22:00:00")
 
 
-def test_where_no_zone_is_known_the_month_ends_when_it_has_ended_everywhere() -> None:
+def test_where_no_zone_is_known_there_are_no_days_to_report() -> None:
     months = of([("2026-03-01T00:00:00+09:00", 4)], zone=None)
+    assert months.months["outcome"].to_list() == ["unreadable"]
+    assert "no known time zone" in months.months["detail"][0]
+    assert months.reported.is_empty()
+
+
+def test_an_absurd_value_is_unreadable_and_found() -> None:
+    months = of([(firsts()[0], 1e25), (firsts()[1], 4)])
     assert months.reported["battery_charge_kwh"].to_list() == [4.0]
-    assert months.months["ends_at_utc"][0].isoformat() == "2026-04-01T12:00:00"
-    assert months.findings["rule"].to_list() == ["unknown_timezone"]
+    assert months.findings["rule"].to_list() == ["unreadable_point"]
 
 
 def test_no_bodies_give_empty_frames() -> None:

@@ -95,10 +95,3 @@ def test_unreadable_days_have_no_totals_and_unavailable_ones_have_empty_totals()
     totals = day_totals(days, quarter_hours(days))
     assert totals["system_id"].to_list() == ["b"]
     assert totals.drop("system_id", "day").row(0) == (None,) * 12
-
-
-def test_a_day_without_a_known_zone_has_quarter_hours_at_its_stamps_offset() -> None:
-    points = [("2026-03-29T00:00:00+05:30", 4), ("2026-03-29T00:15:00+05:30", 4)]
-    days, quarters = quarters_of({"generation": series(points, zone=None)})
-    assert quarters["start_local"].dt.strftime("%H:%M").to_list() == ["00:00", "00:15"]
-    assert day_totals(days, quarters)["generation_coverage"].to_list() == [pytest.approx(0.5 / 24)]

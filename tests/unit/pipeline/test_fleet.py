@@ -112,3 +112,17 @@ def test_assets_belong_to_a_system_and_only_batteries_have_a_capacity(writer: Wr
     )
     rows = writer.read("select asset_id, kind, brand, capacity_kwh from core.asset order by asset_id").rows()
     assert rows == [("b1", "battery", "X", 10.5), ("i1", "inverter", None, None)]
+
+
+def test_what_an_item_leaves_out_stays_as_it_was(writer: Writer) -> None:
+    place = {"location": {"latitude": 52.5, "longitude": 13.4}}
+    see(writer, (receipt(), page(HOME | place)), (receipt(1), page({"id": "h'1", "vendor": 7})))
+    (row,) = systems(writer)
+    assert (row["vendor"], row["latitude"], row["is_reachable"], row["user_id"]) == ("SMA", 52.5, True, "u")
+
+
+@pytest.mark.parametrize("name", ["Mars/Olympus", "GMT+2", "localtime", ""])
+def test_a_zone_that_nobody_knows_is_none(writer: Writer, name: str) -> None:
+    see(writer, (receipt(), page(HOME | {"timezone": name})))
+    assert systems(writer)[0]["timezone"] is None
+    assert json.loads(systems(writer)[0]["raw"])["timezone"] == name

@@ -70,7 +70,7 @@ def test_intervals_known_to_be_blocked_wait_for_the_probe() -> None:
     blocked = Entry("a", "2026-11-01", outcome="relink_needed")
     request = Request(date(2026, 11, 1), date(2026, 11, 2), frozenset("a"), has_months=False)
     (system,) = plan_range(request, FLEET, [blocked], NOW).systems
-    assert [ask.is_known_blocked for ask in system.asks] == [False, True]
+    assert [ask.is_explained for ask in system.asks] == [False, True]
 
 
 def test_late_data_are_what_the_ledger_knows_and_nothing_else() -> None:
