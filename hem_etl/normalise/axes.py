@@ -161,6 +161,7 @@ def instants_of(stamps: Sequence[str | None]) -> pl.DataFrame:
         )
         .pipe(_with_offset_of_tail)
         .select(
+            # `Z` states an instant and no local offset
             utc=pl.col("wall_clock").dt.timestamp("us") + pl.col("fraction") - pl.col("sent_offset").fill_null(0),
             sent_offset="sent_offset",
         )

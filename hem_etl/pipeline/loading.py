@@ -6,8 +6,8 @@ be folded again from landing. Unchanged content writes no rows; changed content 
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
@@ -16,8 +16,9 @@ import polars as pl
 from hem_etl import normalise
 from hem_etl.answer import STATISTICS_KINDS
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval, days_between
+from hem_etl.local_day import Interval
 from hem_etl.pipeline.fleet import Fleet
+from hem_etl.pipeline.keys import day_frame, days_of_months, key_frame, only_days, only_months
 from hem_etl.pipeline.ledger import Entry, Key
 from hem_etl.pipeline.reference import naive, require_same_limit, write_reference
 from hem_etl.settings import Settings
@@ -172,11 +173,11 @@ class _Batch:
 
     def _forget(self, keys: pl.DataFrame) -> None:
         intervals = [(system_id, Interval.parse(label)) for system_id, label in keys.iter_rows()]
-        days = _day_frame([(s, i.day) for s, i in intervals if i.kind is IntervalKind.DAY])
+        days = day_frame([(s, i.day) for s, i in intervals if i.kind is IntervalKind.DAY])
         for table in (*DAY_TABLES, "core.day_version"):
             self._writer.remove(table, days)
         self._writer.remove(
-            "core.reported_day", _days_of_months([(s, i.day) for s, i in intervals if i.kind is IntervalKind.MONTH])
+            "core.reported_day", days_of_months([(s, i.day) for s, i in intervals if i.kind is IntervalKind.MONTH])
         )
         self._writer.remove("core.finding", keys)
         self._writer.remove("core.load", keys)
@@ -235,10 +236,10 @@ class _Batch:
         new = self._new_content(days.days, looks)
         if not new:
             return
-        keys = _day_frame(new)
+        keys = day_frame(new)
         held = keys.filter(pl.Series([bool(self._entry(system, day).version) for system, day in new], dtype=pl.Boolean))
         days = normalise.keep_vanished(
-            _only(days, keys),
+            only_days(days, keys),
             self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=held),
             self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held),
         )
@@ -285,13 +286,13 @@ class _Batch:
         new = self._new_content(months.months, looks)
         if not new:
             return
-        days = _days_of_months(new)
+        days = days_of_months(new)
         months = normalise.keep_vanished_months(
-            _only_months(months, _day_frame(new)),
+            only_months(months, day_frame(new)),
             self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days),
         )
         self._writer.replace("core.reported_day", months.reported, keys=days)
-        self._replace_findings(months.findings, _day_frame(new), MONTH_LABEL)
+        self._replace_findings(months.findings, day_frame(new), MONTH_LABEL)
         self._loaded.rows += months.reported.height
         for row in months.months.iter_rows(named=True):
             key = row["system_id"], row["day"]
@@ -386,28 +387,6 @@ class _Batch:
         self._writer.replace("core.load", pl.DataFrame(rows, schema=ENTRY_SCHEMA), keys=touched)
 
 
-def _only(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
-    def of_keys(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
-
-    return replace(
-        days,
-        readings=of_keys(days.readings),
-        series=of_keys(days.series),
-        findings=of_keys(days.findings),
-        days=of_keys(days.days),
-    )
-
-
-def _only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Months:
-    kept = months.months.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
-    month = pl.col("day").dt.month_start()
-    reported = months.reported.join(
-        keys, left_on=["system_id", month], right_on=["system_id", "day"], how="semi", maintain_order="left"
-    )
-    return replace(months, months=kept, reported=reported)
-
-
 def _episodes(receipts: pl.DataFrame, is_look: pl.Expr) -> list[pl.DataFrame]:
     """Receipts cut where a list follows a look, so that lists and looks are applied in the order of time."""
     begins = ~is_look & is_look.shift(1, fill_value=False)
@@ -417,18 +396,3 @@ def _episodes(receipts: pl.DataFrame, is_look: pl.Expr) -> list[pl.DataFrame]:
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def key_frame(keys: Iterable[Key]) -> pl.DataFrame:
-    """(system_id, interval) rows."""
-    return pl.DataFrame(sorted(keys), schema={"system_id": pl.String(), "interval": pl.String()}, orient="row")
-
-
-def _day_frame(days: Sequence[tuple[str, date]]) -> pl.DataFrame:
-    return pl.DataFrame(list(days), schema={"system_id": pl.String(), "day": pl.Date()}, orient="row")
-
-
-def _days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
-    return _day_frame(
-        [(system, day) for system, month in months for day in days_between(month, Interval.of_month(month).last_day)]
-    )

@@ -27,6 +27,7 @@ from hem_etl.local_day import Interval
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
+from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range
@@ -265,7 +266,7 @@ class Road:
         return plan_range(request, systems, entries, self._now_utc())
 
     def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
-        keys = loading.key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
+        keys = key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
             systems = _systems(writer.connection)
             entries = loading.read_entries(writer, keys).values()
@@ -282,7 +283,7 @@ class Road:
 
     def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
         with self._writing() as writer:
-            report.entries = loading.read_entries(writer, loading.key_frame(plan.before))
+            report.entries = loading.read_entries(writer, key_frame(plan.before))
         report.changed = frozenset(
             key for key, entry in report.entries.items() if _standing(entry) != _standing(plan.before[key])
         )
