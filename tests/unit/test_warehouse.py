@@ -130,7 +130,7 @@ def test_a_failure_before_the_end_publishes_nothing(filled: Warehouse) -> None:
 def test_an_open_reader_keeps_its_snapshot(filled: Warehouse) -> None:
     script = (
         "import sys, duckdb\ncon = duckdb.connect(sys.argv[1], read_only=True)\n"
-        "ask = lambda: print(con.sql('select sum(kwh) from days').fetchone()[0], flush=True)\n"
+        "ask = lambda: print(con.execute('select sum(kwh) from days').fetchone()[0], flush=True)\n"
         "ask()\nsys.stdin.readline()\nask()\n"
     )
     process = subprocess.Popen(
