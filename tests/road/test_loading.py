@@ -1,0 +1,66 @@
+"""Loading what is landed, however it came to be landed."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from world import World
+
+from hem_etl.answer import Answer
+
+LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
+MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
+
+
+def body(*kilowatts: float | None) -> bytes:
+    """Generation in quarter hours from local midnight on."""
+    start = datetime(2026, 11, 10)
+    points = [
+        {"t": f"{start + timedelta(minutes=15 * n):%Y-%m-%dT%H:%M:%S}+01:00", "v": v} for n, v in enumerate(kilowatts)
+    ]
+    series = {"isAvailable": True, "unit": "kW", "sampling": {"resolution": "PT15M"}, "timezone": "Europe/Berlin"}
+    return json.dumps({"timeseries": {"generation": series | {"data": points}}}).encode()
+
+
+def land(world: World, *looks: tuple[float, bytes]) -> None:
+    """Land the list and then looks at 2026-11-10, so many hours after its local midnight, in one segment."""
+    with world.road().landing.writer() as writer:
+        listed = json.dumps(LIST).encode()
+        writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
+        for hours, sent in looks:
+            at = MIDNIGHT + timedelta(hours=hours)
+            writer.add(Answer("day", "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, sent))
+    world.road().load()
+    world.road().publish()
+
+
+def test_two_looks_at_one_interval_in_one_segment_are_two_versions(world: World) -> None:
+    land(world, (25, body(1.0, 2.0)), (49, body(1.0, 4.0)))
+    versions = world.sql("select version, generation_kwh from core.day_version order by version").rows()
+    assert versions == [(1, 0.75), (2, 1.25)]
+    assert world.sql("select generation_kwh from marts.daily_energy").item() == 1.25
+
+
+def test_a_content_that_comes_back_is_a_version_of_its_own(world: World) -> None:
+    first, second = body(1.0), body(2.0)
+    land(world, (25, first), (49, second), (97, first))
+    assert world.sql("select generation_kwh from core.day_version order by version").rows() == [
+        (0.25,),
+        (0.5,),
+        (0.25,),
+    ]
+    assert world.sql("select count(distinct content_sha256) from core.day_version").item() == 2
+
+
+def test_the_same_bytes_say_more_once_the_day_is_over(world: World) -> None:
+    """A vendor that stopped sending: while the day runs two buckets are all there is, afterwards 94 are missing."""
+    land(world, (0.5, body(1.0, 2.0)), (25, body(1.0, 2.0)))
+    (row,) = world.sql(
+        "select expected_buckets, missing_buckets, coverage from marts.coverage_daily where metric = 'generation'"
+    ).rows()
+    assert row == (96, 94, 2 / 96)
+
+
+def test_the_same_bytes_after_the_end_of_the_day_write_no_rows(world: World) -> None:
+    land(world, (25, body(1.0)), (49, body(1.0)), (200, body(1.0)))
+    assert world.sql("select version, state, loaded_outcome from core.load").rows() == [(1, "settled", "loaded")]
+    assert world.sql("select answered_at_utc - fetched_at_utc = interval 0 second from core.load").item()
