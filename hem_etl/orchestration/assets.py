@@ -60,7 +60,9 @@ def enode_assets(scheme: Scheme) -> list[dg.AssetsDefinition]:
             DAY_STATISTICS,
             scheme.days,
             "Power of one system on one local day, as Enode sends it: six flows and the state of charge, in buckets of "
-            "5 or 15 minutes. Materialise partitions to fetch them; a backfill asks for many days in few runs.",
+            "5 or 15 minutes. Materialise partitions to fetch them; a backfill in the browser makes a "
+            "run for each day (or each system, whichever are fewer); the newest two days "
+            "stay missing until they have begun everywhere.",
         ),
         _statistics(
             scheme,

@@ -9,14 +9,13 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from hem_etl.orchestration.assets import DAY_STATISTICS
 from hem_etl.orchestration.models import model_key
 from hem_etl.orchestration.recording import markdown
 from hem_etl.orchestration.resources import Roads
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
 
-FRESHNESS_CHECK: Final = dg.AssetCheckKey(DAY_STATISTICS, "every_system_is_fresh")
+FRESHNESS_CHECK: Final = dg.AssetCheckKey(model_key("marts.system_health"), "every_system_is_fresh")
 DAILY_AT: Final = timedelta(hours=13, minutes=15)
 """Time of the daily run, UTC. A day is over everywhere at 12:00 UTC of the next day."""
 TIME_TO_RUN: Final = timedelta(hours=2)
@@ -42,9 +41,8 @@ def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
     """The check; `now` is for tests."""
 
     @dg.asset_check(
-        asset=DAY_STATISTICS,
+        asset=FRESHNESS_CHECK.asset_key,
         name=FRESHNESS_CHECK.name,
-        additional_deps=[model_key("marts.system_health")],
         description="Every listed system was asked for the last day that the daily schedule must have fetched, and "
         "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users "
         "must act (relink) only warn.",

@@ -44,6 +44,7 @@ Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops 
   Catalog > day_statistics    Partitions: the matrix day × system; {days} days are filled, the earlier ones are missing
                               Materialize…: days, systems, "only failed and missing", Launch backfill
   Catalog > daily_energy      rows, columns and where each comes from, the SQL; its Checks beside it
+  Runs                        what has run so far
   Automation > daily          the schedule, 13:15 UTC: switch it on, or preview a tick now
   Automation > new_systems    fills the missing past by itself, newest first: switch it on
 

@@ -121,7 +121,8 @@ def _spec(model: Model) -> dg.AssetSpec:
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
         skippable=True,
         description=(
-            f"{_told(model.meaning)}\n\n**Grain:** {_told(model.grain)}\n\n"
+            f"{_told(model.meaning)} Figures on this page are of its last materialisation; `hem.duckdb` may be newer."
+            f"\n\n**Grain:** {_told(model.grain)}\n\n"
             f"**Key:** {_told(', '.join(model.key)) or 'none'}\n\n**NULL:** {_told(model.null)}\n\n`{model.file}`"
             + _sql(model.sql)
         ),

@@ -23,9 +23,10 @@ ROWS_SHOWN: Final = 20
 
 DAY_FIGURES: Final = """
 select series.system_id, series.day::varchar as label,
-       sum(sent_buckets)::bigint as buckets, sum(valid_buckets)::bigint as valid_buckets,
-       sum(null_buckets)::bigint as null_buckets, sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
-       any_value(daily.generation_kwh) as generation_kwh, any_value(daily.consumption_kwh) as consumption_kwh
+       sum(sent_buckets)::bigint as values_sent, sum(valid_buckets)::bigint as values_valid,
+       sum(null_buckets)::bigint as values_null, sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
+       round(any_value(daily.generation_kwh), 3) as generation_kwh,
+       round(any_value(daily.consumption_kwh), 3) as consumption_kwh
 from core.series as series
 semi join wanted on wanted.system_id = series.system_id and wanted.label = series.day::varchar
 left join marts.daily_energy as daily on daily.system_id = series.system_id and daily.day = series.day
@@ -33,7 +34,8 @@ group by all
 """
 MONTH_FIGURES: Final = """
 select reported.system_id, strftime(reported.day, '%Y-%m') as label,
-       count(*) as reported_days, sum(generation_kwh) as generation_kwh, sum(consumption_kwh) as consumption_kwh
+       count(*) as reported_days, round(sum(generation_kwh), 3) as generation_kwh,
+       round(sum(consumption_kwh), 3) as consumption_kwh
 from core.reported_day as reported
 semi join wanted on wanted.system_id = reported.system_id and wanted.label = strftime(reported.day, '%Y-%m')
 group by all
@@ -164,9 +166,9 @@ def summed(figures: Iterable[Metadata]) -> Metadata:
             if name != "coverage":
                 total[name] = total.get(name, 0) + value
             elif value:
-                expected += row["valid_buckets"] / value
+                expected += row["values_valid"] / value
     if expected:
-        total["coverage"] = total["valid_buckets"] / expected
+        total["coverage"] = total["values_valid"] / expected
     return total
 
 
