@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from datetime import UTC
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -21,6 +20,7 @@ import polars as pl
 
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
+from hem_etl.local_day import naive_utc
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Body bytes held in memory before a segment is written."""
@@ -182,7 +182,7 @@ class SegmentWriter:
                 "interval": answer.interval,
                 "page": answer.page,
                 "user_id": answer.user_id,
-                "fetched_at_utc": answer.fetched_at.astimezone(UTC).replace(tzinfo=None),
+                "fetched_at_utc": naive_utc(answer.fetched_at),
                 "duration_ms": answer.duration_ms,
                 "attempts": answer.attempts,
                 "http_status": answer.http_status,

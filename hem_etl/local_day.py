@@ -92,6 +92,11 @@ def first_instant(day: date, zone: tzinfo) -> datetime:
     return after
 
 
+def naive_utc(instant: datetime) -> datetime:
+    """An aware instant as frames and tables hold it: UTC, without saying so."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
 def day_bounds_utc(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     """`[first instant, first instant of the next day)` of the local day, both UTC."""
     return first_instant(day, zone), first_instant(day + timedelta(days=1), zone)

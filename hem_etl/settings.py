@@ -68,8 +68,8 @@ class Settings(BaseSettings):
     @field_validator("api_url_override", "oauth_url_override")
     @classmethod
     def _encrypted_unless_loopback(cls, url: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
-        if url is not None and url.scheme == "http" and not _is_loopback(url.host or ""):
-            raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
+        if url is not None:
+            _require_encrypted(url.scheme, url.host or "")
         if url is not None and (url.username or url.password or url.query or url.fragment):
             raise ValueError("must be a plain URL without user name, password, query or fragment")
         return url
@@ -77,9 +77,9 @@ class Settings(BaseSettings):
     @field_validator("alert_url")
     @classmethod
     def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
-        parsed = httpx.URL(url.get_secret_value()) if url else httpx.URL("https://none")
-        if parsed.scheme != "https" and not (parsed.scheme == "http" and _is_loopback(parsed.host)):
-            raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
+        if url is not None:
+            parsed = httpx.URL(url.get_secret_value())
+            _require_encrypted(parsed.scheme, parsed.host)
         return url
 
     @property
@@ -155,6 +155,11 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
 def _unknown(name: str, known: set[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
+
+
+def _require_encrypted(scheme: str, host: str) -> None:
+    if scheme != "https" and not (scheme == "http" and _is_loopback(host)):
+        raise ValueError("must start with https:// (plain http is accepted for loopback addresses only)")
 
 
 def _is_loopback(host: str) -> bool:

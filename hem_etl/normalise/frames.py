@@ -5,12 +5,12 @@ The schemas are the columns of the warehouse's tables, in their order. Instants 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import polars as pl
 
-from hem_etl.local_day import Interval
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.vocabulary import FLOWS, SOC
 
 INSTANT: Final = pl.Datetime("us")
@@ -195,7 +195,7 @@ class FrameError(AssertionError):
 
 def naive(instant: datetime | None) -> datetime | None:
     """An aware instant as the naive UTC one that frames hold."""
-    return None if instant is None else instant.astimezone(UTC).replace(tzinfo=None)
+    return None if instant is None else naive_utc(instant)
 
 
 def gated(frame: pl.DataFrame, schema: pl.Schema, *, key: Sequence[str] = ()) -> pl.DataFrame:

@@ -16,11 +16,11 @@ import polars as pl
 from hem_etl import normalise
 from hem_etl.answer import STATISTICS_KINDS
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import day_frame, days_of_months, key_frame, only_days, only_months
 from hem_etl.pipeline.ledger import Entry, Key
-from hem_etl.pipeline.reference import naive, require_same_limit, write_reference
+from hem_etl.pipeline.reference import require_same_limit, write_reference
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
 from hem_etl.warehouse import Writer
@@ -123,7 +123,7 @@ class _Batch:
         self._writer = writer
         self._landing = landing
         self._settings = settings
-        self._now = naive(now)
+        self._now = naive_utc(now)
         self._loaded = loaded
         self._fleet = Fleet(writer)
         self._entries: dict[Key, Entry] = {}

@@ -1,11 +1,11 @@
 """What the SQL models read besides data: thresholds, the calendar, and states that change with time alone."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import polars as pl
 
 from hem_etl.errors import SettingsError
-from hem_etl.local_day import Interval, day_bounds_utc, days_between, zone_named
+from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, zone_named
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import State
 from hem_etl.warehouse import Writer
@@ -17,7 +17,7 @@ def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
     _write_calendar(writer)
     writer.connection.execute(
         "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
-        {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive(now)},
+        {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive_utc(now)},
     )
 
 
@@ -29,11 +29,6 @@ def require_same_limit(writer: Writer, settings: Settings) -> None:
             f"HEM_ETL_OVER_LIMIT_KW is {settings.over_limit_kw:g}, and the warehouse was loaded with {held[0]:g}: run "
             "`hem-etl rebuild` to read everything landed with the new limit, or set the old one again."
         )
-
-
-def naive(instant: datetime) -> datetime:
-    """The instant as tables hold it: UTC, without saying so."""
-    return instant.astimezone(UTC).replace(tzinfo=None)
 
 
 def _write_thresholds(writer: Writer, settings: Settings) -> None:
@@ -64,7 +59,7 @@ def _write_calendar(writer: Writer) -> None:
         zone = zone_named(name)
         assert zone is not None
         start, end = day_bounds_utc(day, zone)
-        rows.append((name, day, naive(start), naive(end), (end - start).total_seconds() / 3600))
+        rows.append((name, day, naive_utc(start), naive_utc(end), (end - start).total_seconds() / 3600))
     instant = pl.Datetime("us")
     schema = {
         "timezone": pl.String(),

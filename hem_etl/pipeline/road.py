@@ -23,7 +23,7 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.enode.wire import WireError, read_json, read_page, read_system
 from hem_etl.errors import HemEtlError, StructuralCheckError, UsageError
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
@@ -314,7 +314,7 @@ class Road:
         return results
 
     def _now_utc(self) -> datetime:
-        return self._clock().astimezone(UTC).replace(tzinfo=None)
+        return naive_utc(self._clock())
 
     def _tell_segment(self, done: int, total: int) -> None:
         if done <= loading.SEGMENTS_PER_TRANSACTION:
