@@ -1,4 +1,4 @@
--- name: checks.balance_fails
+-- name: checks.balance_closes
 -- meaning: Sources and sinks of a day differ by at most 10 % of the larger side.
 -- severity: plausibility
 -- failing row: a system and day whose balance fails

@@ -1,4 +1,4 @@
--- name: checks.relink_needed
+-- name: checks.no_relink_needed
 -- meaning: No user has to link again.
 -- severity: plausibility
 -- failing row: a system whose user has to, with the reason

@@ -1,4 +1,4 @@
--- name: checks.reconciliation_mismatch
+-- name: checks.reconciliation_matches
 -- meaning: Where a day is over, the integrated energy agrees with the vendor's, or the gaps explain the difference.
 -- severity: plausibility
 -- failing row: a system, day and flow whose two energies disagree

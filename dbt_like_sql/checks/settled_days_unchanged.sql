@@ -1,4 +1,4 @@
--- name: checks.settled_day_restated
+-- name: checks.settled_days_unchanged
 -- meaning: The energy of a settled day does not change any more.
 -- severity: plausibility
 -- failing row: a settled day that changed, with the flows concerned

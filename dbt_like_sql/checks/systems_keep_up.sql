@@ -1,4 +1,4 @@
--- name: checks.system_lags
+-- name: checks.systems_keep_up
 -- meaning: Every system that is not gone had a complete day within the last three days of the fleet.
 -- severity: plausibility
 -- failing row: a system that had none
