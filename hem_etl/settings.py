@@ -78,8 +78,14 @@ class Settings(BaseSettings):
     @classmethod
     def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            parsed = httpx.URL(url.get_secret_value())
-            _require_encrypted(parsed.scheme, parsed.host)
+            try:
+                parsed = httpx.URL(url.get_secret_value())
+                host = parsed.host
+            except (httpx.InvalidURL, ValueError):  # whose text may hold a piece of the secret
+                raise ValueError("is not a URL") from None
+            _require_encrypted(parsed.scheme, host)
+            if not host:
+                raise ValueError("is a URL without a host")
         return url
 
     @property

@@ -63,6 +63,10 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("ENODE_OAUTH_URL", "http://127.0.0.1.example.com/token", "https://"),
         ("ENODE_API_URL", "https://user:pass@api.example.com", "without user name"),
         ("HEM_ETL_ALERT_URL", "http://hooks.example.com/key", "https://"),
+        ("HEM_ETL_ALERT_URL", "hooks.example.com/key", "https://"),
+        ("HEM_ETL_ALERT_URL", "https://[::1/key", "is not a URL"),
+        ("HEM_ETL_ALERT_URL", "https://xn--/key", "is not a URL"),
+        ("HEM_ETL_ALERT_URL", "https:///key", "without a host"),
         ("HEM_ETL_SETLE_DAYS", "3", "did you mean HEM_ETL_SETTLE_DAYS?"),
     ],
 )
@@ -71,6 +75,7 @@ def test_a_wrong_value_is_one_error_that_names_the_variable(load: Load, name: st
         load({name: value})
     assert name in str(caught.value)
     assert says in str(caught.value)
+    assert "/key" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:99/"])
