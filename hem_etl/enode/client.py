@@ -10,6 +10,7 @@ import logging
 import random as random_module
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -24,6 +25,7 @@ from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import Effort, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
 from hem_etl.enode.transfer import Received, Transfer, TransportFactory
+from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError
 from hem_etl.local_day import Interval
@@ -75,6 +77,7 @@ class EnodeClient:
         self,
         connection: Connection,
         *,
+        turns: Turns | None = None,
         transport: TransportFactory | None = None,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -83,9 +86,12 @@ class EnodeClient:
         most_pages: int = MOST_PAGES,
         max_body_bytes: int = MOST_BODY_BYTES,
     ) -> None:
-        """`transport` makes one transport per calling thread; `sleep` defaults to a wait that `stop` ends at once."""
+        """`turns`: other processes look at the same systems. `transport` makes one transport per calling thread;
+        `sleep` defaults to a wait that `stop` ends at once.
+        """
         _quieten_httpx()
         self._connection = connection
+        self._turns = turns
         self._clock = clock
         self._random = random
         self._most_pages = most_pages
@@ -116,7 +122,7 @@ class EnodeClient:
     def fetch_statistics(self, system_id: str, interval: str) -> Answer:
         """One local day (`2026-03-29`) or month (`2026-03`) of a system. ValueError for any other interval.
 
-        Waits while another thread looks at the same system, and while a `Retry-After` keeps the system closed.
+        Waits while another thread or process looks at the same system, and while a `Retry-After` keeps it closed.
         """
         asked = Interval.parse(interval)
         look = self._look(asked.kind.value, system_id=system_id, interval=asked.label)
@@ -154,6 +160,8 @@ class EnodeClient:
 
     def close(self) -> None:
         self._transfer.close()
+        if self._turns is not None:
+            self._turns.close()
 
     def __enter__(self) -> Self:
         return self
@@ -169,13 +177,16 @@ class EnodeClient:
         segment = _path_segment(system_id)
         if segment is None:
             return _not_asked(look, Outcome.REFUSED, f"{system_id!r} cannot be part of a URL")
-        with self._gate.only_look_at(system_id):
+        with self._gate.only_look_at(system_id), self._turn_of(system_id):
             closed_seconds = self._gate.closed_seconds(system_id)
             if closed_seconds > self._connection.retry_seconds:
                 detail = f"the server wants no requests for this system {self._until(closed_seconds)}"
                 return _not_asked(replace(look, fetched_at=self._clock()), Outcome.UNREACHABLE, detail)
             self._gate.pause(closed_seconds)
             return self._fetch(look, f"/hem-systems/{segment}{rest}", query, read_seconds)
+
+    def _turn_of(self, system_id: str) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.of(system_id, self._gate.pause)
 
     def _pages(self, look: Answer, path: str) -> Iterator[Answer]:
         query = {} if PAGE_SIZE is None else {"pageSize": str(PAGE_SIZE)}

@@ -20,6 +20,7 @@ import polars as pl
 from hem_etl import sql_models
 from hem_etl.answer import LIST_KINDS, Answer
 from hem_etl.enode.client import Connection, EnodeClient
+from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_json, read_page, read_system
 from hem_etl.errors import HemEtlError, StructuralCheckError, UsageError
 from hem_etl.landing import Landing
@@ -63,7 +64,8 @@ def make_client(settings: Settings) -> EnodeClient:
             requests_per_second=settings.requests_per_second,
             read_timeout_seconds=settings.read_timeout_seconds,
             retry_seconds=settings.retry_seconds,
-        )
+        ),
+        turns=Turns(settings.work / "turns.lock"),
     )
 
 
