@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     settle_days: Annotated[int, Field(ge=0, le=365)] = Field(7, alias="HEM_ETL_SETTLE_DAYS")
     complete_coverage: Annotated[float, Field(gt=0, le=1)] = Field(0.9, alias="HEM_ETL_COMPLETE_COVERAGE")
     over_limit_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(50, alias="HEM_ETL_OVER_LIMIT_KW")
+    gap_generation_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(10, alias="HEM_ETL_GAP_GENERATION_KW")
+    gap_consumption_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        10, alias="HEM_ETL_GAP_CONSUMPTION_KW"
+    )
+    """The most that a home's PV makes, or a home uses, while nothing is known: the bounds of the ratios."""
     system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
 
     @field_validator("api_url_override", "oauth_url_override")

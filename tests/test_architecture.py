@@ -92,6 +92,7 @@ def test_everything_imported_is_declared() -> None:
     [
         ("core.reading", normalise.READING_SCHEMA),
         ("core.interval_15min", normalise.INTERVAL_15MIN_SCHEMA),
+        ("core.day_energy", normalise.DAY_ENERGY_SCHEMA),
         ("core.series", normalise.SERIES_SCHEMA),
         ("core.finding", pl.Schema({**normalise.FINDING_SCHEMA, "interval": pl.String()})),
         ("core.reported_day", normalise.REPORTED_SCHEMA),

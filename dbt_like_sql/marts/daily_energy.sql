@@ -4,7 +4,9 @@
 -- key: system_id, day
 -- null: <flow>_kwh: nothing valid (never 0 for "no data"); <flow>_coverage: the flow is not available, or the day not loaded;
 --   <flow>_reported_kwh: the vendor reports no value; outcome, state: never asked; soc_*: no state of charge;
---   balance_*: no bucket with all six flows valid, for the ratio also when both sides are at most 0.05 kWh.
+--   balance_*: no bucket with all six flows valid; the attributed flows (used_*, *_to_*): no bucket with all of generation,
+--   grid and battery flows valid, as in a home without a battery, whose simple ratios are exact; every ratio: also where its
+--   denominator is at most 0.05 kWh.
 -- materialized: table
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
@@ -39,10 +41,31 @@
 --   is_complete | boolean | - | at least one flow is available, and every available one covers at least the share complete_coverage; false for a day that is not loaded
 --   balance_residual_kwh | double | kWh | (generation + grid import + battery discharge) − (consumption + grid export + battery charge), over the buckets in which all six are valid
 --   balance_residual_ratio | double | 0–1 | absolute residual ÷ the larger side
+--   used_solar_kwh | double | kWh | PV energy that the home used, over the attributed buckets
+--   used_battery_kwh | double | kWh | energy from the battery that the home used, over the attributed buckets
+--   used_grid_kwh | double | kWh | energy from the grid that the home used, over the attributed buckets
+--   used_total_kwh | double | kWh | what the home used: used_solar + used_battery + used_grid, over the attributed buckets
+--   solar_to_battery_kwh | double | kWh | PV energy put into the battery, over the attributed buckets
+--   solar_to_grid_kwh | double | kWh | PV energy fed into the grid, over the attributed buckets
+--   grid_to_battery_kwh | double | kWh | energy from the grid put into the battery, over the attributed buckets
+--   battery_to_grid_kwh | double | kWh | energy from the battery fed into the grid, over the attributed buckets
+--   attributed_coverage | double | 0–1 | share of the local day whose buckets the attributed flows are made from
+--   self_consumption_ratio | double | 0–1 | (used_solar + solar_to_battery) ÷ the generation of the attributed buckets
+--   self_consumption_ratio_low | double | 0–1 | the least it can be, whatever the missing time held
+--   self_consumption_ratio_high | double | 0–1 | the most it can be, whatever the missing time held
+--   self_consumption_simple_ratio | double | ratio | (generation − grid_export) ÷ generation, over the quarter hours that both cover whole; wrong where the battery exports
+--   self_sufficiency_ratio | double | 0–1 | (used_solar + used_battery) ÷ used_total
+--   self_sufficiency_ratio_low | double | 0–1 | the least it can be, whatever the missing time held
+--   self_sufficiency_ratio_high | double | 0–1 | the most it can be, whatever the missing time held
+--   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
+--   peak_import_kw | double | kW | highest 15-minute mean of grid_import
+--   peak_import_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   load_factor_ratio | double | 0–1 | mean of consumption over its valid time ÷ its highest 15-minute mean
+--   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
 --   findings | bigint | findings | what the rules noticed about this day
 --   state | varchar | - | open until the local end, then provisional, then settled
 
--- formulas: energy, coverage, complete day, balance residual
+-- formulas: energy, coverage, complete day, balance residual, flow attribution, ratios, peak, load factor, bounds
 with
 setting as (
     select max(value) filter (where name = 'complete_coverage') as complete_coverage
@@ -112,10 +135,10 @@ select
     reported.grid_export_kwh as grid_export_reported_kwh,
     reported.battery_charge_kwh as battery_charge_reported_kwh,
     reported.battery_discharge_kwh as battery_discharge_reported_kwh,
-    soc.soc_first_pct,
-    soc.soc_last_pct,
-    soc.soc_min_pct,
-    soc.soc_max_pct,
+    energy.soc_first_pct,
+    energy.soc_last_pct,
+    energy.soc_min_pct,
+    energy.soc_max_pct,
     case when completeness.least_coverage >= setting.complete_coverage then true else false end as is_complete,
     energy.balance_sources_kwh - energy.balance_sinks_kwh as balance_residual_kwh,
     case
@@ -124,6 +147,60 @@ select
                 abs(energy.balance_sources_kwh - energy.balance_sinks_kwh)
                 / greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh)
     end as balance_residual_ratio,
+    energy.used_solar_kwh,
+    energy.used_battery_kwh,
+    energy.used_grid_kwh,
+    energy.used_total_kwh,
+    energy.solar_to_battery_kwh,
+    energy.solar_to_grid_kwh,
+    energy.grid_to_battery_kwh,
+    energy.battery_to_grid_kwh,
+    energy.attributed_minutes / (60 * spine.day_hours) as attributed_coverage,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then (energy.used_solar_kwh + energy.solar_to_battery_kwh) / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh)
+    end as self_consumption_ratio,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.solar_to_battery_kwh)
+                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + gap.generation_gap_kwh)
+    end as self_consumption_ratio_low,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.solar_to_battery_kwh + gap.generation_gap_kwh)
+                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + gap.generation_gap_kwh)
+    end as self_consumption_ratio_high,
+    case
+        when energy.paired_generation_kwh > 0.05
+            then (energy.paired_generation_kwh - energy.paired_grid_export_kwh) / energy.paired_generation_kwh
+    end as self_consumption_simple_ratio,
+    case
+        when energy.used_total_kwh > 0.05
+            then (energy.used_solar_kwh + energy.used_battery_kwh) / energy.used_total_kwh
+    end as self_sufficiency_ratio,
+    case
+        when energy.used_total_kwh > 0.05
+            then (energy.used_solar_kwh + energy.used_battery_kwh) / (energy.used_total_kwh + gap.consumption_gap_kwh)
+    end as self_sufficiency_ratio_low,
+    case
+        when energy.used_total_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.used_battery_kwh + gap.consumption_gap_kwh)
+                / (energy.used_total_kwh + gap.consumption_gap_kwh)
+    end as self_sufficiency_ratio_high,
+    case
+        when energy.paired_consumption_kwh > 0.05
+            then 1 - energy.paired_grid_import_kwh / energy.paired_consumption_kwh
+    end as self_sufficiency_simple_ratio,
+    energy.grid_import_peak_kw as peak_import_kw,
+    energy.grid_import_peak_at_utc as peak_import_at_utc,
+    case
+        when energy.consumption_kwh > 0.05
+            then energy.consumption_kwh / (flow.consumption_valid_minutes / 60) / energy.consumption_peak_kw
+    end as load_factor_ratio,
+    energy.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
     findings.findings,
     spine.state
 from staging.day as spine
@@ -131,6 +208,8 @@ cross join setting
 inner join coverage on coverage.system_id = spine.system_id and coverage.day = spine.day
 inner join completeness on completeness.system_id = spine.system_id and completeness.day = spine.day
 inner join findings on findings.system_id = spine.system_id and findings.day = spine.day
-left join staging.day_energy as energy on energy.system_id = spine.system_id and energy.day = spine.day
-left join staging.day_soc as soc on soc.system_id = spine.system_id and soc.day = spine.day
+inner join staging.system as system on system.system_id = spine.system_id
+inner join staging.day_flow as flow on flow.system_id = spine.system_id and flow.day = spine.day
+inner join staging.day_gap as gap on gap.system_id = spine.system_id and gap.day = spine.day
+left join core.day_energy as energy on energy.system_id = spine.system_id and energy.day = spine.day
 left join core.reported_day as reported on reported.system_id = spine.system_id and reported.day = spine.day

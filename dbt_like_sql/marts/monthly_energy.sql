@@ -3,7 +3,8 @@
 -- grain: system × calendar month with at least one row in marts.daily_energy
 -- key: system_id, month
 -- null: <flow>_kwh: nothing valid all month; <flow>_coverage: no loaded day has the flow, or the zone is unknown;
---   <flow>_reported_kwh: no day reported.
+--   <flow>_reported_kwh: no day reported; the attributed flows (used_*, *_to_*): no day has them; every ratio: also where
+--   its denominator is at most 0.05 kWh.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
@@ -38,8 +39,31 @@
 --   complete_days | bigint | days | days that are complete
 --   calendar_days | bigint | days | days of the whole calendar month, also of a running one
 --   is_complete | boolean | - | complete days ÷ calendar days is at least 0.9
+--   used_solar_kwh | double | kWh | PV energy that the home used, over the attributed buckets
+--   used_battery_kwh | double | kWh | energy from the battery that the home used, over the attributed buckets
+--   used_grid_kwh | double | kWh | energy from the grid that the home used, over the attributed buckets
+--   used_total_kwh | double | kWh | what the home used: used_solar + used_battery + used_grid, over the attributed buckets
+--   solar_to_battery_kwh | double | kWh | PV energy put into the battery, over the attributed buckets
+--   solar_to_grid_kwh | double | kWh | PV energy fed into the grid, over the attributed buckets
+--   grid_to_battery_kwh | double | kWh | energy from the grid put into the battery, over the attributed buckets
+--   battery_to_grid_kwh | double | kWh | energy from the battery fed into the grid, over the attributed buckets
+--   attributed_coverage | double | 0–1 | share of the whole local calendar month whose buckets the attributed flows are made from
+--   self_consumption_ratio | double | 0–1 | (used_solar + solar_to_battery) ÷ the generation of the attributed buckets
+--   self_consumption_ratio_low | double | 0–1 | the least it can be, whatever the missing time held
+--   self_consumption_ratio_high | double | 0–1 | the most it can be, whatever the missing time held
+--   self_consumption_simple_ratio | double | ratio | (generation − grid_export) ÷ generation, over the quarter hours that both cover whole; wrong where the battery exports
+--   self_sufficiency_ratio | double | 0–1 | (used_solar + used_battery) ÷ used_total
+--   self_sufficiency_ratio_low | double | 0–1 | the least it can be, whatever the missing time held
+--   self_sufficiency_ratio_high | double | 0–1 | the most it can be, whatever the missing time held
+--   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
+--   peak_import_kw | double | kW | highest 15-minute mean of grid_import
+--   peak_import_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   load_factor_ratio | double | 0–1 | mean of consumption over its valid time ÷ its highest 15-minute mean
+--   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
+--   battery_round_trip_ratio | double | ratio | battery_discharge ÷ battery_charge over this month and the two before it, over the quarter hours that both cover whole; NULL where that is less than 30 days; above 1 is no battery's
+--   battery_round_trip_days | bigint | days | days of these three months with both flows
 
--- formulas: energy, coverage, complete month
+-- formulas: energy, coverage, complete month, flow attribution, ratios, peak, load factor, battery round trip, bounds
 -- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 with
 sums as (
@@ -102,7 +126,64 @@ select
     touched.loaded_days,
     sums.complete_days,
     touched.calendar_days,
-    sums.complete_days / touched.calendar_days >= 0.9 as is_complete
+    sums.complete_days / touched.calendar_days >= 0.9 as is_complete,
+    energy.used_solar_kwh,
+    energy.used_battery_kwh,
+    energy.used_grid_kwh,
+    energy.used_total_kwh,
+    energy.solar_to_battery_kwh,
+    energy.solar_to_grid_kwh,
+    energy.grid_to_battery_kwh,
+    energy.battery_to_grid_kwh,
+    energy.attributed_minutes / (60 * touched.month_hours) as attributed_coverage,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then (energy.used_solar_kwh + energy.solar_to_battery_kwh) / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh)
+    end as self_consumption_ratio,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.solar_to_battery_kwh)
+                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + energy.generation_gap_kwh)
+    end as self_consumption_ratio_low,
+    case
+        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.generation_gap_kwh)
+                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + energy.generation_gap_kwh)
+    end as self_consumption_ratio_high,
+    case
+        when energy.paired_generation_kwh > 0.05
+            then (energy.paired_generation_kwh - energy.paired_grid_export_kwh) / energy.paired_generation_kwh
+    end as self_consumption_simple_ratio,
+    case
+        when energy.used_total_kwh > 0.05
+            then (energy.used_solar_kwh + energy.used_battery_kwh) / energy.used_total_kwh
+    end as self_sufficiency_ratio,
+    case
+        when energy.used_total_kwh > 0.05
+            then (energy.used_solar_kwh + energy.used_battery_kwh) / (energy.used_total_kwh + energy.consumption_gap_kwh)
+    end as self_sufficiency_ratio_low,
+    case
+        when energy.used_total_kwh > 0.05
+            then
+                (energy.used_solar_kwh + energy.used_battery_kwh + energy.consumption_gap_kwh)
+                / (energy.used_total_kwh + energy.consumption_gap_kwh)
+    end as self_sufficiency_ratio_high,
+    case
+        when energy.paired_consumption_kwh > 0.05
+            then 1 - energy.paired_grid_import_kwh / energy.paired_consumption_kwh
+    end as self_sufficiency_simple_ratio,
+    energy.grid_import_peak_kw as peak_import_kw,
+    energy.grid_import_peak_at_utc as peak_import_at_utc,
+    case
+        when sums.consumption_kwh > 0.05
+            then sums.consumption_kwh / (touched.consumption_valid_minutes / 60) / energy.consumption_peak_kw
+    end as load_factor_ratio,
+    sums.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
+    case when energy.battery_days >= 30 and energy.battery_charge_kwh > 0.05 then energy.battery_discharge_kwh / energy.battery_charge_kwh end as battery_round_trip_ratio,
+    energy.battery_days as battery_round_trip_days
 from staging.month as touched
 inner join sums on sums.system_id = touched.system_id and sums.month = touched.month
 inner join staging.system as system on system.system_id = touched.system_id
+inner join staging.month_energy as energy on energy.system_id = touched.system_id and energy.month = touched.month

@@ -1,16 +1,19 @@
 """Normalise: landed bodies become frames with a fixed schema. No network, no disk, no clock, no SQL.
 
-    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ quarter_hours ─▶ day_totals
-            what each     time     days.py                        vanished.py      quarters.py
+    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ quarter_hours ─▶ day_energy
+            what each     time     days.py                        vanished.py      quarters.py       day_energy.py
             series says   stamps
 
-What belongs here: reading statistics bodies, time arithmetic on frames, counting, the common 15-minute grid. What
-does not: key figures and flow attribution (SQL models), versions and states of an interval (warehouse), what to ask
-(pipeline). Rules that judge values come after `read_days`, on its frames, and add rows to its findings.
+What belongs here: reading statistics bodies, time arithmetic on frames, counting, the common 15-minute grid, the
+sums of a day with its attributed flows. What does not: ratios and months (SQL models), versions and states of an
+interval (warehouse), what to ask (pipeline). Rules that judge values come after `read_days`, on its frames, and add
+rows to its findings.
 """
 
+from hem_etl.normalise.day_energy import day_energy, day_totals
 from hem_etl.normalise.days import read_days
 from hem_etl.normalise.frames import (
+    DAY_ENERGY_SCHEMA,
     DAY_SCHEMA,
     DAY_TOTALS_SCHEMA,
     FINDING_SCHEMA,
@@ -25,10 +28,11 @@ from hem_etl.normalise.frames import (
     Months,
 )
 from hem_etl.normalise.months import read_months
-from hem_etl.normalise.quarters import day_totals, quarter_hours
+from hem_etl.normalise.quarters import quarter_hours
 from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
 
 __all__ = [
+    "DAY_ENERGY_SCHEMA",
     "DAY_SCHEMA",
     "DAY_TOTALS_SCHEMA",
     "FINDING_SCHEMA",
@@ -41,6 +45,7 @@ __all__ = [
     "Days",
     "FrameError",
     "Months",
+    "day_energy",
     "day_totals",
     "keep_vanished",
     "keep_vanished_months",

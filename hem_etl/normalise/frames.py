@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from hem_etl.local_day import Interval, naive_utc
+from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS
 from hem_etl.vocabulary import FLOWS, SOC
 
 INSTANT: Final = pl.Datetime("us")
@@ -119,6 +120,32 @@ INTERVAL_15MIN_SCHEMA: Final = pl.Schema(
         "balance_sinks_kwh": pl.Float64(),
     }
 )
+
+DAY_ENERGY_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        **{f"{flow}_kwh": pl.Float64() for flow in FLOWS},
+        "balance_sources_kwh": pl.Float64(),
+        "balance_sinks_kwh": pl.Float64(),
+        **{f"{name}_kwh": pl.Float64() for name in ATTRIBUTED_FLOWS},
+        "attributed_minutes": pl.Float64(),
+        **{f"paired_{flow}_kwh": pl.Float64() for flow in FLOWS},
+        **{f"{flow}_peak_kw": pl.Float64() for flow in FLOWS},
+        "grid_import_peak_at_utc": INSTANT,
+        "soc_first_pct": pl.Float64(),
+        "soc_last_pct": pl.Float64(),
+        "soc_min_pct": pl.Float64(),
+        "soc_max_pct": pl.Float64(),
+        "consumption_first_bucket_kwh": pl.Float64(),
+    }
+)
+"""One row per system and day that has readings. Made from valid buckets only.
+
+attributed_minutes: covered by buckets in which generation, grid and battery flows are all valid; NULL where one of
+them is not available or they do not share one resolution. paired_<flow>_kwh: over the quarter hours that the flow and
+its partner (PARTNERS) cover whole.
+"""
 
 DAY_TOTALS_SCHEMA: Final = pl.Schema(
     {

@@ -1,4 +1,4 @@
-"""The common 15-minute grid, and the totals of a day.
+"""The common 15-minute grid, made from the valid native buckets.
 
 A quarter hour counts from the day's first instant. A native bucket gives each quarter hour the share of its energy
 that lies in it: one rule for 5, 15, 20 and 60 minutes alike, so the sum over the day is that of the native buckets.
@@ -12,13 +12,12 @@ import polars as pl
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
 from hem_etl.normalise.axes import MINUTE_US, Calendar, calendar_of, with_local_time
 from hem_etl.normalise.frames import (
-    DAY_TOTALS_SCHEMA,
     INTERVAL_15MIN_SCHEMA,
     METRIC_COLUMNS,
     Days,
     gated,
 )
-from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC, Outcome
+from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
 _QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
 _SOURCES: Final = ("generation", "grid_import", "battery_discharge")
@@ -40,7 +39,7 @@ def quarter_hours(days: Days) -> pl.DataFrame:
     """
     calendars = _calendars(days)
     grid = _grid(days, calendars)
-    rows = _rows(days, grid)
+    rows = _valid_rows(days, grid)
     fine = rows.filter("is_fine").pipe(_from_fine_buckets)
     coarse = rows.filter(~pl.col("is_fine")).pipe(_from_any_buckets)
     quarters = (
@@ -60,32 +59,6 @@ def quarter_hours(days: Days) -> pl.DataFrame:
         .select(INTERVAL_15MIN_SCHEMA.names())
     )
     return gated(quarters, INTERVAL_15MIN_SCHEMA, key=("system_id", "day", "start_utc"))
-
-
-def day_totals(days: Days, quarters: pl.DataFrame) -> pl.DataFrame:
-    """Energy and coverage of each day read. NULL coverage: the flow is not available; NULL energy: nothing is valid.
-
-    Each day is added up in the order of time by itself, so its energy is the same to the last bit in every batch.
-    """
-    energy = [f"{flow}_kwh" for flow in FLOWS]
-    sums = (
-        quarters.group_by("system_id", "day", maintain_order=True)
-        .agg(pl.col(energy).drop_nulls())
-        .with_columns(pl.when(pl.col(name).list.len() > 0).then(pl.col(name).list.sum()) for name in energy)
-    )
-    hours = days.series.filter(pl.col("is_known") & pl.col("is_available"))
-    covered = hours.group_by("system_id", "day").agg(
-        pl.col("valid_hours").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
-    )
-    totals = (
-        days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
-        .select("system_id", "day", "day_hours")
-        .join(sums, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
-        .join(covered, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
-        .with_columns(pl.col(f"{flow}_coverage") / pl.col("day_hours") for flow in FLOWS)
-        .select(DAY_TOTALS_SCHEMA.names())
-    )
-    return gated(totals, DAY_TOTALS_SCHEMA, key=("system_id", "day"))
 
 
 def _calendars(days: Days) -> list[Calendar]:
@@ -128,7 +101,12 @@ def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
     )
 
 
-def _rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
+def valid_rows(days: Days) -> pl.DataFrame:
+    """The rows of `readings`, in their order, with bounds and steps of their days, and only valid values (kW, %)."""
+    return _valid_rows(days, _grid(days, _calendars(days)))
+
+
+def _valid_rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
     """day_ix, start, the grid's columns, per metric its valid values, and sources and sinks where all six are valid."""
     limit = days.over_limit_kw
     valid = {

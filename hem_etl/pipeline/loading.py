@@ -31,7 +31,7 @@ SEGMENTS_PER_TRANSACTION: Final = 4
 BODIES_PER_BATCH: Final = 250
 """Bodies in memory at once, parsed: about 0.3 GB at 80 kB each."""
 
-DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.series")
+DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.day_energy", "core.series")
 """What a new version of a day replaces, findings aside."""
 
 ENTRY_SCHEMA: Final = pl.Schema(
@@ -244,8 +244,9 @@ class _Batch:
             self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held),
         )
         quarters = normalise.quarter_hours(days)
-        totals = normalise.day_totals(days, quarters)
-        for table, rows in zip(DAY_TABLES, (days.readings, quarters, days.series), strict=True):
+        energy = normalise.day_energy(days, quarters)
+        totals = normalise.day_totals(days, energy)
+        for table, rows in zip(DAY_TABLES, (days.readings, quarters, energy, days.series), strict=True):
             self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
             self._loaded.rows += rows.height
         self._replace_findings(days.findings, keys, DAY_LABEL)

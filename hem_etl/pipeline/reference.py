@@ -37,6 +37,8 @@ def _write_thresholds(writer: Writer, settings: Settings) -> None:
         "complete_coverage": settings.complete_coverage,
         "over_limit_kw": settings.over_limit_kw,
         "settle_days": settings.settle_days,
+        "gap_generation_kw": settings.gap_generation_kw,
+        "gap_consumption_kw": settings.gap_consumption_kw,
     }
     rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
     writer.replace("core.setting", rows, keys=rows.select("name"))

@@ -66,6 +66,50 @@ select
     (consumption_kw + grid_export_kw + battery_charge_kw) / 4
 from core.reading;
 
+insert into core.day_energy
+select
+    system_id,
+    day,
+    sum(generation_kwh),
+    sum(consumption_kwh),
+    sum(grid_import_kwh),
+    sum(grid_export_kwh),
+    sum(battery_charge_kwh),
+    sum(battery_discharge_kwh),
+    sum(balance_sources_kwh),
+    sum(balance_sinks_kwh),
+    -- used_solar, used_battery, used_grid, used_total, solar_to_battery, solar_to_grid, grid_to_battery, battery_to_grid
+    case when system_id = 'a' then 12 end,
+    case when system_id = 'a' then 0 end,
+    case when system_id = 'a' then 12 end,
+    case when system_id = 'a' then 24 end,
+    case when system_id = 'a' then 0 end,
+    case when system_id = 'a' then 36 end,
+    case when system_id = 'a' then 0 end,
+    case when system_id = 'a' then 0 end,
+    case when system_id = 'a' then 1440 end,
+    -- pairs, peaks and when
+    sum(generation_kwh),
+    sum(consumption_kwh),
+    sum(grid_import_kwh),
+    sum(grid_export_kwh),
+    sum(battery_charge_kwh),
+    sum(battery_discharge_kwh),
+    max(generation_kw),
+    max(consumption_kw),
+    max(grid_import_kw),
+    max(grid_export_kw),
+    max(battery_charge_kw),
+    max(battery_discharge_kw),
+    min(start_utc),
+    case when system_id = 'a' then 80 end,
+    case when system_id = 'a' then 80 end,
+    case when system_id = 'a' then 80 end,
+    case when system_id = 'a' then 80 end,
+    0.25
+from core.interval_15min
+group by system_id, day;
+
 insert into core.series (
     system_id, day, metric, is_known, is_available, reason, absence, unit, sampling_mode, timezone, resolution_minutes,
     expected_buckets, sent_buckets, valid_buckets, null_buckets, missing_buckets, duplicate_buckets,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from hem_etl.local_day import Interval
-from hem_etl.normalise import Body, Days, day_totals, quarter_hours, read_days, read_months
+from hem_etl.normalise import Body, Days, day_energy, day_totals, quarter_hours, read_days, read_months
 from hem_etl.normalise.frames import METRIC_COLUMNS
 
 from . import reference
@@ -57,7 +57,7 @@ def same(found, expected) -> bool:
 def test_readings_counts_quarter_hours_and_totals_equal_the_slow_reader(batch) -> None:
     days = read_days([body_of(each) for each in batch], over_limit_kw=LIMIT)
     quarters = quarter_hours(days)
-    totals = day_totals(days, quarters)
+    totals = day_totals(days, day_energy(days, quarters))
     for system_id, day, zone, fetched_at, timeseries in batch:
         truth = reference.read_day(timeseries, day, zone, fetched_at, LIMIT)
 
@@ -152,7 +152,7 @@ SERIES = st.fixed_dictionaries(
 def test_no_json_makes_reading_fail_or_a_count_wrong(timeseries) -> None:
     raw = json.dumps({"timeseries": timeseries}).encode()
     days = read_days([Body("s", Interval.parse("2026-03-29"), raw, LATER, None)], over_limit_kw=LIMIT)
-    day_totals(days, quarter_hours(days))
+    day_totals(days, day_energy(days, quarter_hours(days)))
     read_months([Body("s", Interval.parse("2026-03"), raw, LATER, None)])
     counted = days.series.filter(pl.col("expected_buckets").is_not_null())
     parts = pl.sum_horizontal(*(f"{part}_buckets" for part in ("valid", "over_limit", "null", "unreadable", "missing")))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from hem_etl.normalise import day_totals, quarter_hours, read_days
+from hem_etl.normalise import day_energy, day_totals, quarter_hours, read_days
 
 from .bodies import NAMES, day_body, full, series, stamps, unavailable
 
@@ -45,7 +45,7 @@ def test_local_time_of_a_quarter_hour_inside_a_long_bucket_follows_the_clock_cha
 def test_the_last_bucket_cut_by_the_days_end_gives_only_its_real_length() -> None:
     days, quarters = quarters_of({"import": full(2, "2025-10-05", "Australia/Lord_Howe", 60)}, "2025-10-05")
     assert quarters.height == 94
-    totals = day_totals(days, quarters)
+    totals = day_totals(days, day_energy(days, quarters))
     assert totals["grid_import_kwh"].to_list() == [pytest.approx(47.0)]
     assert totals["grid_import_coverage"].to_list() == [1.0]
 
@@ -75,23 +75,29 @@ def test_a_day_of_only_nulls_is_null_and_not_zero(minutes) -> None:
     assert quarters.height == 92
     assert quarters["generation_kwh"].null_count() == 92
     assert quarters["generation_minutes"].to_list() == [0.0] * 92
-    totals = day_totals(days, quarters)
+    totals = day_totals(days, day_energy(days, quarters))
     assert totals.select("generation_kwh", "generation_coverage", "consumption_coverage").row(0) == (None, 0.0, None)
 
 
 def test_a_day_of_zeros_is_zero() -> None:
     days, quarters = quarters_of({"generation": full(0)})
-    assert day_totals(days, quarters).select("generation_kwh", "generation_coverage").row(0) == (0.0, 1.0)
+    assert day_totals(days, day_energy(days, quarters)).select("generation_kwh", "generation_coverage").row(0) == (
+        0.0,
+        1.0,
+    )
 
 
 def test_a_day_of_only_over_limit_values_is_null() -> None:
     days, quarters = quarters_of({"generation": full(51)})
-    assert day_totals(days, quarters).select("generation_kwh", "generation_coverage").row(0) == (None, 0.0)
+    assert day_totals(days, day_energy(days, quarters)).select("generation_kwh", "generation_coverage").row(0) == (
+        None,
+        0.0,
+    )
 
 
 def test_unreadable_days_have_no_totals_and_unavailable_ones_have_empty_totals() -> None:
     bodies = [day_body(b"", system_id="a"), day_body({"generation": unavailable()}, system_id="b", zone="Asia/Tokyo")]
     days = read_days(bodies, over_limit_kw=50.0)
-    totals = day_totals(days, quarter_hours(days))
+    totals = day_totals(days, day_energy(days, quarter_hours(days)))
     assert totals["system_id"].to_list() == ["b"]
     assert totals.drop("system_id", "day").row(0) == (None,) * 12

@@ -8,6 +8,7 @@ from polars.testing import assert_frame_equal
 
 from hem_etl.normalise import (
     FrameError,
+    day_energy,
     day_totals,
     keep_vanished,
     keep_vanished_months,
@@ -60,7 +61,7 @@ def test_a_series_without_a_valid_bucket_keeps_the_held_ones(now) -> None:
         False,
     )
     assert days.findings.select("metric", "rule", "severity").rows() == [("generation", "series_vanished", "warning")]
-    assert day_totals(days, quarter_hours(days))["generation_kwh"].to_list() == [pytest.approx(46.0)]
+    assert day_totals(days, day_energy(days, quarter_hours(days)))["generation_kwh"].to_list() == [pytest.approx(46.0)]
 
 
 def test_the_fingerprint_stays_that_of_what_was_sent() -> None:

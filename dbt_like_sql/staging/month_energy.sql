@@ -1,0 +1,130 @@
+-- name: staging.month_energy
+-- meaning: Sums and peaks of each month that no other model has: attributed flows, pairs, battery, and what the missing time could
+--   have held.
+-- grain: system × month of staging.month
+-- key: system_id, month
+-- null: no day has the number; <flow>_gap_kwh: the month has not and ought not to have all five flows (generation, both grid
+--   and both battery flows), or its length is unknown.
+-- materialized: table
+-- columns:
+--   system_id | varchar | - | Enode's id of the system
+--   month | date | local date | first day of the month
+--   used_solar_kwh | double | kWh | PV energy that the home used, over the attributed buckets
+--   used_battery_kwh | double | kWh | energy from the battery that the home used, over the attributed buckets
+--   used_grid_kwh | double | kWh | energy from the grid that the home used, over the attributed buckets
+--   used_total_kwh | double | kWh | what the home used: used_solar + used_battery + used_grid, over the attributed buckets
+--   solar_to_battery_kwh | double | kWh | PV energy put into the battery, over the attributed buckets
+--   solar_to_grid_kwh | double | kWh | PV energy fed into the grid, over the attributed buckets
+--   grid_to_battery_kwh | double | kWh | energy from the grid put into the battery, over the attributed buckets
+--   battery_to_grid_kwh | double | kWh | energy from the battery fed into the grid, over the attributed buckets
+--   attributed_minutes | double | min | minutes of the attributed buckets
+--   paired_generation_kwh | double | kWh | energy produced by the PV, over the quarter hours that generation and grid_export cover whole
+--   paired_consumption_kwh | double | kWh | energy used by the home, over the quarter hours that consumption and grid_import cover whole
+--   paired_grid_import_kwh | double | kWh | energy drawn from the grid, over the quarter hours that grid_import and consumption cover whole
+--   paired_grid_export_kwh | double | kWh | energy fed into the grid, over the quarter hours that grid_export and generation cover whole
+--   consumption_peak_kw | double | kW | highest 15-minute mean of consumption
+--   grid_import_peak_kw | double | kW | highest 15-minute mean of grid_import
+--   grid_import_peak_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   battery_charge_kwh | double | kWh | battery_charge of this month and the two before it, over the quarter hours that both battery flows cover whole
+--   battery_discharge_kwh | double | kWh | battery_discharge over the same quarter hours
+--   battery_days | bigint | days | days of these three months with both battery flows
+--   generation_gap_kwh | double | kWh | the most that the PV could have produced in the time that is not attributed: gap_generation_kw, or the month's own peak if higher
+--   consumption_gap_kwh | double | kWh | the most that the home could have used in that time: gap_consumption_kw, or the month's own peak if higher
+
+-- formulas: flow attribution, peak, battery round trip, bounds
+-- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
+with
+figures as (
+    select
+        system_id,
+        cast(date_trunc('month', day) as date) as month,
+        sum(try_cast(1e18 * used_solar_kwh as hugeint)) / 1e18 as used_solar_kwh,
+        sum(try_cast(1e18 * used_battery_kwh as hugeint)) / 1e18 as used_battery_kwh,
+        sum(try_cast(1e18 * used_grid_kwh as hugeint)) / 1e18 as used_grid_kwh,
+        sum(try_cast(1e18 * used_total_kwh as hugeint)) / 1e18 as used_total_kwh,
+        sum(try_cast(1e18 * solar_to_battery_kwh as hugeint)) / 1e18 as solar_to_battery_kwh,
+        sum(try_cast(1e18 * solar_to_grid_kwh as hugeint)) / 1e18 as solar_to_grid_kwh,
+        sum(try_cast(1e18 * grid_to_battery_kwh as hugeint)) / 1e18 as grid_to_battery_kwh,
+        sum(try_cast(1e18 * battery_to_grid_kwh as hugeint)) / 1e18 as battery_to_grid_kwh,
+        sum(try_cast(1e18 * paired_generation_kwh as hugeint)) / 1e18 as paired_generation_kwh,
+        sum(try_cast(1e18 * paired_consumption_kwh as hugeint)) / 1e18 as paired_consumption_kwh,
+        sum(try_cast(1e18 * paired_grid_import_kwh as hugeint)) / 1e18 as paired_grid_import_kwh,
+        sum(try_cast(1e18 * paired_grid_export_kwh as hugeint)) / 1e18 as paired_grid_export_kwh,
+        sum(try_cast(1e18 * paired_battery_charge_kwh as hugeint)) / 1e18 as paired_battery_charge_kwh,
+        sum(try_cast(1e18 * paired_battery_discharge_kwh as hugeint)) / 1e18 as paired_battery_discharge_kwh,
+        sum(attributed_minutes) as attributed_minutes,
+        max(generation_peak_kw) as generation_peak_kw,
+        max(consumption_peak_kw) as consumption_peak_kw,
+        max(grid_import_peak_kw) as grid_import_peak_kw,
+        -- of equal peaks the first
+        arg_max(grid_import_peak_at_utc, (grid_import_peak_kw, -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_utc,
+        count(*) filter (where paired_battery_charge_kwh is not null) as battery_days
+    from core.day_energy
+    group by system_id, cast(date_trunc('month', day) as date)
+),
+
+battery as (
+    select
+        system_id,
+        month,
+        sum(try_cast(1e18 * paired_battery_charge_kwh as hugeint)) over three_months / 1e18 as charge_kwh,
+        sum(try_cast(1e18 * paired_battery_discharge_kwh as hugeint)) over three_months / 1e18 as discharge_kwh,
+        cast(sum(battery_days) over three_months as bigint) as days
+    from figures
+    window three_months as (
+        partition by system_id order by month range between interval 2 months preceding and current row
+    )
+),
+
+setting as (
+    select
+        max(value) filter (where name = 'gap_generation_kw') as generation_kw,
+        max(value) filter (where name = 'gap_consumption_kw') as consumption_kw
+    from core.setting
+),
+
+missing as (
+    select
+        touched.system_id,
+        touched.month,
+        -- the five flows are due alike, each for the whole month; nothing attributed: here 0 is meant
+        (
+            touched.generation_due_hours
+            + touched.grid_import_due_hours
+            + touched.grid_export_due_hours
+            + touched.battery_charge_due_hours
+            + touched.battery_discharge_due_hours
+        ) / 5 - coalesce(figures.attributed_minutes, 0) / 60 as hours
+    from staging.month as touched
+    left join figures on figures.system_id = touched.system_id and figures.month = touched.month
+)
+
+select
+    missing.system_id,
+    missing.month,
+    figures.used_solar_kwh,
+    figures.used_battery_kwh,
+    figures.used_grid_kwh,
+    figures.used_total_kwh,
+    figures.solar_to_battery_kwh,
+    figures.solar_to_grid_kwh,
+    figures.grid_to_battery_kwh,
+    figures.battery_to_grid_kwh,
+    figures.attributed_minutes,
+    figures.paired_generation_kwh,
+    figures.paired_consumption_kwh,
+    figures.paired_grid_import_kwh,
+    figures.paired_grid_export_kwh,
+    figures.consumption_peak_kw,
+    figures.grid_import_peak_kw,
+    figures.grid_import_peak_at_utc,
+    battery.charge_kwh as battery_charge_kwh,
+    battery.discharge_kwh as battery_discharge_kwh,
+    battery.days as battery_days,
+    -- greatest() leaves out NULLs: a month without a peak of its own
+    missing.hours * greatest(setting.generation_kw, figures.generation_peak_kw) as generation_gap_kwh,
+    missing.hours * greatest(setting.consumption_kw, figures.consumption_peak_kw) as consumption_gap_kwh
+from missing
+cross join setting
+left join figures on figures.system_id = missing.system_id and figures.month = missing.month
+left join battery on battery.system_id = missing.system_id and battery.month = missing.month

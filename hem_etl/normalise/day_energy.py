@@ -1,0 +1,133 @@
+"""The sums of a day: energy, attributed flows, both sides of the balance, peaks, state of charge.
+
+Each day is added up in the order of time and by itself, so its numbers are the same to the last bit in every batch.
+"""
+
+from typing import Final
+
+import polars as pl
+
+from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
+from hem_etl.normalise.axes import MINUTE_US
+from hem_etl.normalise.frames import DAY_ENERGY_SCHEMA, DAY_TOTALS_SCHEMA, Days, gated
+from hem_etl.normalise.quarters import valid_rows
+from hem_etl.vocabulary import FLOWS, QUARTER_HOUR_MINUTES, SOC, Outcome
+
+PARTNERS: Final = {
+    "generation": "grid_export",
+    "grid_export": "generation",
+    "consumption": "grid_import",
+    "grid_import": "consumption",
+    "battery_charge": "battery_discharge",
+    "battery_discharge": "battery_charge",
+}
+"""The flow that each is compared with in a simple ratio: only quarter hours that both cover whole may enter it."""
+
+_DAY: Final = ("system_id", "day")
+
+
+def day_energy(days: Days, quarters: pl.DataFrame) -> pl.DataFrame:
+    """core.day_energy: one row for each day that has readings. A sum of nothing is NULL, never 0.
+
+    quarters: what `quarter_hours` makes of the same days.
+    """
+    return gated(
+        _from_quarters(quarters)
+        .join(_from_native_rows(days), on=_DAY, how="left", validate="1:1", maintain_order="left")
+        .select(DAY_ENERGY_SCHEMA.names()),
+        DAY_ENERGY_SCHEMA,
+        key=_DAY,
+    )
+
+
+def day_totals(days: Days, energy: pl.DataFrame) -> pl.DataFrame:
+    """Energy and coverage of each day read. NULL coverage: the flow is not available; NULL energy: nothing is valid.
+
+    energy: what `day_energy` makes of the same days.
+    """
+    hours = days.series.filter(pl.col("is_known") & pl.col("is_available"))
+    covered = hours.group_by(_DAY).agg(
+        pl.col("valid_hours").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
+    )
+    totals = (
+        days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
+        .select(*_DAY, "day_hours")
+        .join(energy, on=_DAY, how="left", validate="1:1", maintain_order="left")
+        .join(covered, on=_DAY, how="left", validate="1:1", maintain_order="left")
+        .with_columns(pl.col(f"{flow}_coverage") / pl.col("day_hours") for flow in FLOWS)
+        .select(DAY_TOTALS_SCHEMA.names())
+    )
+    return gated(totals, DAY_TOTALS_SCHEMA, key=_DAY)
+
+
+def _from_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
+    """Energy, balance, pairs and peaks: sums and maxima of quarter hours."""
+    is_whole = {flow: pl.col(f"{flow}_minutes") >= QUARTER_HOUR_MINUTES for flow in FLOWS}
+    summed = [f"{flow}_kwh" for flow in FLOWS] + ["balance_sources_kwh", "balance_sinks_kwh"]
+    paired = [f"paired_{flow}_kwh" for flow in FLOWS]
+    import_peak = pl.col("grid_import_kw") == pl.col("grid_import_kw").max()
+    return (
+        quarters.with_columns(
+            pl.when(is_whole[flow] & is_whole[PARTNERS[flow]]).then(f"{flow}_kwh").alias(f"paired_{flow}_kwh")
+            for flow in FLOWS
+        )
+        .group_by(_DAY, maintain_order=True)
+        .agg(
+            *_lists((*summed, *paired)),
+            *(pl.col(f"{flow}_kw").max().alias(f"{flow}_peak_kw") for flow in FLOWS),
+            grid_import_peak_at_utc=pl.col("start_utc").filter(import_peak).first(),
+        )
+        .with_columns(_sums((*summed, *paired)))
+    )
+
+
+def _from_native_rows(days: Days) -> pl.DataFrame:
+    """Attributed flows, state of charge and the load's first bucket: what only native buckets can tell."""
+    steps = [pl.col(f"step_{flow}") for flow in ATTRIBUTION_INPUTS]
+    is_common = pl.all_horizontal(step == steps[0] for step in steps).fill_null(False)  # NULL: a flow is not available
+    on_grid = is_common & ((pl.col("start") - pl.col("day_start")) % (steps[0].cast(pl.Int64) * MINUTE_US) == 0)
+
+    def minutes(step: pl.Expr) -> pl.Expr:
+        """Length of the bucket that begins in this row; the last one may be cut by the end of the day."""
+        return pl.min_horizontal(step.cast(pl.Float64), (pl.col("day_end") - pl.col("start")) / MINUTE_US)
+
+    energies = [f"{name}_kwh" for name in ATTRIBUTED_FLOWS]
+    first_load = pl.col("consumption") * minutes(pl.col("step_consumption")) / 60
+    soc = pl.col(SOC).drop_nulls()
+    return (
+        valid_rows(days)
+        .with_columns(pl.when(on_grid).then(pl.col(name)).alias(name) for name in ATTRIBUTION_INPUTS)
+        .with_columns(attributed_minutes=minutes(steps[0]))
+        .pipe(with_attributed_flows)
+        .with_columns(
+            (pl.col(name) * pl.col("attributed_minutes") / 60).alias(f"{name}_kwh") for name in ATTRIBUTED_FLOWS
+        )
+        .group_by("day_ix", maintain_order=True)
+        .agg(
+            *_lists(energies),
+            pl.when(is_common.first()).then(
+                pl.col("attributed_minutes").filter(pl.col("used_total").is_not_null()).sum()
+            ),
+            soc_first_pct=soc.first(),
+            soc_last_pct=soc.last(),
+            soc_min_pct=soc.min(),
+            soc_max_pct=soc.max(),
+            consumption_first_bucket_kwh=first_load.filter(pl.col("start") == pl.col("day_start")).first(),
+        )
+        .with_columns(_sums(energies))
+        .join(
+            days.days.select(*_DAY).with_row_index("day_ix"),
+            on="day_ix",
+            how="left",
+            validate="1:1",
+            maintain_order="left",
+        )
+    )
+
+
+def _lists(names: tuple[str, ...] | list[str]) -> list[pl.Expr]:
+    return [pl.col(name).drop_nulls() for name in names]
+
+
+def _sums(names: tuple[str, ...] | list[str]) -> list[pl.Expr]:
+    return [pl.when(pl.col(name).list.len() > 0).then(pl.col(name).list.sum()).alias(name) for name in names]

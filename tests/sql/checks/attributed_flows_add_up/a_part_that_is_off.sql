@@ -1,0 +1,1 @@
+update core.day_energy set used_grid_kwh = used_grid_kwh + 0.1 where system_id = 'a' and day = '2026-03-02';
