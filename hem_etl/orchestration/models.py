@@ -120,28 +120,28 @@ def _spec(model: Model) -> dg.AssetSpec:
         group_name=model.schema,
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
         skippable=True,
-        description=(
-            f"{_told(model.meaning)} Figures on this page are of its last materialisation; `hem.duckdb` may be newer."
-            f"\n\n**Grain:** {_told(model.grain)}\n\n"
-            f"**Key:** {_told(', '.join(model.key)) or 'none'}\n\n**NULL:** {_told(model.null)}\n\n`{model.file}`"
-            + _sql(model.sql)
-        ),
+        description=f"{_told(model.meaning)} Figures here are of its last materialisation; hem.duckdb may be newer.",
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
             ),
             "dagster/relation_identifier": model.relation,
+            "grain": model.grain,
+            "key": ", ".join(model.key) or "none",
+            "null": model.null,
+            "file": model.file,
+            "sql": dg.MetadataValue.md(_sql(model.sql)),
         },
     )
 
 
 def _told(text: str) -> str:
-    """A header's text in Markdown: `<flow>_kwh` is no tag, and `_` no emphasis."""
-    return text.replace("<", "\\<").replace("_", "\\_").replace("*", "\\*")
+    """A header's text in Markdown: `<flow>` is no tag, and `*` no emphasis. Lists show the text as it is."""
+    return text.replace("<", "\\<").replace("*", "\\*")
 
 
 def _sql(text: str) -> str:
-    return f"\n\n```sql\n{text}\n```"
+    return f"```sql\n{text}\n```"
 
 
 def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
@@ -150,7 +150,7 @@ def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
         asset=checked_key(check, models),
         description=(
             f"{_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}"
-            + _sql(check.sql)
+            f"\n\n{_sql(check.sql)}"
         ),
         metadata={"severity": check.severity.value},
     )
