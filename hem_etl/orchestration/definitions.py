@@ -11,6 +11,7 @@ from hem_etl.orchestration.checks import freshness_check
 from hem_etl.orchestration.models import model_assets, packaged_models
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
+from hem_etl.orchestration.retention import retention_schedule
 from hem_etl.orchestration.schedules import daily_schedule
 from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor
 from hem_etl.settings import load_settings
@@ -21,7 +22,7 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
     return dg.Definitions(
         assets=[*enode_assets(scheme), model_assets(packaged_models())],
         asset_checks=[freshness_check()],
-        schedules=[daily_schedule(scheme)],
+        schedules=[daily_schedule(scheme), retention_schedule()],
         sensors=[new_systems_sensor(scheme, roads), alert_sensor()],
         resources={"roads": roads},
         executor=dg.in_process_executor,

@@ -7,9 +7,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hem_etl.orchestration.event_log import BATCH_VARIABLE, BatchedSqliteEventLogStorage
+from hem_etl.orchestration.event_log import BATCH_VARIABLE, BatchedSqliteEventLogStorage, apart
 
 SHIPPED = Path(__file__).parents[2] / "hem_etl" / "orchestration"
 PARTITIONS = dg.MultiPartitionsDefinition(
@@ -81,6 +84,26 @@ def test_batches_show_the_same_as_dagsters_own_storage(tmp_path: Path, monkeypat
     with instance(tmp_path / "stock", is_batched=False) as made:
         run(made)
         assert seen(made) == batched
+
+
+def test_no_two_events_of_a_run_share_a_millisecond_and_their_order_is_kept(tmp_path: Path) -> None:
+    """The tab Events shows two events of one run and one millisecond as one."""
+    with instance(tmp_path / "batched", is_batched=True) as made:
+        run(made)
+        records = made.fetch_materializations(statistics.key, limit=1000, ascending=True).records
+    shown = [int(record.timestamp * 1000) for record in records]
+    assert len(set(shown)) == 60
+    assert shown == sorted(shown)
+
+
+@given(st.lists(st.floats(1.7e9, 1.9e9), max_size=20))
+def test_times_move_forward_by_at_most_a_millisecond_for_each_event(times: list[float]) -> None:
+    given_events = [EventLogEntry(None, "info", str(number), "run", time) for number, time in enumerate(sorted(times))]
+    events = apart(given_events)
+    assert [event.user_message for event in events] == [event.user_message for event in given_events]
+    assert len({int(event.timestamp * 1000) for event in events}) == len(events)
+    for before, after in zip(given_events, events, strict=True):
+        assert before.timestamp <= after.timestamp <= before.timestamp + (len(events) + 1) / 1000
 
 
 def test_a_batch_that_is_refused_is_stored_one_by_one(
