@@ -3,7 +3,6 @@
 Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
 """
 
-import logging
 import os
 import signal
 import socket
@@ -19,9 +18,11 @@ import dagster as dg
 import httpx
 
 import hem_etl
+from hem_etl.errors import ModelError
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
 from hem_etl.orchestration.models import every_model_key
 from hem_etl.orchestration.partitions import Scheme
+from hem_etl.pipeline import Road
 from hem_etl.settings import load_settings
 from hem_etl.simulator import Simulator, make_fleet, serve
 
@@ -36,6 +37,16 @@ WEB_PORT: Final = 3000
 """Where it is free; else any free port."""
 STARTED_WITHIN_SECONDS: Final = 90
 STOPPED_WITHIN_SECONDS: Final = 20
+
+WORKSPACE: Final = """# Made by `make dev`.
+load_from:
+  - python_module:
+      module_name: hem_etl.orchestration.definitions
+      location_name: hem_etl
+"""
+"""As workspace.yaml of the repository, but for a package that is installed."""
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
+"""Run configuration: the log of the run keeps every line, the terminal shows warnings."""
 
 WHAT_TO_CLICK: Final = """
 Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops everything)
@@ -64,6 +75,7 @@ def main() -> int:
         with serve(simulator) as simulator_url:
             _say(f"{SYSTEMS} simulated homes at {simulator_url}")
             move_into(home, simulator_url, today)
+            renew_tables()
             fill(today)
             url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
             child = start_dagster(url)
@@ -82,7 +94,7 @@ def main() -> int:
 def move_into(home: Path, simulator_url: str, today: date) -> None:
     """Work in this home with settings of its own: neither the operator's environment nor a `.env` reaches in.
 
-    Makes DAGSTER_HOME with the shipped configuration where there is none.
+    Makes DAGSTER_HOME with the shipped configuration where there is none, and a workspace.yaml.
     """
     dagster_home = home / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True)
@@ -90,6 +102,7 @@ def move_into(home: Path, simulator_url: str, today: date) -> None:
     if not configuration.exists():
         shipped = files("hem_etl.orchestration").joinpath("dagster.yaml")
         configuration.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    (home / "workspace.yaml").write_text(WORKSPACE, encoding="utf-8")
     for name in [name for name in os.environ if name.startswith(("HEM_ETL_", "ENODE_"))]:
         del os.environ[name]
     os.environ |= {
@@ -114,6 +127,18 @@ def first_day(home: Path, today: date) -> date:
     return date.fromisoformat(kept.read_text(encoding="utf-8").strip())
 
 
+def renew_tables() -> None:
+    """Where another version of hem_etl made this home: its tables anew from what is landed."""
+    road = Road(load_settings())
+    if not road.landing.segments():
+        return
+    try:
+        road.load()
+    except ModelError as error:
+        _say(f"{error}\nDoing that now …")
+        road.rebuild()
+
+
 def fill(today: date) -> None:
     """A week of the fleet through Dagster, once, so that the matrix of partitions has green in it."""
     from hem_etl.orchestration.definitions import defs  # by the settings of this home
@@ -121,24 +146,23 @@ def fill(today: date) -> None:
     last = today - timedelta(days=1)
     scheme = Scheme.of(load_settings())
     job = defs.resolve_implicit_global_asset_job_def()
-    logging.getLogger("dagster").setLevel(logging.WARNING)
     with dg.DagsterInstance.get() as instance:
         if instance.get_materialized_partitions(DAY_STATISTICS):
             return
         _say(f"Filling {DAYS_FILLED} days up to {last} …")
-        job.execute_in_process(instance=instance, asset_selection=[HEM_SYSTEMS])
+        job.execute_in_process(QUIET, instance=instance, asset_selection=[HEM_SYSTEMS])
         tags = scheme.window(
             (last - timedelta(days=DAYS_FILLED - 1)).isoformat(), last.isoformat(), scheme.system_keys(instance)
         )
-        job.execute_in_process(instance=instance, asset_selection=[DAY_STATISTICS], tags=tags)
-        job.execute_in_process(instance=instance, asset_selection=every_model_key())
+        job.execute_in_process(QUIET, instance=instance, asset_selection=[DAY_STATISTICS], tags=tags)
+        job.execute_in_process(QUIET, instance=instance, asset_selection=every_model_key())
 
 
 def start_dagster(url: str) -> subprocess.Popen[bytes]:
     """Webserver, daemon and code server, in a process group of their own: a Ctrl-C reaches them through us only."""
     options = ["-h", "127.0.0.1", "-p", url.rpartition(":")[2], "--log-level", "warning"]
     return subprocess.Popen(  # noqa: S603 - our own interpreter
-        [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", "hem_etl.orchestration.definitions", *options],
+        [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-w", "workspace.yaml", *options],
         start_new_session=True,
     )
 

@@ -1,0 +1,30 @@
+"""`make dev` on a home of another version."""
+
+import duckdb
+import pytest
+from world import World
+
+from hem_etl.orchestration.dev import renew_tables
+
+
+def test_a_home_that_another_version_made_is_rebuilt_from_what_is_landed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.run("2026-11-20", months=False)
+    monkeypatch.setenv("HEM_ETL_HOME", str(world.home))
+    renew_tables()
+    assert capsys.readouterr().out == ""
+    days = world.sql("select * from marts.daily_energy order by system_id").rows()
+    with duckdb.connect(str(world.road().warehouse.file)) as connection:
+        connection.execute("alter table core.series add column from_another_version integer")
+    renew_tables()
+    assert "core.series was made by another version" in capsys.readouterr().out
+    assert world.sql("select * from marts.daily_energy order by system_id").rows() == days
+    renew_tables()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_new_home_has_nothing_to_rebuild(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEM_ETL_HOME", str(world.home))
+    renew_tables()
+    assert not world.settings.database.exists()
