@@ -1,4 +1,4 @@
-"""Makes the models in a DuckDB file: tables, views, comments; compares headers with what is there; runs checks.
+"""Makes the models in a DuckDB file: tables, views, macros, comments; compares headers with what is there; runs checks.
 
 Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
@@ -51,23 +51,19 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
 
 def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Make every view anew, in order, with comments, and drop what is no model any more. In one transaction."""
+    """Make every view and macro anew, in order, with comments; drop what is no model any more. In one transaction."""
     with _transaction(con):
         kinds = {name: kind for name, kind in _kinds(con).items() if name.split(".", 1)[0] in VIEW_SCHEMAS}
-        kept = {model.relation: "table" if model.is_table else "view" for model in models.views}
+        kept = {model.relation: model.kind for model in models.built}
         for relation, kind in kinds.items():
             if kept.get(relation) != kind:
                 con.execute(f"drop {kind} {quoted_relation(relation)}")
-        for model in models.views:
-            _run(
-                con,
-                model,
-                f"create or replace {kept[model.relation]} {quoted_relation(model.relation)} as\n{model.sql}",
-            )
-        real = _real_columns(con)
-        for model in models.views:
+        for model in models.built:
+            _run(con, model, f"create or replace {_made_as(model)}\n{model.sql}")
+        real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in models.macros}
+        for model in models.built:
             _require_honest(model, _differences(model, real[model.relation]))
-        _write_comments(con, models.views)
+        _write_comments(con, models.built)
 
 
 def run_checks(con: duckdb.DuckDBPyConnection, models: Models) -> list[CheckResult]:
@@ -100,13 +96,23 @@ def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
         raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
 
 
+def _made_as(model: Model) -> str:
+    """The part of a `create` between the verb and the select."""
+    if not model.parameters:
+        return f"{model.kind} {quoted_relation(model.relation)} as"
+    names = ", ".join(quoted(parameter.name) for parameter in model.parameters)
+    return f"macro {quoted_relation(model.relation)}({names}) as table"
+
+
 def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Qualified name → `table` or `view`, of everything in this database."""
+    """Qualified name → `table`, `view` or `macro table`, of everything in this database."""
     found = con.execute(
         "select schema_name || '.' || table_name, 'table' from duckdb_tables() "
         "where database_name = current_database() union all "
         "select schema_name || '.' || view_name, 'view' from duckdb_views() "
-        "where database_name = current_database() and not internal"
+        "where database_name = current_database() and not internal union all "
+        "select schema_name || '.' || function_name, 'macro table' from duckdb_functions() "
+        "where database_name = current_database() and function_type = 'table_macro' and not internal"
     ).fetchall()
     return dict(found)
 
@@ -120,6 +126,15 @@ def _real_columns(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, s
     ).fetchall():
         found.setdefault(relation, []).append((name, kind))
     return found
+
+
+def _macro_columns(con: duckdb.DuckDBPyConnection, model: Model) -> list[tuple[str, str]]:
+    """The same of a macro, which is bound only where it is called."""
+    try:
+        found = con.execute(f"describe select * from {model.source}").fetchall()
+    except duckdb.Error as error:
+        raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
+    return [(name, kind.lower()) for name, kind, *_ in found]
 
 
 def _differences(model: Model, real: list[tuple[str, str]]) -> str:
@@ -139,7 +154,10 @@ def _require_honest(model: Model, differences: str) -> None:
 
 
 def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
-    """Meaning and unit of each relation and column into the catalogue; only where they are not there yet."""
+    """Meaning and unit of each relation and column into the catalogue; only where they are not there yet.
+
+    A macro's columns have no place there: its own comment tells its parameters, the data dictionary its columns.
+    """
     there = dict(
         con.execute(
             "select schema_name || '.' || table_name || '.' || column_name, comment from duckdb_columns() "
@@ -147,14 +165,16 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
             "select schema_name || '.' || table_name, comment from duckdb_tables() "
             "where database_name = current_database() union all "
             "select schema_name || '.' || view_name, comment from duckdb_views() "
-            "where database_name = current_database() and not internal"
+            "where database_name = current_database() and not internal union all "
+            "select schema_name || '.' || function_name, comment from duckdb_functions() "
+            "where database_name = current_database() and function_type = 'table_macro' and not internal"
         ).fetchall()
     )
     for model in models:
         name = quoted_relation(model.relation)
         if there.get(model.relation) != model.comment:
-            con.execute(f"comment on {'table' if model.is_table else 'view'} {name} is {_literal(model.comment)}")
-        for column in model.columns:
+            con.execute(f"comment on {model.kind} {name} is {_literal(model.comment)}")
+        for column in () if model.parameters else model.columns:
             if there.get(f"{model.relation}.{column.name}") != column.comment:
                 con.execute(f"comment on column {name}.{quoted(column.name)} is {_literal(column.comment)}")
 

@@ -9,6 +9,8 @@ A file is one statement (`create table if not exists` in `tables/`, a bare `sele
     -- key checked by: some_check        only where a check proves the key cheaper than `group by` does
     -- null: what NULL means
     -- materialized: table               only where a view would be too slow; every build makes it anew
+    -- parameters:                       makes the select a table macro, which is called with them
+    --   instant | timestamp | UTC | meaning            as for columns; the select names them like columns
     -- columns:
     --   system_id | varchar | - | meaning          name | type | unit or - | meaning, in the order of the select
 
@@ -36,14 +38,28 @@ SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "che
 VIEW_SCHEMAS: Final = ("staging", "marts")
 SEVERITIES: Final = {"structural": Severity.ERROR, "plausibility": Severity.WARNING}
 
-_MODEL_LABELS: Final = ("name", "meaning", "grain", "key", "key checked by", "null", "materialized", "columns")
+_MODEL_LABELS: Final = (
+    "name",
+    "meaning",
+    "grain",
+    "key",
+    "key checked by",
+    "null",
+    "materialized",
+    "parameters",
+    "columns",
+)
 _CHECK_LABELS: Final = ("name", "meaning", "severity", "failing row")
-_OPTIONAL_LABELS: Final = ("key checked by", "materialized")
+_LISTS: Final = ("parameters", "columns")
+_OPTIONAL_LABELS: Final = ("key checked by", "materialized", "parameters")
+
+SAMPLE_ARGUMENTS: Final = {"timestamp": "timestamp '9999-12-31'"}
+"""Types that a parameter may have, and what a macro is called with to see its columns and to check its key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One line of a header's `columns`. `unit` is `-` where there is none."""
+    """One line of a header's `columns` or `parameters`. `unit` is `-` where there is none."""
 
     name: str
     type: str
@@ -72,14 +88,28 @@ class Model:
     sql: str
     references: tuple[str, ...]
     """Qualified names of the relations that the statement reads, sorted."""
+    parameters: tuple[Column, ...] = ()
+    """Of a table macro; empty for a table or view. DuckDB knows their names, not their types (its files keep none)."""
 
     @property
     def relation(self) -> str:
         return f"{self.schema}.{self.name}"
 
     @property
+    def kind(self) -> str:
+        """As DuckDB names it in `drop` and `comment on`."""
+        return "macro table" if self.parameters else "table" if self.is_table else "view"
+
+    @property
     def comment(self) -> str:
-        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}"
+        told = "".join(f" {parameter.name}: {parameter.comment}." for parameter in self.parameters)
+        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}{told}"
+
+    @property
+    def source(self) -> str:
+        """What stands behind `from`: the quoted name; a macro's is called with sample arguments."""
+        arguments = ", ".join(SAMPLE_ARGUMENTS[parameter.type] for parameter in self.parameters)
+        return quoted_relation(self.relation) + (f"({arguments})" if self.parameters else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +127,29 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Everything in the folder. `tables` by name, `views` in an order in which they can be built, `checks` by name."""
+    """Everything in the folder. `tables` and `checks` by name, `built`: views and macros, each after what it reads."""
 
     tables: tuple[Model, ...]
-    views: tuple[Model, ...]
+    built: tuple[Model, ...]
     checks: tuple[Check, ...]
+
+    @property
+    def views(self) -> tuple[Model, ...]:
+        """What a build makes and `from` reads without arguments: views, and the tables that it makes anew."""
+        return tuple(model for model in self.built if not model.parameters)
+
+    @property
+    def macros(self) -> tuple[Model, ...]:
+        """Table macros: nothing is kept of them but their SQL."""
+        return tuple(model for model in self.built if model.parameters)
 
     def model(self, relation: str) -> Model:
         """The model of a qualified name (`marts.daily_energy`); ModelError where there is none."""
-        for model in (*self.tables, *self.views):
+        for model in (*self.tables, *self.built):
             if model.relation == relation:
                 return model
         raise ModelError(
-            f"there is no SQL model {relation!r}: take one of {', '.join(model.relation for model in self.views)}"
+            f"there is no SQL model {relation!r}: take one of {', '.join(model.relation for model in self.built)}"
         )
 
     def check(self, name: str) -> Check:
@@ -126,7 +166,7 @@ class Models:
             fresh = [name for name in self.model(wanted.pop()).references if name not in found]
             found.update(fresh)
             wanted.extend(fresh)
-        return [model.relation for model in (*self.tables, *self.views) if model.relation in found]
+        return [model.relation for model in (*self.tables, *self.built) if model.relation in found]
 
 
 def load_models(folder: Path | None = None) -> Models:
@@ -147,7 +187,7 @@ def load_models(folder: Path | None = None) -> Models:
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
     return Models(
         tables=tuple(model for model in models.values() if model.schema == "core"),
-        views=tuple(_ordered(models)),
+        built=tuple(_ordered(models)),
         checks=tuple(sorted((*checks, *keys), key=lambda check: check.name)),
     )
 
@@ -173,6 +213,8 @@ def _read_model(root: Path, path: Path) -> Model:
         raise ModelError(f"{file}: the key names columns that the header does not list: {', '.join(strangers)}")
     if header.get("materialized", "table") != "table":
         raise ModelError(f"{file}: `materialized` can only be `table`; leave the line out for a view")
+    parameters = tuple(_column(file, line) for line in header.get("parameters", "").splitlines())
+    _require_possible_parameters(file, parameters, names, is_kept=schema == "core" or "materialized" in header)
     return Model(
         schema=schema,
         name=path.stem,
@@ -185,7 +227,8 @@ def _read_model(root: Path, path: Path) -> Model:
         is_table=schema == "core" or "materialized" in header,
         columns=columns,
         sql=sql,
-        references=() if schema == "core" else _references(file, sql),
+        references=() if schema == "core" else _references(file, sql, [parameter.name for parameter in parameters]),
+        parameters=parameters,
     )
 
 
@@ -214,14 +257,13 @@ def _key_check(model: Model) -> Check:
         meaning=f"{model.relation}: {', '.join(model.key)} is unique.",
         severity=Severity.ERROR,
         failing_row="a key that stands in more than one row",
-        sql=f"select {columns}, count(*) as copies\nfrom {quoted_relation(model.relation)}\n"
-        f"group by {columns}\nhaving count(*) > 1",
-        references=(model.relation,),
+        sql=f"select {columns}, count(*) as copies\nfrom {model.source}\ngroup by {columns}\nhaving count(*) > 1",
+        references=model.references if model.parameters else (model.relation,),
     )
 
 
 def _header_and_sql(file: str, text: str, labels: Sequence[str]) -> tuple[dict[str, str], str]:
-    """The header's parts by label (columns: one line each) and the statement below it."""
+    """The header's parts by label (columns and parameters: one line each) and the statement below it."""
     lines = text.splitlines()
     end = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
     header: dict[str, str] = {}
@@ -233,7 +275,7 @@ def _header_and_sql(file: str, text: str, labels: Sequence[str]) -> tuple[dict[s
             label = start[0]
             header[label] = start[1].strip()
         elif label and said.startswith("   "):
-            header[label] = f"{header[label]}{chr(10) if label == 'columns' else ' '}{said.strip()}".strip()
+            header[label] = f"{header[label]}{chr(10) if label in _LISTS else ' '}{said.strip()}".strip()
         else:
             raise ModelError(f"{file}: cannot read the header's line {line!r}; its labels are {', '.join(labels)}")
     if missing := [name for name in labels if not header.get(name) and name not in _OPTIONAL_LABELS]:
@@ -251,6 +293,22 @@ def _column(file: str, line: str) -> Column:
     return Column(*parts)
 
 
+def _require_possible_parameters(
+    file: str, parameters: Sequence[Column], columns: Sequence[str], *, is_kept: bool
+) -> None:
+    if parameters and is_kept:
+        raise ModelError(f"{file}: a table has no parameters; leave out `parameters` or `materialized`")
+    for parameter in parameters:
+        if parameter.type not in SAMPLE_ARGUMENTS:
+            raise ModelError(
+                f"{file}: parameter {parameter.name} cannot be {parameter.type}: give it a sample argument"
+            )
+        if parameter.name in columns:
+            raise ModelError(
+                f"{file}: parameter {parameter.name} has the name of a column, which it would stand in for"
+            )
+
+
 def _file_and_schema(root: Path, path: Path) -> tuple[str, str]:
     return path.relative_to(root.parent).as_posix(), SCHEMAS[path.parent.name]
 
@@ -263,22 +321,28 @@ def _require_name(file: str, header: Mapping[str, str], expected: str) -> None:
 # --- references and order --------------------------------------------------------------------------------------------
 
 
-def _references(file: str, sql: str) -> tuple[str, ...]:
-    """The relations that a statement reads, its own named steps left out."""
+def _references(file: str, sql: str, parameters: Sequence[str] = ()) -> tuple[str, ...]:
+    """The relations and macros that a statement reads, its own named steps left out; it must use its parameters."""
     try:
         statements = [parsed for parsed in sqlglot.parse(sql, read="duckdb") if parsed is not None]
     except SqlglotError as error:
         raise ModelError(f"{file}: cannot be parsed: {error}") from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise ModelError(f"{file}: must hold exactly one select")
+    named = {column.name for column in statements[0].find_all(exp.Column) if not column.table}
+    if unused := [name for name in parameters if name not in named]:
+        raise ModelError(f"{file}: the select does not use its parameter {', '.join(unused)}")
     steps = {step.alias for step in statements[0].find_all(exp.CTE)}
-    tables = [table for table in statements[0].find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
-    return tuple(sorted({f"{t.db}.{t.name}" if t.db else t.name for t in tables if t.db or t.name not in steps}))
+    tables = [t for t in statements[0].find_all(exp.Table) if t.db or isinstance(t.this, exp.Identifier)]
+    return tuple(sorted({f"{t.db}.{t.this.name}" if t.db else t.name for t in tables if t.db or t.name not in steps}))
 
 
 def _require_known_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
     if unknown := [name for name in reader.references if name not in models]:
         raise ModelError(f"{reader.file}: reads relations that are no SQL model: {', '.join(unknown)}")
+    is_macro = isinstance(reader, Model) and reader.parameters
+    if macros := [name for name in reader.references if models[name].parameters and not is_macro]:
+        raise ModelError(f"{reader.file}: reads {macros[0]}: only a macro may read a macro, which keeps no rows")
 
 
 def _require_proved_keys(models: Iterable[Model], written: set[str], generated: set[str]) -> None:
@@ -290,7 +354,7 @@ def _require_proved_keys(models: Iterable[Model], written: set[str], generated: 
 
 
 def _ordered(models: Mapping[str, Model]) -> Iterator[Model]:
-    """Views, each after what it reads; by name where the SQL leaves it open."""
+    """Views and macros, each after what it reads; by name where the SQL leaves it open."""
     views = {name: model for name, model in models.items() if model.schema != "core"}
     sorter = TopologicalSorter({name: [r for r in views[name].references if r in views] for name in sorted(views)})
     try:

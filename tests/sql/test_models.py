@@ -2,8 +2,9 @@
 
 `<schema>/<model>/<case>/given_<schema>.<table>.csv` fills a table (an empty cell or a column that is not named is
 NULL), `expect.csv` holds the rows that the model must make of them: all rows, in any order, but only the columns that
-it names; numbers are equal within 1e-9. Two tables have a content of their own where a case does not give them:
-`core.setting` the defaults, `core.local_day` the calendar of every zone and month that the case mentions.
+it names; numbers are equal within 1e-9. A table macro is called with what `arguments.sql` says. Two tables have a
+content of their own where a case does not give them: `core.setting` the defaults, `core.local_day` the calendar of
+every zone and month that the case mentions.
 
 `checks/clean.sql` fills a small warehouse in which everything is right. `checks/<check>/<fault>.sql` breaks one thing
 in it, and that check must find it.
@@ -59,7 +60,8 @@ def test_the_model_makes_the_expected_rows_of_the_given_ones(case: Path, empty: 
             fill(empty, given.stem.removeprefix("given_"), given)
         fill_defaults(empty)
         make_tables_anew(empty)
-        made = empty.execute(f"select {', '.join(columns)} from {model.relation}").fetchall()
+        source = called(model, case) if model.parameters else model.relation
+        made = empty.execute(f"select {', '.join(columns)} from {source}").fetchall()
         wanted = [empty.execute(f"select {cast}", row).fetchall()[0] for row in expected]
 
     difference = unmatched(made, wanted)
@@ -94,7 +96,7 @@ def test_every_check_has_a_fault_that_it_finds() -> None:
 
 
 def test_every_mart_has_a_case() -> None:
-    marts = {model.relation for model in MODELS.views if model.schema == "marts"}
+    marts = {model.relation for model in MODELS.built if model.schema == "marts"}
     assert marts <= {".".join(case.parts[-3:-1]) for case in CASES}
 
 
@@ -107,6 +109,43 @@ def test_no_result_depends_on_the_zone_of_the_session(clean: duckdb.DuckDBPyConn
             {model.name: sorted(clean.sql(f"from {model.relation}").fetchall(), key=repr) for model in MODELS.views}
         )
     assert seen[0] == seen[1] == seen[2]
+
+
+@pytest.mark.parametrize(
+    ("argument", "version"),
+    [
+        ("timestamp '2026-03-02 11:59:59.999999'", 1),
+        ("timestamp '2026-03-02 12:00'", 2),
+        ("timestamptz '2026-03-02 17:30:00+05:30'", 2),
+        ("timestamptz '2026-03-02 17:29:59+05:30'", 1),
+        ("date '2026-03-02'", 1),
+        ("date '2026-03-03'", 2),
+    ],
+)
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles", "UTC"])
+def test_an_instant_is_the_same_in_every_session(
+    zone: str, argument: str, version: int, empty: duckdb.DuckDBPyConnection
+) -> None:
+    with taken_back(empty):
+        empty.execute(
+            "insert into core.day_version (system_id, day, version, fetched_at_utc) "
+            "values ('h1', '2026-03-01', 1, '2026-03-01 22:00'), ('h1', '2026-03-01', 2, '2026-03-02 12:00')"
+        )
+        empty.execute(f"set timezone = '{zone}'")
+        told = empty.sql(f"select version from marts.daily_energy_as_of({argument})").fetchall()
+        empty.execute("reset timezone")
+
+    assert told == [(version,)]
+
+
+@pytest.mark.parametrize("argument", ["'2026-03-02 12:00'", "'2026-03-02 12:00+02'", "20260302", ""])
+def test_an_instant_that_would_have_to_be_guessed_is_refused(argument: str, empty: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(duckdb.BinderException, match="explicit type casts"):
+        empty.execute(f"from marts.daily_energy_as_of({argument})")
+
+
+def called(model: sql_models.Model, case: Path) -> str:
+    return f"{model.relation}({(case / 'arguments.sql').read_text(encoding='utf-8').strip()})"
 
 
 @contextmanager

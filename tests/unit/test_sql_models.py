@@ -65,6 +65,25 @@ select meter, day, energy_kwh
 from core.meter
 where energy_kwh < 0
 """
+MACRO = """\
+-- name: marts.meter_until
+-- meaning: What each meter had counted by a day's end.
+-- grain: one row per meter
+-- key: meter
+-- null: nothing read.
+-- parameters:
+--   instant | timestamp | UTC | days that begin at or before it count, whatever the session's zone
+-- columns:
+--   meter | varchar | - | name of the meter
+--   energy_kwh | double | kWh | sum of the days
+
+with
+counted as (select meter, energy_kwh from core.meter where day <= make_timestamp(epoch_us(instant)))
+
+select meter, sum(energy_kwh) as energy_kwh
+from counted
+group by meter
+"""
 FILES = {
     "tables/meter.sql": METER_TABLE,
     "staging/day.sql": DAY_VIEW,
@@ -260,6 +279,94 @@ def test_a_build_that_fails_leaves_the_views_of_the_last_one(con: duckdb.DuckDBP
     assert con.sql("select count(*) from marts.month").fetchall() == [(0,)]
 
 
+def test_a_macro_is_called_like_a_table_and_tells_its_parameter(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = made(con, folder(tmp_path, marts__meter_until=MACRO))
+    con.execute("insert into core.meter values ('a', '2026-03-01', 1), ('a', '2026-03-02', 2)")
+
+    assert [model.relation for model in models.macros] == ["marts.meter_until"]
+    assert "marts.meter_until" not in {model.relation for model in models.views}
+    assert con.sql("from marts.meter_until(timestamp '2026-03-01 23:59')").fetchall() == [("a", 1.0)]
+    assert con.sql("from marts.meter_until(instant := date '2026-03-02')").fetchall() == [("a", 3.0)]
+    assert con.sql("select comment from duckdb_functions() where function_name = 'meter_until'").fetchall() == [
+        (
+            "What each meter had counted by a day's end. Grain: one row per meter. NULL: nothing read. instant: days "
+            "that begin at or before it count, whatever the session's zone [UTC].",
+        )
+    ]
+    assert [r.failing_rows for r in sql_models.run_checks(con, models) if r.name == "marts_meter_until_key"] == [0]
+
+
+def test_macros_stand_after_what_they_read(tmp_path: Path) -> None:
+    reader = MACRO.replace("marts.meter_until", "marts.a_reader").replace("core.meter", "marts.meter_until(instant)")
+    models = sql_models.load_models(
+        folder(tmp_path, marts__meter_until=MACRO, marts__a_reader=reader.replace("where day <=", "where instant <="))
+    )
+
+    assert [model.relation for model in models.macros] == ["marts.meter_until", "marts.a_reader"]
+    assert models.upstream("marts.a_reader") == ["core.meter", "marts.meter_until"]
+
+
+LIES_OF_MACROS = {
+    "a column too many": (
+        "--   energy_kwh |",
+        "--   cost | double | EUR | cost\n--   energy_kwh |",
+        "cost does not exist",
+    ),
+    "another type": ("energy_kwh | double", "energy_kwh | float", "energy_kwh is double, not float"),
+    "a parameter that nothing uses": ("(instant)", "(day)", "does not use its parameter instant"),
+    "a parameter of an unknown type": ("instant | timestamp", "instant | timestamptz", "instant cannot be timestamptz"),
+    "a parameter like a column": ("instant", "meter", "parameter meter has the name of a column"),
+    "a table with a parameter": ("-- null", "-- materialized: table\n-- null", "a table has no parameters"),
+    "SQL that cannot be called": ("sum(energy_kwh)", "sum(no_such_column)", "DuckDB refuses it: .*no_such_column"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES_OF_MACROS)
+def test_a_macro_whose_header_lies_is_refused(lie: str, con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    old, new, told = LIES_OF_MACROS[lie]
+    assert old in MACRO
+
+    with pytest.raises(ModelError, match=rf"(?s)marts/meter_until.sql: .*{told}"):
+        made(con, folder(tmp_path, marts__meter_until=MACRO.replace(old, new)))
+
+
+@pytest.mark.parametrize("reader", ["staging__day", "checks__no_negative_energy"])
+def test_what_is_published_reads_no_macro(reader: str, tmp_path: Path) -> None:
+    text = {"staging__day": DAY_VIEW, "checks__no_negative_energy": CHECK}[reader]
+    reading = text.replace("from core.meter", "from marts.meter_until(timestamp '2026-03-01')")
+
+    with pytest.raises(ModelError, match=r"reads marts.meter_until: only a macro may read a macro"):
+        sql_models.load_models(folder(tmp_path, marts__meter_until=MACRO, **{reader: reading}))
+
+
+def test_a_macro_can_become_a_view_and_a_macro_again_and_goes_with_its_file(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    view = MONTH_VIEW.replace("marts.month", "marts.meter_until")
+    kinds = []
+    for number, text in enumerate((MACRO, view, MACRO, MACRO)):
+        made(con, folder(tmp_path / str(number), marts__meter_until=text))
+        kinds += con.sql(
+            "select 'view' from duckdb_views() where view_name = 'meter_until' union all "
+            "select function_type from duckdb_functions() where function_name = 'meter_until'"
+        ).fetchall()
+    made(con, folder(tmp_path / "gone"))
+
+    assert kinds == [("table_macro",), ("view",), ("table_macro",), ("table_macro",)]
+    assert con.sql("from duckdb_functions() where schema_name = 'marts'").fetchall() == []
+
+
+def test_a_macro_stays_in_the_file_and_a_read_only_session_calls_it(tmp_path: Path) -> None:
+    file = tmp_path / "meters.duckdb"
+    with duckdb.connect(str(file)) as con:
+        made(con, folder(tmp_path, marts__meter_until=MACRO))
+        con.execute("insert into core.meter values ('a', '2026-03-01', 1), ('a', '2026-03-02', 2)")
+
+    with duckdb.connect(str(file), read_only=True) as con:
+        con.execute("set timezone = 'Pacific/Auckland'")
+        assert con.sql("from marts.meter_until(timestamp '2026-03-01 12:00')").fetchall() == [("a", 1.0)]
+
+
 @pytest.mark.parametrize("unknown", ["core.metre", "meter", "marts.month_of_may"])
 def test_a_reference_to_an_unknown_relation_is_named(unknown: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=rf"staging/day.sql: reads relations that are no SQL model: {unknown}"):
@@ -315,10 +422,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 # --- the real folder -------------------------------------------------------------------------------------------------
 
 MODELS = sql_models.load_models()
-ALL = (*MODELS.tables, *MODELS.views)
+ALL = (*MODELS.tables, *MODELS.built)
 
 
 def test_the_contract_is_there() -> None:
+    assert [model.relation for model in MODELS.macros] == ["marts.daily_energy_as_of"]
     assert {model.relation for model in MODELS.views if model.schema == "marts"} == {
         "marts.interval_15min",
         "marts.daily_energy",
