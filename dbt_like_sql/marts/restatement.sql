@@ -3,7 +3,9 @@
 -- grain: system × local day × version above 1
 -- key: system_id, day, version
 -- null: <flow>_kwh, <flow>_kwh_before: nothing valid in that version; <flow>_kwh_change: one of the two is NULL;
---   changed_flows: no flow's energy or coverage changed (but its distribution over the day, the state of charge or a reason).
+--   <flow>_coverage, <flow>_coverage_before: the flow was not available in that version; changed_flows: no flow's energy or
+--   coverage changed (but its distribution over the day, the state of charge or a reason); hours_after_day_end: the zone is
+--   known nowhere; vendor: no list ever showed the system.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day
@@ -18,21 +20,33 @@
 --   generation_kwh_before | double | kWh | energy produced by the PV, before
 --   generation_kwh | double | kWh | energy produced by the PV, after
 --   generation_kwh_change | double | kWh | after − before
+--   generation_coverage_before | double | 0–1 | share of the day that generation covered, before
+--   generation_coverage | double | 0–1 | share of the day that generation covered, after
 --   consumption_kwh_before | double | kWh | energy used by the home, before
 --   consumption_kwh | double | kWh | energy used by the home, after
 --   consumption_kwh_change | double | kWh | after − before
+--   consumption_coverage_before | double | 0–1 | share of the day that consumption covered, before
+--   consumption_coverage | double | 0–1 | share of the day that consumption covered, after
 --   grid_import_kwh_before | double | kWh | energy drawn from the grid, before
 --   grid_import_kwh | double | kWh | energy drawn from the grid, after
 --   grid_import_kwh_change | double | kWh | after − before
+--   grid_import_coverage_before | double | 0–1 | share of the day that grid_import covered, before
+--   grid_import_coverage | double | 0–1 | share of the day that grid_import covered, after
 --   grid_export_kwh_before | double | kWh | energy fed into the grid, before
 --   grid_export_kwh | double | kWh | energy fed into the grid, after
 --   grid_export_kwh_change | double | kWh | after − before
+--   grid_export_coverage_before | double | 0–1 | share of the day that grid_export covered, before
+--   grid_export_coverage | double | 0–1 | share of the day that grid_export covered, after
 --   battery_charge_kwh_before | double | kWh | energy put into the battery, before
 --   battery_charge_kwh | double | kWh | energy put into the battery, after
 --   battery_charge_kwh_change | double | kWh | after − before
+--   battery_charge_coverage_before | double | 0–1 | share of the day that battery_charge covered, before
+--   battery_charge_coverage | double | 0–1 | share of the day that battery_charge covered, after
 --   battery_discharge_kwh_before | double | kWh | energy taken out of the battery, before
 --   battery_discharge_kwh | double | kWh | energy taken out of the battery, after
 --   battery_discharge_kwh_change | double | kWh | after − before
+--   battery_discharge_coverage_before | double | 0–1 | share of the day that battery_discharge covered, before
+--   battery_discharge_coverage | double | 0–1 | share of the day that battery_discharge covered, after
 
 select
     after.system_id,
@@ -89,21 +103,33 @@ select
     before.generation_kwh as generation_kwh_before,
     after.generation_kwh,
     after.generation_kwh - before.generation_kwh as generation_kwh_change,
+    before.generation_coverage as generation_coverage_before,
+    after.generation_coverage,
     before.consumption_kwh as consumption_kwh_before,
     after.consumption_kwh,
     after.consumption_kwh - before.consumption_kwh as consumption_kwh_change,
+    before.consumption_coverage as consumption_coverage_before,
+    after.consumption_coverage,
     before.grid_import_kwh as grid_import_kwh_before,
     after.grid_import_kwh,
     after.grid_import_kwh - before.grid_import_kwh as grid_import_kwh_change,
+    before.grid_import_coverage as grid_import_coverage_before,
+    after.grid_import_coverage,
     before.grid_export_kwh as grid_export_kwh_before,
     after.grid_export_kwh,
     after.grid_export_kwh - before.grid_export_kwh as grid_export_kwh_change,
+    before.grid_export_coverage as grid_export_coverage_before,
+    after.grid_export_coverage,
     before.battery_charge_kwh as battery_charge_kwh_before,
     after.battery_charge_kwh,
     after.battery_charge_kwh - before.battery_charge_kwh as battery_charge_kwh_change,
+    before.battery_charge_coverage as battery_charge_coverage_before,
+    after.battery_charge_coverage,
     before.battery_discharge_kwh as battery_discharge_kwh_before,
     after.battery_discharge_kwh,
-    after.battery_discharge_kwh - before.battery_discharge_kwh as battery_discharge_kwh_change
+    after.battery_discharge_kwh - before.battery_discharge_kwh as battery_discharge_kwh_change,
+    before.battery_discharge_coverage as battery_discharge_coverage_before,
+    after.battery_discharge_coverage
 from core.day_version as after
 inner join core.day_version as before
     on before.system_id = after.system_id and before.day = after.day and before.version = after.version - 1
