@@ -1,9 +1,10 @@
 -- name: marts.system_health
--- meaning: How each system does: how far its complete days reach, how its last 30 days ended, whether its user must act.
+-- meaning: How each system does: how far its complete days reach, how its last 30 days ended, how late its data settle,
+--   whether its user must act.
 -- grain: one row per system of core.system
 -- key: system_id
 -- null: newest_complete_day, lag_days: no day is complete; last_*: never asked; relink_reason: nothing to do; missing_scopes:
---   none; timezone: stated nowhere.
+--   none; timezone: stated nowhere; settle_hours_*: settled_days is 0.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   user_id | varchar | - | your own id of the user who linked the account
@@ -21,6 +22,9 @@
 --   gone_days | bigint | days | days of the last 30 whose last look ended as gone
 --   unsupported_days | bigint | days | days of the last 30 whose last look ended as unsupported
 --   unreachable_days | bigint | days | days of the last 30 whose last look ended as unreachable
+--   settled_days | bigint | days | settled days of the last 90 that were loaded first within 48 hours of their local end: they tell how late data settle
+--   settle_hours_median | double | h | over settled_days: from the local end of a day to its last change; 0 where that came before the end
+--   settle_hours_p95 | double | h | the same: at least 95 of 100 days had not changed after this many hours
 --   last_outcome | varchar | - | what the newest look at any day or month brought
 --   last_detail | varchar | - | one line that says more about it
 --   last_fetched_at_utc | timestamp | UTC | time of that look
@@ -70,6 +74,41 @@ recent as (
     group by system.system_id
 ),
 
+-- Of a day that was loaded late (a backfill), nobody knows when its data had come: its hours would be ours, not the system's.
+day_change as (
+    select
+        system_id,
+        day,
+        min(fetched_at_utc) as first_at_utc,
+        max(fetched_at_utc) as last_at_utc
+    from core.day_version
+    group by system_id, day
+),
+
+settled as (
+    select
+        load.system_id,
+        greatest(epoch(change.last_at_utc - load.ends_at_utc) / 3600, 0) as settle_hours
+    from core.load as load
+    cross join newest_day
+    inner join day_change as change on change.system_id = load.system_id and change.day = load.day
+    where
+        load.interval_kind = 'day'
+        and load.state = 'settled'
+        and load.day between newest_day.day - 89 and newest_day.day
+        and change.first_at_utc <= load.ends_at_utc + interval 48 hours
+),
+
+settling as (
+    select
+        system_id,
+        count(*) as settled_days,
+        median(settle_hours) as settle_hours_median,
+        quantile_disc(settle_hours, 0.95) as settle_hours_p95
+    from settled
+    group by system_id
+),
+
 -- looks at the same instant (intervals that were not asked because the system is blocked): the newest interval speaks
 last_look as (
     select
@@ -115,6 +154,9 @@ select
     recent.gone_days,
     recent.unsupported_days,
     recent.unreachable_days,
+    coalesce(settling.settled_days, 0) as settled_days,
+    settling.settle_hours_median,
+    settling.settle_hours_p95,
     last_look.outcome as last_outcome,
     last_look.detail as last_detail,
     last_look.fetched_at_utc as last_fetched_at_utc,
@@ -134,4 +176,5 @@ inner join staging.system as known on known.system_id = system.system_id
 inner join recent on recent.system_id = system.system_id
 left join complete on complete.system_id = system.system_id
 left join last_look on last_look.system_id = system.system_id
+left join settling on settling.system_id = system.system_id
 left join scopes on scopes.system_id = system.system_id
