@@ -7,6 +7,7 @@ tables look like is `dbt_like_sql`'s.
 """
 
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -21,8 +22,12 @@ import polars as pl
 
 from hem_etl.errors import HemEtlError, WriterBusyError
 
-LOCK_WAIT_SECONDS: Final = 300.0
+LOG = logging.getLogger(__name__)
+
+LOCK_WAIT_SECONDS: Final = 3600.0
+"""Longer than the loads and publishes of several other runs: who gives up earlier fails beside a healthy one."""
 LOCK_POLL_SECONDS: Final = 0.2
+LOCK_TOLD_SECONDS: Final = 60.0
 INTERRUPTED: Final = "Query interrupted"
 """What DuckDB makes of a Ctrl-C that comes while it works."""
 PUBLISHED_MODE: Final = 0o444
@@ -97,6 +102,7 @@ class Warehouse:
             ) from error
         with opened as file:
             started = self._monotonic()
+            told_after = LOCK_TOLD_SECONDS
             while True:
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -105,6 +111,9 @@ class Warehouse:
                     waited = self._monotonic() - started
                     if waited >= self._wait_seconds:
                         raise WriterBusyError(_holder_told(file), waited) from None
+                    if waited >= told_after:
+                        LOG.warning("waiting for the warehouse seconds=%.0f held_by=%r", waited, _holder_told(file))
+                        told_after += LOCK_TOLD_SECONDS
                     self._sleep(LOCK_POLL_SECONDS)
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

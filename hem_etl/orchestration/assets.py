@@ -26,9 +26,6 @@ from hem_etl.vocabulary import FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
 
 GROUP: Final = "enode"
-POOL: Final = "warehouse"
-"""Runs walk the road one after the other: together they would share neither the request budget nor the rule of one
-request in flight per system. A courtesy only: the road keeps tables whole without it."""
 
 HEM_SYSTEMS: Final = dg.AssetKey("hem_systems")
 DAY_STATISTICS: Final = dg.AssetKey("day_statistics")
@@ -80,7 +77,6 @@ def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
         key=HEM_SYSTEMS,
         group_name=GROUP,
         kinds={"python", "duckdb"},
-        pool=POOL,
         description="The fleet: lists systems and their devices and adds a partition key for every new system. Keys "
         "are never deleted: a system that disappears keeps its history. An empty or broken list changes nothing.",
     )
@@ -119,7 +115,6 @@ def _statistics(
         key=key,
         group_name=GROUP,
         kinds={"python", "duckdb"},
-        pool=POOL,
         partitions_def=partitions,
         deps=[HEM_SYSTEMS],
         output_required=False,
@@ -160,7 +155,6 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
         key=LATE_DATA,
         group_name=GROUP,
         kinds={"python", "duckdb"},
-        pool=POOL,
         deps=[DAY_STATISTICS, MONTH_STATISTICS],
         description="Everything that is not settled, however old: days that vendors may still correct, failures that "
         "may be over, systems that answer again. Records a materialisation of `day_statistics` and `month_statistics` "

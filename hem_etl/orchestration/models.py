@@ -22,7 +22,6 @@ from hem_etl.orchestration.assets import (
     HEM_SYSTEMS,
     LATE_DATA,
     MONTH_STATISTICS,
-    POOL,
 )
 from hem_etl.orchestration.recording import markdown
 from hem_etl.orchestration.resources import Roads
@@ -83,7 +82,6 @@ def model_assets(models: Models) -> dg.AssetsDefinition:
         specs=[_spec(model) for model in every],
         check_specs=[_check_spec(check, models) for check in models.checks],
         can_subset=True,
-        pool=POOL,
     )
     def build_sql_models(
         context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]

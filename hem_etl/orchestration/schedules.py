@@ -1,7 +1,7 @@
 """The daily schedule: four runs at 13:15 UTC, when yesterday is over everywhere on Earth.
 
 Yesterday × all systems; the month that holds it × all systems; late data; the fleet with the SQL models and checks.
-They walk the road one after the other (pool), the most urgent first (priority).
+One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first (priority).
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,8 @@ ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 """Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
 WHY: Final = "hem_etl/why"
 PRIORITY: Final = "dagster/priority"
+LONGEST: Final = {"dagster/max_runtime": str(20 * 60 * 60)}
+"""Seconds. A run that a crash of the machine left `started` is failed before the next day's, which wait for its place."""
 
 
 def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
@@ -58,5 +60,5 @@ def _request(
         run_key=run_key,
         asset_selection=assets,
         asset_check_keys=checks,
-        tags={WHY: "daily", PRIORITY: str(priority)} | (tags or {}),
+        tags={WHY: "daily", PRIORITY: str(priority)} | LONGEST | (tags or {}),
     )

@@ -19,7 +19,7 @@ from hem_etl.local_day import months_between
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
-from hem_etl.orchestration.schedules import PRIORITY, WHY
+from hem_etl.orchestration.schedules import LONGEST, PRIORITY, WHY
 from hem_etl.settings import Settings, load_settings
 from hem_etl.warehouse import read, reading
 
@@ -29,7 +29,7 @@ EVERY_SECONDS: Final = 60
 LIST_EVERY: Final = timedelta(hours=1)
 REST_AFTER_FAILURE: Final = timedelta(hours=1)
 MOST_REQUESTS: Final = 2_000
-"""Intervals in one run of a backfill: the daily work never waits longer than such a run takes."""
+"""Intervals in one run of a backfill: what it fetched is published after minutes, not after days."""
 BUDGET_SECONDS: Final = 900
 BACKFILL: Final = "backfill of new systems"
 LISTING: Final = "hourly list"
@@ -114,7 +114,7 @@ def new_systems_sensor(scheme: Scheme, roads: Roads) -> dg.SensorDefinition:
         now = datetime.now(UTC)
         cursor = datetime.fromisoformat(context.cursor) if context.cursor else None
         if cursor is None or now - cursor >= LIST_EVERY:
-            listing = dg.RunRequest(asset_selection=[HEM_SYSTEMS], tags={WHY: LISTING, PRIORITY: "5"})
+            listing = dg.RunRequest(asset_selection=[HEM_SYSTEMS], tags={WHY: LISTING, PRIORITY: "5"} | LONGEST)
             return dg.SensorResult([listing], cursor=now.isoformat())
         if reason := _reason_to_wait(context.instance, settings, now):
             return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
@@ -146,7 +146,7 @@ def backfill_request(
         rectangle = newest_rectangle(missing, labels, order, most)
         if rectangle is not None:
             window = scheme.window(rectangle.first_label, rectangle.last_label, rectangle.keys)
-            return dg.RunRequest(asset_selection=[asset], tags={WHY: BACKFILL, PRIORITY: "-10"} | window)
+            return dg.RunRequest(asset_selection=[asset], tags={WHY: BACKFILL, PRIORITY: "-10"} | LONGEST | window)
     return None
 
 

@@ -92,6 +92,18 @@ def test_a_second_writer_waits_and_then_names_the_holder(warehouse: Warehouse) -
         assert warehouse.holder() == f"process {os.getpid()}"
 
 
+def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    warehouse = Warehouse(tmp_path / "work", tmp_path / "hem.duckdb", monotonic=clock, sleep=clock.sleep)
+    warehouse.lock_file.parent.mkdir()
+    with warehouse.lock_file.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(WriterBusyError, match="gave up after 3600 s"), warehouse.writing():
+            pass
+    assert len(caplog.messages) == 59
+    assert "waiting for the warehouse seconds=60" in caplog.messages[0]
+
+
 def test_the_lock_dies_with_its_holder(warehouse: Warehouse) -> None:
     script = (
         "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import Warehouse\n"
