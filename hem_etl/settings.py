@@ -5,6 +5,7 @@ Read once, by a door, with `load_settings`; nothing reads the environment anywhe
 """
 
 import difflib
+import json
 import os
 from datetime import date
 from enum import StrEnum
@@ -15,13 +16,15 @@ from typing import Annotated, Any, Final
 import httpx
 from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hem_etl.errors import SettingsError
 
 DOTENV: Final = Path(".env")
 MOST_PARTITIONS: Final = 100_000
 """Dagster's pages stay quick up to here (systems × days since the start date, of one asset)."""
+EVERY_VENDOR: Final = "default"
+DEFAULT_BALANCE_TOLERANCE: Final = 0.02
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 
@@ -68,6 +71,16 @@ class Settings(BaseSettings):
         10, alias="HEM_ETL_GAP_CONSUMPTION_KW"
     )
     """The most that a home's PV makes, or a home uses, while nothing is known: the bounds of the ratios."""
+    spike_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(15, alias="HEM_ETL_SPIKE_KW")
+    stale_buckets: Annotated[int, Field(ge=2, le=1440)] = Field(6, alias="HEM_ETL_STALE_BUCKETS")
+    night_generation_kw: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.05, alias="HEM_ETL_NIGHT_GENERATION_KW"
+    )
+    simultaneous_kw: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.2, alias="HEM_ETL_SIMULTANEOUS_KW")
+    balance_tolerance: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode] = Field(
+        {EVERY_VENDOR: DEFAULT_BALANCE_TOLERANCE}, alias="HEM_ETL_BALANCE_TOLERANCE", validate_default=True
+    )
+    """Ratio by vendor (upper case), and EVERY_VENDOR for the others."""
     system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
 
     @field_validator("api_url_override", "oauth_url_override")
@@ -78,6 +91,22 @@ class Settings(BaseSettings):
         if url is not None and (url.username or url.password or url.query or url.fragment):
             raise ValueError("must be a plain URL without user name, password, query or fragment")
         return url
+
+    @field_validator("balance_tolerance", mode="before")
+    @classmethod
+    def _a_number_or_one_per_vendor(cls, value: object) -> dict[str, object]:
+        try:
+            read = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            read = None
+        if isinstance(read, int | float) and not isinstance(read, bool):
+            return {EVERY_VENDOR: read}
+        if not isinstance(read, dict) or not all(isinstance(name, str) for name in read):
+            raise ValueError(
+                f'must be a number from 0 to 1, or one per vendor: {{"{EVERY_VENDOR}": 0.02, "TESLA": 0.05}}'
+            )
+        tolerances = {name if name == EVERY_VENDOR else name.upper(): tolerance for name, tolerance in read.items()}
+        return {EVERY_VENDOR: DEFAULT_BALANCE_TOLERANCE} | tolerances
 
     @field_validator("alert_url")
     @classmethod
@@ -117,6 +146,11 @@ class Settings(BaseSettings):
     def work(self) -> Path:
         """Where the writer's own file and its lock live."""
         return self.home / "work"
+
+    def balance_tolerance_of(self, vendor: str | None) -> float:
+        """The balance ratio up to which nothing is found, for systems of this vendor."""
+        named = vendor.upper() if vendor else EVERY_VENDOR
+        return self.balance_tolerance.get(named, self.balance_tolerance[EVERY_VENDOR])
 
     def credentials(self) -> tuple[str, SecretStr]:
         """Client id and secret; SettingsError where one is missing."""

@@ -28,10 +28,14 @@ from hem_etl.normalise.frames import (
     Months,
 )
 from hem_etl.normalise.months import read_months
+from hem_etl.normalise.neighbours import DAY_BEFORE, SERIES_COLUMNS, compare_with_day_before
+from hem_etl.normalise.plausibility import Thresholds
 from hem_etl.normalise.quarters import quarter_hours
+from hem_etl.normalise.rules import judge
 from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
 
 __all__ = [
+    "DAY_BEFORE",
     "DAY_ENERGY_SCHEMA",
     "DAY_SCHEMA",
     "DAY_TOTALS_SCHEMA",
@@ -40,13 +44,17 @@ __all__ = [
     "MONTH_SCHEMA",
     "READING_SCHEMA",
     "REPORTED_SCHEMA",
+    "SERIES_COLUMNS",
     "SERIES_SCHEMA",
     "Body",
     "Days",
     "FrameError",
     "Months",
+    "Thresholds",
+    "compare_with_day_before",
     "day_energy",
     "day_totals",
+    "judge",
     "keep_vanished",
     "keep_vanished_months",
     "quarter_hours",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from threading import Lock
 from typing import Any, Final
 
@@ -50,6 +50,8 @@ class Calendar:
     end: int
     offsets: tuple[tuple[int, int], ...]
     """(since when, offset in microseconds), the first since the day's start."""
+    skipped: tuple[tuple[int, int], ...]
+    """[from, to) of the wall-clock times, as microseconds since 1970, that clocks put forward never show."""
 
     @property
     def minutes(self) -> float:
@@ -74,12 +76,18 @@ def calendar_of(zone: tzinfo, day: date) -> Calendar:
             if change < end:
                 offsets.append((change, _offset(change, zone)))
         probe = later
+    before = (start - timedelta(seconds=1), _offset(start - timedelta(seconds=1), zone))
     return Calendar(
         zone=zone,
         day=day,
         start=micros(start),
         end=micros(end),
         offsets=tuple((micros(since), offset // timedelta(microseconds=1)) for since, offset in offsets),
+        skipped=tuple(
+            (micros(since + old), micros(since + new))
+            for (_, old), (since, new) in pairwise([before, *offsets])
+            if new > old
+        ),
     )
 
 
@@ -98,8 +106,11 @@ class Axis:
     outside_day: int = 0
     off_grid: int = 0
     offset_mismatches: int = 0
+    phantoms: int = 0
+    """Stamps inside the day that spell a wall-clock time which no clock of the zone showed."""
     unreadable: int = 0
-    first_unreadable: int | None = None
+    first: dict[str, int] = field(default_factory=dict)
+    """Which of these counts is not 0 → the position of the earliest stamp it counts."""
 
     def ended(self, until: int) -> int:
         """How many of `starts` begin buckets that had ended at `until`."""
@@ -215,18 +226,16 @@ def _read_stamps(axes: Sequence[Axis]) -> None:
     _give(axes, winners)
     for name, rows in (
         ("unreadable", points.filter(pl.col("utc").is_null())),
+        ("duplicates", placed.filter(~pl.struct("axis_ix", "utc").is_last_distinct())),
         ("outside_day", points.filter(~pl.col("in_day"))),
         ("off_grid", points.filter(pl.col("in_day") & ~pl.col("placed"))),
         ("offset_mismatches", mismatches),
+        ("phantoms", points.filter(pl.col("in_day") & _is_skipped([axis.calendar for axis in axes]))),
     ):
-        for axis_ix, count in rows.group_by("axis_ix").len().iter_rows():
+        earliest = pl.col("position").sort_by("utc", "position", nulls_last=True).first()
+        for axis_ix, count, position in rows.group_by("axis_ix").agg(pl.len(), earliest).iter_rows():
             setattr(axes[axis_ix], name, count)
-    for axis_ix, count in placed.group_by("axis_ix").len().iter_rows():
-        axes[axis_ix].duplicates = count - len(axes[axis_ix].starts)
-    for axis_ix, position in (
-        points.filter(pl.col("utc").is_null()).group_by("axis_ix").agg(pl.col("position").min()).iter_rows()
-    ):
-        axes[axis_ix].first_unreadable = position
+            axes[axis_ix].first[name] = position
 
 
 def _give(axes: Sequence[Axis], winners: pl.DataFrame) -> None:
@@ -250,6 +259,21 @@ def _offset_at(instant: str, calendars: Sequence[Calendar]) -> pl.Expr:
         is_later = pl.col(instant) >= by_row([since for since, _ in later])
         chosen = pl.when(is_later).then(by_row([offset for _, offset in later])).otherwise(chosen)
     return chosen
+
+
+def _is_skipped(calendars: Sequence[Calendar]) -> pl.Expr:
+    """Whether the wall-clock time, as it was written, falls into what the clocks of the row's `calendar_ix` skip."""
+    wall_clock = pl.col("utc") + pl.col("sent_offset")
+    skipped = pl.lit(False)
+    for change in range(max((len(calendar.skipped) for calendar in calendars), default=0)):
+        bounds = [
+            calendar.skipped[change] if change < len(calendar.skipped) else (None, None) for calendar in calendars
+        ]
+        first, last = (
+            pl.lit(pl.Series(each, dtype=pl.Int64)).gather("calendar_ix") for each in zip(*bounds, strict=True)
+        )
+        skipped |= ((wall_clock >= first) & (wall_clock < last)).fill_null(False)  # `Z` claims no wall-clock time
+    return skipped
 
 
 def _offset(instant: datetime, zone: tzinfo) -> timedelta:

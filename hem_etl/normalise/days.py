@@ -21,6 +21,7 @@ from hem_etl.normalise.frames import (
     DAY_SCHEMA,
     FINDING_SCHEMA,
     METRIC_COLUMNS,
+    ODD_STAMP_SCHEMA,
     READING_SCHEMA,
     SERIES_SCHEMA,
     Body,
@@ -33,6 +34,14 @@ from hem_etl.normalise.picking import Picked, Values, collector_paused, pick
 from hem_etl.vocabulary import METRICS, NEGATIVE_BELOW_KW, SOC, Absence, IntervalKind, Outcome, Severity
 
 _FACTS: Final = tuple(name for name in SERIES_SCHEMA if name not in ("system_id", "day", "valid_hours"))
+RULE_OF_ODD_STAMPS: Final = {
+    "duplicates": "duplicate_bucket",
+    "phantoms": "phantom_bucket",
+    "off_grid": "off_grid",
+    "outside_day": "outside_day",
+    "offset_mismatches": "offset_mismatch",
+}
+"""What an axis counts → the rule that it breaks."""
 _SENT_COLUMNS: Final = {
     "body_ix": pl.UInt32(),
     **{name: dtype for name, dtype in SERIES_SCHEMA.items() if name not in (*COUNTS, "valid_hours")},
@@ -66,6 +75,7 @@ def read_days(bodies: Sequence[Body], *, over_limit_kw: float) -> Days:
         series=gated(series.select(SERIES_SCHEMA.names()), SERIES_SCHEMA, key=("system_id", "day", "metric")),
         findings=gated(_findings(picked, series, values), FINDING_SCHEMA),
         days=gated(_days(picked, laid_out, readings, series), DAY_SCHEMA, key=("system_id", "day")),
+        odd_stamps=_odd_stamps(picked),
         over_limit_kw=over_limit_kw,
     )
 
@@ -253,14 +263,24 @@ def _findings(picked: Sequence[Picked], series: pl.DataFrame, values: Values) ->
     )
 
 
+def _odd_stamps(picked: Sequence[Picked]) -> pl.DataFrame:
+    rows = [
+        (day.body.system_id, day.body.interval.day, metric, rule, getattr(axis, name), shown(axis.stamps[position]))
+        for day in picked
+        for metric, axis in day.axes.items()
+        for name, position in axis.first.items()
+        if (rule := RULE_OF_ODD_STAMPS.get(name)) is not None
+    ]
+    return pl.DataFrame(rows, schema=ODD_STAMP_SCHEMA, orient="row")
+
+
 def _example(day: Picked, metric: str, place: int | None, values: Values) -> str:
     """The first value that could not be read; if there is none, the first time."""
     axis = day.axes[metric]
     if place is not None:
         stamp = axis.stamps[place - day.offsets[metric]]
         return f"t {shown(stamp)} v {values.odd.get(place, 'not a finite number')}"
-    assert axis.first_unreadable is not None
-    return f"t {shown(axis.stamps[axis.first_unreadable])}"
+    return f"t {shown(axis.stamps[axis.first['unreadable']])}"
 
 
 def _days(

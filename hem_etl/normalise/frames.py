@@ -84,6 +84,18 @@ FINDING_SCHEMA: Final = pl.Schema(
 )
 """One row per finding; `metric` is NULL where it is about the day, `found_at_utc` is when its body was fetched."""
 
+ODD_STAMP_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "day": pl.Date(),
+        "metric": pl.String(),
+        "rule": pl.String(),
+        "points": pl.Int32(),
+        "example": pl.String(),
+    }
+)
+"""One row per series and rule of structure that its stamps broke: how often, and the earliest stamp, shown safely."""
+
 DAY_SCHEMA: Final = pl.Schema(
     {
         "system_id": pl.String(),
@@ -203,6 +215,7 @@ class Days:
     series: pl.DataFrame
     findings: pl.DataFrame
     days: pl.DataFrame
+    odd_stamps: pl.DataFrame
     over_limit_kw: float
     """A flow beyond it (by absolute value) is kept in `readings` and left out of energy and coverage."""
 

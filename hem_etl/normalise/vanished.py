@@ -64,6 +64,7 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
         series=gated(_series(days.series, kept), SERIES_SCHEMA, key=_SERIES),
         findings=gated(_with_findings(days, lost, kept), FINDING_SCHEMA),
         days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=_DAY),
+        odd_stamps=days.odd_stamps.join(kept, on=_SERIES, how="anti", maintain_order="left"),
         over_limit_kw=days.over_limit_kw,
     )
 

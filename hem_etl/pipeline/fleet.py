@@ -73,6 +73,10 @@ class Fleet:
         """The system's zone, as its list or an earlier series told it."""
         return self._systems[system_id]["timezone"] if system_id in self._systems else None
 
+    def vendor(self, system_id: str) -> str | None:
+        """The system's vendor, as its list told it."""
+        return self._systems[system_id]["vendor"] if system_id in self._systems else None
+
     def see(self, receipt: dict[str, Any], body: bytes | None) -> None:
         """Apply one receipt: a page of a list, or a look that found its system gone. Others change nothing."""
         at = receipt["fetched_at_utc"]

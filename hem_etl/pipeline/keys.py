@@ -3,12 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Final
 
 import polars as pl
 
 from hem_etl import normalise
 from hem_etl.local_day import Interval, days_between
 from hem_etl.pipeline.ledger import Key
+from hem_etl.vocabulary import IntervalKind
+
+LABELS: Final = {IntervalKind.DAY: "%Y-%m-%d", IntervalKind.MONTH: "%Y-%m"}
+"""How an interval is spelt: `strftime` of the day, or of the month's first."""
 
 
 def key_frame(keys: Iterable[Key]) -> pl.DataFrame:
@@ -40,6 +45,7 @@ def only_days(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
         series=of_keys(days.series),
         findings=of_keys(days.findings),
         days=of_keys(days.days),
+        odd_stamps=of_keys(days.odd_stamps),
     )
 
 

@@ -20,7 +20,8 @@ from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import day_frame, days_of_months, key_frame, only_days, only_months
 from hem_etl.pipeline.ledger import Entry, Key
-from hem_etl.pipeline.reference import require_same_limit, write_reference
+from hem_etl.pipeline.reference import hold_thresholds, write_reference
+from hem_etl.pipeline.validation import compare_neighbours, findings_of, replace_findings
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
 from hem_etl.warehouse import Writer
@@ -62,8 +63,6 @@ ABSENCE_OF_OUTCOME: Final = {
 }
 """Outcomes that say for good why a day has no series."""
 
-DAY_LABEL: Final = "%Y-%m-%d"
-MONTH_LABEL: Final = "%Y-%m"
 T = TypeVar("T")
 
 
@@ -101,7 +100,7 @@ def load(
 
     Raises LandingError for a damaged segment; the transactions before it stay.
     """
-    require_same_limit(writer, settings)
+    hold_thresholds(writer, settings)
     held = set(writer.read("select segment from core.loaded_segment")["segment"])
     waiting = [name for name in landing.segments() if name not in held]
     loaded = Loaded()
@@ -127,6 +126,7 @@ class _Batch:
         self._loaded = loaded
         self._fleet = Fleet(writer)
         self._entries: dict[Key, Entry] = {}
+        self._changed_days: set[tuple[str, date]] = set()
 
     def load(self, segments: Sequence[str], held: set[str]) -> None:
         receipts = self._landing.read_receipts(segments)
@@ -141,6 +141,7 @@ class _Batch:
             self._apply_fleet(episode)
             for part in self._parts(episode.filter(is_look)):
                 self._fold(part)
+        compare_neighbours(self._writer, self._changed_days)
         self._fleet.write(self._writer)
         self._write_entries(touched)
         now = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
@@ -181,6 +182,7 @@ class _Batch:
         )
         self._writer.remove("core.finding", keys)
         self._writer.remove("core.load", keys)
+        self._changed_days.update(days.rows())
         for key in keys.iter_rows():
             self._entries.pop(key, None)
 
@@ -249,7 +251,9 @@ class _Batch:
         for table, rows in zip(DAY_TABLES, (days.readings, quarters, energy, days.series), strict=True):
             self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
             self._loaded.rows += rows.height
-        self._replace_findings(days.findings, keys, DAY_LABEL)
+        found = findings_of(days, energy, self._settings, self._fleet)
+        replace_findings(self._writer, found, keys, IntervalKind.DAY)
+        self._changed_days.update(new)
         versions = []
         for row in days.days.iter_rows(named=True):
             key = row["system_id"], row["day"]
@@ -293,7 +297,7 @@ class _Batch:
             self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days),
         )
         self._writer.replace("core.reported_day", months.reported, keys=days)
-        self._replace_findings(months.findings, day_frame(new), MONTH_LABEL)
+        replace_findings(self._writer, months.findings, day_frame(new), IntervalKind.MONTH)
         self._loaded.rows += months.reported.height
         for row in months.months.iter_rows(named=True):
             key = row["system_id"], row["day"]
@@ -305,12 +309,6 @@ class _Batch:
             self._fleet.learn_timezone(key[0], row["timezone"], row["fetched_at_utc"])
             self._loaded.changed.add((key[0], after.interval))
             self._loaded.months += 1
-
-    def _replace_findings(self, findings: pl.DataFrame, keys: pl.DataFrame, label: str) -> None:
-        interval = pl.col("day").dt.strftime(label).alias("interval")
-        intervals = keys.select("system_id", interval)
-        found = findings.with_columns(interval).join(intervals, on=["system_id", "interval"], how="semi")
-        self._writer.replace("core.finding", found, keys=intervals)
 
     def _new_content(self, read: pl.DataFrame, looks: dict[tuple[str, date], dict[str, Any]]) -> list[tuple[str, date]]:
         """Settle what could not be read and what says nothing new; returns the keys whose content is new."""
@@ -347,7 +345,9 @@ class _Batch:
         ]
         absent = pl.DataFrame(rows, schema_overrides={"day": pl.Date()})
         if rows:
-            self._writer.replace("core.series", absent, keys=absent.select("system_id", "day").unique())
+            absent_days = absent.select("system_id", "day").unique()
+            self._writer.replace("core.series", absent, keys=absent_days)
+            self._changed_days.update(absent_days.rows())
 
     def _failed(self, entry: Entry, look: dict[str, Any], outcome: str, detail: str | None) -> Entry:
         zone = entry.timezone or self._fleet.timezone(entry.system_id)

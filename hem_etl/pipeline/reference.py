@@ -1,14 +1,17 @@
 """What the SQL models read besides data: thresholds, the calendar, and states that change with time alone."""
 
 from datetime import datetime
+from typing import Final
 
 import polars as pl
 
 from hem_etl.errors import SettingsError
 from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, zone_named
-from hem_etl.settings import Settings
+from hem_etl.settings import EVERY_VENDOR, Settings
 from hem_etl.vocabulary import State
 from hem_etl.warehouse import Writer
+
+BALANCE_OF_VENDOR: Final = "balance_tolerance:"
 
 
 def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
@@ -21,21 +24,46 @@ def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
     )
 
 
-def require_same_limit(writer: Writer, settings: Settings) -> None:
-    """Days read with different limits must not stand side by side. Raises SettingsError that says what to do."""
-    held = writer.read("select value from core.setting where name = 'over_limit_kw'")["value"].to_list()
-    if held and held[0] != settings.over_limit_kw:
-        raise SettingsError(
-            f"HEM_ETL_OVER_LIMIT_KW is {settings.over_limit_kw:g}, and the warehouse was loaded with {held[0]:g}: run "
-            "`hem-etl rebuild` to read everything landed with the new limit, or set the old one again."
-        )
+def hold_thresholds(writer: Writer, settings: Settings) -> None:
+    """Remember what days are judged with, before the first is. Raises SettingsError where others were judged otherwise.
+
+    Days read with different limits must not stand side by side.
+    """
+    held = dict(writer.read("select name, value from core.setting").iter_rows())
+    judged = _judged_with(settings)
+    for name in [*judged, *(name for name in held if name.startswith(BALANCE_OF_VENDOR))] if held else []:
+        if held.get(name) != judged.get(name):
+            now = f"is {judged[name]:g}" if name in judged else "is not set"
+            before = f"with {held[name]:g}" if name in held else "without it"
+            field, _, vendor = name.partition(":")
+            variable = f"{Settings.model_fields[field].alias}{f' of {vendor}' if vendor else ''}"
+            raise SettingsError(
+                f"{variable} {now}, and the warehouse was loaded {before}: run `hem-etl rebuild` to read "
+                "everything landed with the new limit, or set the old one again."
+            )
+    with writer.transaction():
+        _write_thresholds(writer, settings)
+
+
+def _judged_with(settings: Settings) -> dict[str, float]:
+    """What days are read and judged with, by field of the settings (`balance_tolerance:TESLA` for one vendor)."""
+    fields = ("over_limit_kw", "spike_kw", "stale_buckets", "night_generation_kw", "simultaneous_kw")
+    return {
+        **{name: float(getattr(settings, name)) for name in fields},
+        "balance_tolerance": settings.balance_tolerance_of(None),
+        **{
+            f"{BALANCE_OF_VENDOR}{vendor}": tolerance
+            for vendor, tolerance in sorted(settings.balance_tolerance.items())
+            if vendor != EVERY_VENDOR
+        },
+    }
 
 
 def _write_thresholds(writer: Writer, settings: Settings) -> None:
-    """The thresholds that the SQL models read."""
+    """The thresholds that the SQL models read, and those that days are judged with."""
     values = {
+        **_judged_with(settings),
         "complete_coverage": settings.complete_coverage,
-        "over_limit_kw": settings.over_limit_kw,
         "settle_days": settings.settle_days,
         "gap_generation_kw": settings.gap_generation_kw,
         "gap_consumption_kw": settings.gap_consumption_kw,

@@ -1,0 +1,119 @@
+"""What the rules look at: the valid values of a batch of days, wide and long, numbered by day and series.
+
+No rule lives here. Days are numbered as they stand in `Days.days`; a series is `day_ix` × 7 + the metric's rank.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from hem_etl.normalise.axes import MINUTE_US
+from hem_etl.normalise.frames import METRIC_COLUMNS, Days
+from hem_etl.vocabulary import FLOWS, METRICS
+
+RANK: Final = {metric: rank for rank, metric in enumerate(METRICS)}
+_KEY: Final = ("day", "system_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Days, cut for the rules."""
+
+    days: pl.DataFrame
+    """day_ix, system_id, day, start (UTC microseconds), day_hours, fetched_at_utc."""
+    series: pl.DataFrame
+    """Known and available series: day_ix, series_ix, metric, step (microseconds), and what SERIES_SCHEMA counts."""
+    rows: pl.DataFrame
+    """`readings` with day_ix and start (UTC microseconds); a value over the limit is NULL."""
+    points: pl.DataFrame
+    """series_ix, k (number of the bucket in its day), start, value: valid values of flows, by series and time.
+
+    follows: the point before is that of the bucket before."""
+    over_limit: pl.DataFrame
+    """series_ix, start, value: values over the limit, by series and time."""
+    steps: dict[str, pl.Series]
+    """Metric → bucket length of its series by day_ix, in microseconds; NULL where it is not available."""
+
+    def step(self, metric: str) -> pl.Expr:
+        """The bucket length of the metric on the row's day, by `day_ix`."""
+        return pl.lit(self.steps[metric]).gather("day_ix")
+
+    def points_of(self, series_ix: pl.Series) -> pl.DataFrame:
+        """The points of these series."""
+        numbers = pl.int_range(self.days.height * len(METRICS), dtype=pl.UInt32, eager=True)
+        return self.points.filter(pl.lit(numbers.is_in(series_ix.implode())).gather("series_ix"))
+
+    def peaks(self, series_ix: pl.Series) -> pl.DataFrame:
+        """series_ix and peak, the highest valid value of the day, of these series."""
+        return self.points_of(series_ix).group_by("series_ix").agg(peak=pl.col("value").max())
+
+
+def measured(days: Days) -> Measured:
+    numbered = days.days.with_row_index("day_ix").select(
+        "day_ix", *_KEY, "day_hours", "fetched_at_utc", start=pl.col("starts_at_utc").dt.timestamp("us")
+    )
+    series = (
+        days.series.filter(pl.col("is_known") & pl.col("is_available"))
+        .join(numbered.select("day_ix", *_KEY), on=_KEY, how="inner", validate="m:1", maintain_order="left")
+        .with_columns(
+            rank=pl.col("metric").replace_strict(RANK, return_dtype=pl.UInt32),
+            step=pl.col("resolution_minutes").cast(pl.Int64) * MINUTE_US,
+        )
+        .with_columns(series_ix=pl.col("day_ix") * len(METRICS) + pl.col("rank"))
+    )
+    every = pl.int_range(numbered.height * len(METRICS), dtype=pl.UInt32, eager=True).to_frame("series_ix")
+    step = every.join(series.select("series_ix", "step"), on="series_ix", how="left", maintain_order="left")["step"]
+    steps = {metric: step.gather_every(len(METRICS), rank) for metric, rank in RANK.items()}
+    rows = _numbered_rows(days.readings, numbered)
+    over_limit = _over_limit(rows, days.over_limit_kw)
+    if over_limit.height:
+        rows = rows.with_columns(
+            pl.when(pl.col(METRIC_COLUMNS[flow]).abs() <= days.over_limit_kw).then(METRIC_COLUMNS[flow])
+            for flow in FLOWS
+        )
+    points = _points(rows, numbered, steps)
+    return Measured(days=numbered, series=series, rows=rows, points=points, over_limit=over_limit, steps=steps)
+
+
+def _numbered_rows(readings: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
+    """Readings are sorted by day and system: a day begins where one of them changes."""
+    begins = readings.select(
+        (pl.col("day") != pl.col("day").shift()) | (pl.col("system_id") != pl.col("system_id").shift())
+    )
+    group = begins.to_series().fill_null(True)  # the first row has none before it, and begins a day
+    firsts = readings.select(_KEY).filter(group)
+    day_ix = firsts.join(numbered.select("day_ix", *_KEY), on=_KEY, how="left", validate="1:1", maintain_order="left")
+    number = group.cast(pl.UInt32).cum_sum() - 1
+    return readings.drop("system_id", "day").with_columns(
+        day_ix=day_ix["day_ix"].gather(number), start=pl.col("start_utc").dt.timestamp("us")
+    )
+
+
+def _over_limit(rows: pl.DataFrame, limit_kw: float) -> pl.DataFrame:
+    return pl.concat(
+        rows.filter(pl.col(METRIC_COLUMNS[flow]).abs() > limit_kw).select(
+            series_ix=_series_ix(flow), start="start", value=METRIC_COLUMNS[flow]
+        )
+        for flow in FLOWS
+    ).sort("series_ix", "start")
+
+
+def _points(rows: pl.DataFrame, numbered: pl.DataFrame, steps: dict[str, pl.Series]) -> pl.DataFrame:
+    elapsed = (pl.col("start") - pl.lit(numbered["start"]).gather("day_ix")) // MINUTE_US
+    wide = rows.with_columns(elapsed=elapsed.cast(pl.Int32))
+    minutes = {flow: (steps[flow] // MINUTE_US).cast(pl.Int32) for flow in FLOWS}
+    follows = (pl.col("k") == pl.col("k").shift() + 1) & (pl.col("series_ix") == pl.col("series_ix").shift())
+    return pl.concat(
+        wide.select(
+            series_ix=_series_ix(flow),
+            k=pl.col("elapsed") // pl.lit(minutes[flow]).gather("day_ix"),
+            start="start",
+            value=METRIC_COLUMNS[flow],
+        ).drop_nulls("value")
+        for flow in FLOWS
+    ).with_columns(follows=follows.fill_null(False))  # the first point has none before it
+
+
+def _series_ix(metric: str) -> pl.Expr:
+    return pl.col("day_ix") * len(METRICS) + RANK[metric]

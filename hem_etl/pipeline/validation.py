@@ -1,0 +1,57 @@
+"""Validation on the road: the operator's thresholds made the rules', and the findings that two days make together."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import polars as pl
+
+from hem_etl import normalise
+from hem_etl.pipeline.fleet import Fleet
+from hem_etl.pipeline.keys import LABELS, day_frame
+from hem_etl.settings import Settings
+from hem_etl.vocabulary import IntervalKind
+from hem_etl.warehouse import Writer
+
+
+def findings_of(days: normalise.Days, energy: pl.DataFrame, settings: Settings, fleet: Fleet) -> pl.DataFrame:
+    """What reading the days found, and what the rules find in them as the tables will hold them."""
+    thresholds = normalise.Thresholds(
+        spike_kw=settings.spike_kw,
+        stale_buckets=settings.stale_buckets,
+        night_generation_kw=settings.night_generation_kw,
+        simultaneous_kw=settings.simultaneous_kw,
+    )
+    tolerance = {system: settings.balance_tolerance_of(fleet.vendor(system)) for system in days.days["system_id"]}
+    return pl.concat([days.findings, normalise.judge(days, energy, thresholds, tolerance)])
+
+
+def replace_findings(writer: Writer, findings: pl.DataFrame, keys: pl.DataFrame, kind: IntervalKind) -> None:
+    """Put the findings of the (system_id, day) rows in `keys` in the place of those of the same intervals."""
+    intervals = keys.select("system_id", _interval(kind))
+    found = findings.with_columns(_interval(kind)).join(intervals, on=["system_id", "interval"], how="semi")
+    writer.replace("core.finding", found, keys=intervals)
+
+
+def compare_neighbours(writer: Writer, changed: Iterable[tuple[str, date]]) -> None:
+    """Judge each changed day, and the day after it, against the day before it; replaces what was found so before.
+
+    What is found depends on what the tables hold of the two days alone, not on the order in which they came.
+    """
+    one = timedelta(days=1)
+    changed = list(changed)
+    keys = day_frame(sorted({(system, day + after) for system, day in changed for after in (timedelta(0), one)}))
+    both = pl.concat([keys, keys.with_columns(pl.col("day").dt.offset_by("-1d"))]).unique()
+    versions = writer.rows("core.day_version", ("system_id", "day", "fetched_at_utc"), keys=both)
+    found = normalise.compare_with_day_before(
+        writer.rows("core.series", normalise.SERIES_COLUMNS, keys=both),
+        keys,
+        versions.group_by("system_id", "day").agg(pl.col("fetched_at_utc").max()),
+    ).with_columns(_interval(IntervalKind.DAY))
+    intervals = keys.select("system_id", _interval(IntervalKind.DAY))
+    old = writer.rows("core.finding", ("system_id", "interval", "rule", "evidence"), keys=intervals)
+    writer.remove("core.finding", old.filter(pl.col("evidence").str.starts_with(normalise.DAY_BEFORE)))
+    writer.append("core.finding", found)
+
+
+def _interval(kind: IntervalKind) -> pl.Expr:
+    return pl.col("day").dt.strftime(LABELS[kind]).alias("interval")
