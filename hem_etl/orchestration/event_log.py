@@ -11,11 +11,15 @@ from typing import Any, Final
 
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
 BATCH_VARIABLE: Final = "DAGSTER_EVENT_BATCH_SIZE"
 BATCH_SIZE: Final = 1000
+
+INSERT: Final = SqlEventLogStorageTable.insert()
+INSERT_AND_TELL: Final = INSERT.returning(SqlEventLogStorageTable.c.id, sort_by_parameter_order=True)
+"""Gives the ids in the order of the events."""
 
 
 class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
@@ -35,24 +39,23 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
         for event in events:
             if not _is_asset_event(event):
                 self.store_event(event)
-        by_run: dict[str, list[EventLogEntry]] = {}
-        for event in asset_events:
-            by_run.setdefault(event.run_id, []).append(event)
+        if not asset_events:
+            return
+        rows = [self._event_to_row(event) for event in asset_events]
+        by_run: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            by_run.setdefault(row["run_id"], []).append(row)
         for run_id, of_run in by_run.items():
             with self.run_connection(run_id) as connection:
-                for event in of_run:
-                    connection.execute(self.prepare_insert_event(event))
-        newest: dict[tuple[str, str], tuple[EventLogEntry, int]] = {}
+                connection.execute(INSERT, of_run)
         with self.index_transaction() as connection:
-            ids = []
-            for event in asset_events:
-                key = connection.execute(self.prepare_insert_event(event)).inserted_primary_key
-                assert key is not None
-                event_id = int(key[0])
-                ids.append(event_id)
-                told = event.get_dagster_event()
-                newest[str(told.asset_key), told.event_type_value] = event, event_id
+            ids = list(connection.scalars(INSERT_AND_TELL, rows))
             self._store_asset_event_tags(connection, asset_events, ids)
+            newest = {
+                (str(told.asset_key), told.event_type_value): (event, event_id)
+                for event, event_id in zip(asset_events, ids, strict=True)
+                for told in [event.get_dagster_event()]
+            }
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
 
@@ -74,8 +77,8 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
 def apart(events: Sequence[EventLogEntry]) -> list[EventLogEntry]:
     """The events, each at a millisecond of its own, in their order.
 
-    Dagster's tab Events takes two events of one run and one millisecond for the same. Times move forward by as many
-    milliseconds as there are events at most, which is less than it takes to store them.
+    Dagster's tab Events takes two events of one run and one millisecond for the same. Times move forward by a
+    millisecond for each event at most, about what storing it takes.
     """
     told: list[EventLogEntry] = []
     after = 0.0
