@@ -10,10 +10,6 @@ from typing import Any, Final
 
 import dagster as dg
 import duckdb
-import sqlglot
-from sqlglot import exp
-from sqlglot.lineage import lineage
-from sqlglot.optimizer import build_scope, qualify
 
 from hem_etl import sql_models
 from hem_etl.errors import StructuralCheckError
@@ -27,6 +23,7 @@ from hem_etl.orchestration.recording import markdown
 from hem_etl.orchestration.resources import Roads
 from hem_etl.sql_models import Check, CheckResult, Model, Models
 from hem_etl.sql_models.files import quoted, quoted_relation
+from hem_etl.sql_models.lineage import column_sources
 from hem_etl.vocabulary import Severity
 from hem_etl.warehouse import reading
 
@@ -202,29 +199,14 @@ def _figures(connection: duckdb.DuckDBPyConnection, model: Model, models: Models
     return figures
 
 
-@cache
 def column_lineage(models: Models, relation: str) -> dg.TableColumnLineage | None:
-    """Which columns each column is made from, read from the SQL; None for a table, whose rows come from outside."""
-    model = models.model(relation)
-    if model.schema == "core":
+    """Which columns each column is made from, one asset back; None for a table, whose rows come from outside."""
+    sources = column_sources(models, relation)
+    if not sources:
         return None
-    schema: dict[str, Any] = {}
-    for name in model.references:
-        read = models.model(name)
-        schema.setdefault(read.schema, {})[read.name] = {column.name: column.type for column in read.columns}
-    query = qualify.qualify(sqlglot.parse_one(model.sql, read="duckdb"), schema=schema, dialect="duckdb")
-    scope = build_scope(query)
     return dg.TableColumnLineage(
         {
-            column.name: sorted(
-                {
-                    dg.TableColumnDep(model_key(f"{node.source.db}.{node.source.name}"), node.name.rpartition(".")[2])
-                    for node in lineage(
-                        column.name, query, schema=schema, dialect="duckdb", scope=scope, copy=False
-                    ).walk()
-                    if isinstance(node.source, exp.Table)
-                }
-            )
-            for column in model.columns
+            column: [dg.TableColumnDep(model_key(read), name) for read, name in columns]
+            for column, columns in sources.items()
         }
     )
