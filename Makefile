@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format bench clean
+.PHONY: help demo dev test lint format bench docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
@@ -24,6 +24,9 @@ lint: .venv/installed ## formatting, lint and types
 
 bench: .venv/installed ## throughput and memory of a large fleet; compare shares and ratios
 	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
+
+docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
+	@$(BIN)/python -m hem_etl.sql_models.dictionary
 
 format: .venv/installed
 	@$(BIN)/ruff format .

@@ -1,7 +1,8 @@
-"""The SQL models: reads `dbt_like_sql`, makes its tables and views, writes their catalogue comments, runs its checks.
+"""The SQL models: reads `dbt_like_sql`, makes its tables, views and macros, writes their comments, runs its checks.
 
 Folder = schema (`tables` → `core`, `staging`, `marts`), file stem = name, and a header that cannot lie: what it states
-is compared with what DuckDB says. The order of the views comes from the SQL itself. `files` reads, `database` makes.
+is compared with what DuckDB says. The order of the views comes from the SQL itself. `files` reads, `database` makes;
+`lineage` tells which columns a column is made from, `dictionary` writes the pages of docs/ that come from the headers.
 """
 
 from hem_etl.sql_models.database import CheckResult, build, create_tables, rows, run_checks
