@@ -20,7 +20,7 @@ ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 WHY: Final = "hem_etl/why"
 PRIORITY: Final = "dagster/priority"
 LONGEST: Final = {"dagster/max_runtime": str(20 * 60 * 60)}
-"""Seconds. A run that a crash of the machine left `started` is failed before the next day's, which wait for its place."""
+"""Seconds. A run that a crash of the machine left `started` is failed before the next day's, which want its place."""
 
 
 def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
