@@ -1,0 +1,212 @@
+"""A year of a large fleet in the tables, made by SQL: seconds of build, checks and of the queries that people ask.
+
+    python benchmarks/marts.py --systems 1000 --days 365
+
+Quarter-hour homes with all flows. Absolute seconds vary between machines; compare the shares and ratios.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from hem_etl import sql_models
+from hem_etl.warehouse import Warehouse
+
+FILL: Final = """
+insert into core.setting values
+    ('complete_coverage', 0.9), ('over_limit_kw', 50), ('settle_days', 7), ('gap_generation_kw', 10), ('gap_consumption_kw', 10);
+
+insert into core.system (system_id, user_id, vendor, timezone, first_seen_utc, last_seen_utc)
+select
+    'system-' || lpad(number::varchar, 6, '0'), 'user-' || number, ['TESLA', 'SMA', 'ENPHASE', 'SOLAX', 'HUAWEI'][number % 5 + 1],
+    'Asia/Kolkata', '2025-01-01', '2026-01-01'
+from range($systems) as fleet (number);
+
+insert into core.local_day
+select 'Asia/Kolkata', day, day - interval 330 minute, day + interval 1110 minute, 24
+from (select unnest(generate_series(date '2025-01-01', date '2025-01-01' + 400, interval 1 day))::date as day);
+
+insert into core.load (
+    system_id, interval, interval_kind, day, outcome, http_status, fetched_at_utc, attempts, loaded_at_utc,
+    payload_sha256, version, state, answered_at_utc, ends_at_utc, timezone, loaded_outcome, content_sha256
+)
+select
+    system_id, strftime(day, '%Y-%m-%d'), 'day', day, 'loaded', 200, end_utc + interval 8 day, 1,
+    end_utc + interval 8 day, 'sha', 1, 'settled', end_utc + interval 8 day, end_utc, timezone, 'loaded', 'content'
+from core.local_day cross join (select system_id from core.system)
+where day < date '2025-01-01' + $days::integer
+order by day, system_id;
+
+insert into core.interval_15min by name
+select
+    load.system_id, load.day, ends_at_utc - interval 1 day + quarter * interval 15 minute as start_utc,
+    load.day + quarter * interval 15 minute as start_local, 330::smallint as utc_offset_minutes,
+    generation_kw, consumption_kw, grid_import_kw, grid_export_kw, battery_charge_kw, battery_discharge_kw,
+    generation_kw / 4 as generation_kwh, consumption_kw / 4 as consumption_kwh, grid_import_kw / 4 as grid_import_kwh,
+    grid_export_kw / 4 as grid_export_kwh, battery_charge_kw / 4 as battery_charge_kwh,
+    battery_discharge_kw / 4 as battery_discharge_kwh,
+    15.0 as generation_minutes, 15.0 as consumption_minutes, 15.0 as grid_import_minutes, 15.0 as grid_export_minutes,
+    15.0 as battery_charge_minutes, 15.0 as battery_discharge_minutes, (quarter % 100)::double as soc_pct,
+    (generation_kw + grid_import_kw + battery_discharge_kw) / 4 as balance_sources_kwh,
+    (consumption_kw + grid_export_kw + battery_charge_kw) / 4 as balance_sinks_kwh
+from core.load as load
+cross join (
+    -- whole multiples of 1/256 kW: sums are exact whatever their order
+    select
+        quarter, (quarter % 37) / 64 as generation_kw, (quarter % 41) / 128 as consumption_kw,
+        (quarter % 43) / 256 as grid_import_kw, (quarter % 31) / 256 as grid_export_kw,
+        (quarter % 29) / 256 as battery_charge_kw, (quarter % 23) / 256 as battery_discharge_kw
+    from range(96) as day_quarters (quarter)
+) as values
+order by load.day, load.system_id, start_utc;
+
+insert into core.reading by name
+select
+    system_id, day, start_utc, start_local, utc_offset_minutes, generation_kw, consumption_kw, grid_import_kw,
+    grid_export_kw, battery_charge_kw, battery_discharge_kw, soc_pct
+from core.interval_15min;
+
+insert into core.day_energy by name
+select
+    system_id, day, sum(generation_kwh) as generation_kwh, sum(consumption_kwh) as consumption_kwh,
+    sum(grid_import_kwh) as grid_import_kwh, sum(grid_export_kwh) as grid_export_kwh,
+    sum(battery_charge_kwh) as battery_charge_kwh, sum(battery_discharge_kwh) as battery_discharge_kwh,
+    sum(balance_sources_kwh) as balance_sources_kwh, sum(balance_sinks_kwh) as balance_sinks_kwh,
+    1.0 as used_solar_kwh, 2.0 as used_battery_kwh, 3.0 as used_grid_kwh, 6.0 as used_total_kwh,
+    1.0 as solar_to_battery_kwh, 2.0 as solar_to_grid_kwh, 0.0 as grid_to_battery_kwh, 0.0 as battery_to_grid_kwh,
+    1440.0 as attributed_minutes, sum(generation_kwh) as paired_generation_kwh,
+    sum(consumption_kwh) as paired_consumption_kwh, sum(grid_import_kwh) as paired_grid_import_kwh,
+    sum(grid_export_kwh) as paired_grid_export_kwh, sum(battery_charge_kwh) as paired_battery_charge_kwh,
+    sum(battery_discharge_kwh) as paired_battery_discharge_kwh, max(generation_kw) as generation_peak_kw,
+    max(consumption_kw) as consumption_peak_kw, max(grid_import_kw) as grid_import_peak_kw,
+    min(start_utc) as grid_import_peak_at_utc, 0.0 as soc_first_pct, 95.0 as soc_last_pct, 0.0 as soc_min_pct,
+    95.0 as soc_max_pct
+from core.interval_15min
+group by system_id, day
+order by day, system_id;
+
+insert into core.series by name
+select
+    system_id, day, metric, true as is_known, true as is_available, 'kW' as unit, 'bucketed' as sampling_mode,
+    timezone, 15 as resolution_minutes, 96 as expected_buckets, 96 as sent_buckets, 96 as valid_buckets,
+    0 as null_buckets, 0 as missing_buckets, 0 as duplicate_buckets, 0 as outside_day_buckets, 0 as off_grid_buckets,
+    0 as offset_mismatch_buckets, 0 as negative_buckets, 0 as over_limit_buckets, 0 as unreadable_buckets,
+    24.0 as valid_hours
+from core.load
+cross join unnest(
+    ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge', 'soc']
+) as known (metric);
+
+insert into core.day_version by name
+select
+    load.system_id, load.day, 1 as version, 'sha' as payload_sha256, 'content' as content_sha256, load.fetched_at_utc,
+    true as applied, false as was_settled, energy.generation_kwh, energy.consumption_kwh, energy.grid_import_kwh,
+    energy.grid_export_kwh, energy.battery_charge_kwh, energy.battery_discharge_kwh, 1.0 as generation_coverage,
+    1.0 as consumption_coverage, 1.0 as grid_import_coverage, 1.0 as grid_export_coverage,
+    1.0 as battery_charge_coverage, 1.0 as battery_discharge_coverage
+from core.load as load
+inner join core.day_energy as energy using (system_id, day);
+
+insert into core.reported_day by name
+select
+    system_id, day, generation_kwh, consumption_kwh, grid_import_kwh, grid_export_kwh, battery_charge_kwh,
+    battery_discharge_kwh, timestamp '2026-02-01' as fetched_at_utc
+from core.day_energy
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--systems", type=int, default=200)
+    parser.add_argument("--days", type=int, default=365)
+    arguments = parser.parse_args()
+    models = sql_models.load_models()
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = Warehouse(Path(folder), Path(folder) / "hem.duckdb")
+
+        def fill(con: duckdb.DuckDBPyConnection) -> None:
+            for statement in FILL.split(";\n"):
+                wanted = {name: getattr(arguments, name) for name in ("systems", "days") if f"${name}" in statement}
+                con.execute(statement, wanted)
+
+        with warehouse.writing() as writer:
+            con = writer.connection
+            sql_models.create_tables(con, models)
+            tell("fill", timed(lambda: fill(con)))
+        with warehouse.writing() as writer:
+            con = writer.connection
+            tell("build", timed(lambda: sql_models.build(con, models)))
+            slowest = sorted(
+                (
+                    (
+                        timed(
+                            lambda name=model.relation, sql=model.sql: con.execute(
+                                f"create or replace temp table probe as {sql}"
+                            )
+                        ),
+                        model.relation,
+                    )
+                    for model in models.views
+                    if model.is_table
+                ),
+                reverse=True,
+            )
+            print("   of it " + ", ".join(f"{name} {seconds:.2f}" for seconds, name in slowest[:4]))
+            checks = sorted(
+                (
+                    (
+                        timed(lambda check=check: con.execute(f"select count(*) from ({check.sql})").fetchall()),
+                        check.name,
+                    )
+                    for check in models.checks
+                ),
+                reverse=True,
+            )
+            tell("checks", sum(seconds for seconds, _ in checks))
+            print("   of it " + ", ".join(f"{name} {seconds:.2f}" for seconds, name in checks[:8]))
+            for model in models.views:
+                if model.schema == "marts" and model.name != "interval_15min":
+                    tell(
+                        f"every row of {model.relation}",
+                        timed(
+                            lambda name=model.relation: con.execute(
+                                f"select count(*), {summed(con, name)} from {name}"
+                            ).fetchall()
+                        ),
+                    )
+            one = "where system_id = 'system-000007' and day between '2025-03-01' and '2025-03-31'"
+            tell(
+                "one system, one month of marts.interval_15min",
+                timed(lambda: con.execute(f"from marts.interval_15min {one}").fetchall()),
+            )
+            tell(
+                "one system, one month of marts.daily_energy",
+                timed(lambda: con.execute(f"from marts.daily_energy {one}").fetchall()),
+            )
+        size = warehouse.file.stat().st_size / 1e6
+        print(f"{size:.0f} MB")
+
+
+def summed(con: duckdb.DuckDBPyConnection, relation: str) -> str:
+    """A sum or count over every column, so that none is left out of the work."""
+    rows = con.execute(f"describe {relation}").fetchall()
+    return ", ".join(f"sum({name})" if kind == "DOUBLE" else f"count({name})" for name, kind, *_ in rows)
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def tell(what: str, seconds: float) -> None:
+    print(f"{seconds:8.2f} s  {what}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
