@@ -18,7 +18,7 @@ import dagster as dg
 import httpx
 
 import hem_etl
-from hem_etl.errors import ModelError
+from hem_etl.errors import ModelError, SettingsError
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
 from hem_etl.orchestration.models import every_model_key
 from hem_etl.orchestration.partitions import Scheme
@@ -128,13 +128,13 @@ def first_day(home: Path, today: date) -> date:
 
 
 def renew_tables() -> None:
-    """Where another version of hem_etl made this home: its tables anew from what is landed."""
+    """Where another version of hem_etl made this home, or other limits hold: its tables anew from what is landed."""
     road = Road(load_settings())
     if not road.landing.segments():
         return
     try:
         road.load()
-    except ModelError as error:
+    except (ModelError, SettingsError) as error:
         _say(f"{error}\nDoing that now …")
         road.rebuild()
 

@@ -24,6 +24,18 @@ def test_a_home_that_another_version_made_is_rebuilt_from_what_is_landed(
     assert capsys.readouterr().out == ""
 
 
+def test_a_home_that_was_loaded_with_other_limits_is_rebuilt(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.run("2026-11-20", months=False)
+    monkeypatch.setenv("HEM_ETL_HOME", str(world.home))
+    monkeypatch.setenv("HEM_ETL_OVER_LIMIT_KW", "99")
+    renew_tables()
+    assert "HEM_ETL_OVER_LIMIT_KW is 99" in capsys.readouterr().out
+    renew_tables()
+    assert capsys.readouterr().out == ""
+
+
 def test_a_new_home_has_nothing_to_rebuild(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEM_ETL_HOME", str(world.home))
     renew_tables()
