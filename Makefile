@@ -22,8 +22,9 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: .venv/installed ## throughput and memory of a large fleet; compare shares and ratios
+bench: .venv/installed ## throughput and memory of a large fleet, a year of its marts; compare shares and ratios
 	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
+	@$(BIN)/python benchmarks/marts.py --systems 100 --days 365
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
 	@$(BIN)/python -m hem_etl.sql_models.dictionary

@@ -15,16 +15,18 @@ from typing import Final
 import duckdb
 
 from hem_etl import sql_models
+from hem_etl.sql_models import Models
 from hem_etl.warehouse import Warehouse
 
 FILL: Final = """
 insert into core.setting values
-    ('complete_coverage', 0.9), ('over_limit_kw', 50), ('settle_days', 7), ('gap_generation_kw', 10), ('gap_consumption_kw', 10);
+    ('complete_coverage', 0.9), ('over_limit_kw', 50), ('settle_days', 7), ('gap_generation_kw', 10),
+    ('gap_consumption_kw', 10);
 
 insert into core.system (system_id, user_id, vendor, timezone, first_seen_utc, last_seen_utc)
 select
-    'system-' || lpad(number::varchar, 6, '0'), 'user-' || number, ['TESLA', 'SMA', 'ENPHASE', 'SOLAX', 'HUAWEI'][number % 5 + 1],
-    'Asia/Kolkata', '2025-01-01', '2026-01-01'
+    'system-' || lpad(number::varchar, 6, '0'), 'user-' || number,
+    ['TESLA', 'SMA', 'ENPHASE', 'SOLAX', 'HUAWEI'][number % 5 + 1], 'Asia/Kolkata', '2025-01-01', '2026-01-01'
 from range($systems) as fleet (number);
 
 insert into core.local_day
@@ -139,57 +141,34 @@ def main() -> None:
             sql_models.create_tables(con, models)
             tell("fill", timed(lambda: fill(con)))
         with warehouse.writing() as writer:
-            con = writer.connection
-            tell("build", timed(lambda: sql_models.build(con, models)))
-            slowest = sorted(
-                (
-                    (
-                        timed(
-                            lambda name=model.relation, sql=model.sql: con.execute(
-                                f"create or replace temp table probe as {sql}"
-                            )
-                        ),
-                        model.relation,
-                    )
-                    for model in models.views
-                    if model.is_table
-                ),
-                reverse=True,
-            )
-            print("   of it " + ", ".join(f"{name} {seconds:.2f}" for seconds, name in slowest[:4]))
-            checks = sorted(
-                (
-                    (
-                        timed(lambda check=check: con.execute(f"select count(*) from ({check.sql})").fetchall()),
-                        check.name,
-                    )
-                    for check in models.checks
-                ),
-                reverse=True,
-            )
-            tell("checks", sum(seconds for seconds, _ in checks))
-            print("   of it " + ", ".join(f"{name} {seconds:.2f}" for seconds, name in checks[:8]))
-            for model in models.views:
-                if model.schema == "marts" and model.name != "interval_15min":
-                    tell(
-                        f"every row of {model.relation}",
-                        timed(
-                            lambda name=model.relation: con.execute(
-                                f"select count(*), {summed(con, name)} from {name}"
-                            ).fetchall()
-                        ),
-                    )
-            one = "where system_id = 'system-000007' and day between '2025-03-01' and '2025-03-31'"
-            tell(
-                "one system, one month of marts.interval_15min",
-                timed(lambda: con.execute(f"from marts.interval_15min {one}").fetchall()),
-            )
-            tell(
-                "one system, one month of marts.daily_energy",
-                timed(lambda: con.execute(f"from marts.daily_energy {one}").fetchall()),
-            )
+            tell_all(writer.connection, models)
         size = warehouse.file.stat().st_size / 1e6
         print(f"{size:.0f} MB")
+
+
+def tell_all(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+    """Build, checks, every row of every mart, and what one person asks."""
+
+    def seconds_of(query: str) -> float:
+        return timed(lambda: con.execute(query).fetchall())
+
+    tell("build", timed(lambda: sql_models.build(con, models)))
+    tables = [model for model in models.views if model.is_table]
+    tell_slowest({each.relation: seconds_of(f"create or replace temp table probe as {each.sql}") for each in tables})
+    checks = {each.name: seconds_of(f"select count(*) from ({each.sql})") for each in models.checks}
+    tell("checks", sum(checks.values()))
+    tell_slowest(checks)
+    marts = [model.relation for model in models.views if model.schema == "marts" and model.name != "interval_15min"]
+    for relation in marts:
+        tell(f"every row of {relation}", seconds_of(f"select count(*), {summed(con, relation)} from {relation}"))
+    one = "where system_id = 'system-000007' and day between '2025-03-01' and '2025-03-31'"
+    for relation in ("marts.interval_15min", "marts.daily_energy"):
+        tell(f"one system, one month of {relation}", seconds_of(f"from {relation} {one}"))
+
+
+def tell_slowest(seconds: dict[str, float]) -> None:
+    slowest = sorted(seconds, key=lambda name: -seconds[name])[:6]
+    print("           of it " + ", ".join(f"{name} {seconds[name]:.2f}" for name in slowest), flush=True)
 
 
 def summed(con: duckdb.DuckDBPyConnection, relation: str) -> str:

@@ -5,6 +5,7 @@
 -- null: <flow>_kwh: nothing valid all month; <flow>_coverage: no loaded day has the flow, or the zone is unknown;
 --   <flow>_reported_kwh: no day reported; the attributed flows (used_*, *_to_*): no day has them; every ratio: also where
 --   its denominator is at most 0.05 kWh.
+-- materialized: table
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
