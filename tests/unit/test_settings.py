@@ -38,6 +38,23 @@ def test_defaults_need_no_environment(load: Load) -> None:
     assert (settings.max_in_flight, settings.settle_days, settings.complete_coverage) == (16, 7, 0.9)
 
 
+@pytest.mark.parametrize(
+    ("value", "tesla", "other"),
+    [
+        ("", 0.02, 0.02),
+        ("0.05", 0.05, 0.05),
+        ('{"tesla": 0.3}', 0.3, 0.02),
+        ('{"default": 0.1, "TESLA": 0}', 0.0, 0.1),
+    ],
+)
+def test_the_balance_tolerance_is_a_number_or_one_per_vendor(
+    load: Load, value: str, tesla: float, other: float
+) -> None:
+    settings = load({"HEM_ETL_BALANCE_TOLERANCE": value})
+    assert settings.balance_tolerance_of("TESLA") == tesla
+    assert [settings.balance_tolerance_of(vendor) for vendor in ("SMA", None)] == [other, other]
+
+
 def test_production_switches_both_urls(load: Load) -> None:
     settings = load({"ENODE_ENVIRONMENT": "production"})
     assert settings.api_url == "https://enode-api.production.enode.io"
@@ -59,6 +76,13 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("HEM_ETL_MAX_IN_FLIGHT", "0", "greater than or equal to 1"),
         ("HEM_ETL_COMPLETE_COVERAGE", "90", "less than or equal to 1"),
         ("HEM_ETL_REQUESTS_PER_SECOND", "nan", "finite"),
+        ("HEM_ETL_SPIKE_KW", "0", "greater than 0"),
+        ("HEM_ETL_STALE_BUCKETS", "1", "greater than or equal to 2"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "2", "less than or equal to 1"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "NaN", "less than or equal to 1"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "little", "a number from 0 to 1, or one per vendor"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "[0.1]", "a number from 0 to 1, or one per vendor"),
+        ("HEM_ETL_BALANCE_TOLERANCE", '{"TESLA": "much"}', "valid number"),
         ("ENODE_API_URL", "http://api.example.com", "https://"),
         ("ENODE_OAUTH_URL", "http://127.0.0.1.example.com/token", "https://"),
         ("ENODE_API_URL", "https://user:pass@api.example.com", "without user name"),

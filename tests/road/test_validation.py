@@ -1,0 +1,162 @@
+"""Findings in the tables: the same whatever came first, and what a fleet with bad habits gives."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from world import World, same_tables
+
+from hem_etl.answer import Answer
+from hem_etl.errors import SettingsError
+
+LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
+MIDNIGHT = datetime(2026, 11, 8, 23, tzinfo=UTC)  # 2026-11-09 in Berlin
+
+
+def body(day: str, minutes: int, *flows: str) -> bytes:
+    """A day of these flows; the others are unavailable."""
+    stamps = [datetime.fromisoformat(day) + timedelta(minutes=minutes * n) for n in range(1440 // minutes)]
+    data = [{"t": f"{t:%Y-%m-%dT%H:%M:%S}+01:00", "v": 0.01 + n % 7 / 100} for n, t in enumerate(stamps)]
+    head = {"isAvailable": True, "unit": "kW", "sampling": {"resolution": f"PT{minutes}M"}, "timezone": "Europe/Berlin"}
+    return json.dumps({"timeseries": {flow: head | {"data": data} for flow in flows}}).encode()
+
+
+LOOKS = {
+    "first": ("2026-11-09", 100, body("2026-11-09", 15, "generation", "consumption", "import")),
+    "second": ("2026-11-10", 90, body("2026-11-10", 5, "generation", "consumption")),
+    "third": ("2026-11-11", 95, body("2026-11-11", 5, "generation", "consumption", "import")),
+    "second restated": ("2026-11-10", 120, body("2026-11-10", 15, "consumption", "import")),
+    "fourth": ("2026-11-12", 101, None),
+}
+"""Name → day, hours after MIDNIGHT, body; None: 422."""
+
+
+def land(world: World, *names: str) -> None:
+    """Land the list and then these looks, in a segment of their own, and load it."""
+    with world.road().landing.writer() as writer:
+        listed = json.dumps(LIST).encode()
+        writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
+        for name in names:
+            day, hours, sent = LOOKS[name]
+            at = MIDNIGHT + timedelta(hours=hours)
+            status, outcome = (200, None) if sent is not None else (422, "unsupported")
+            writer.add(Answer("day", "home", day, 0, None, at, 1, 1, status, outcome, None, sent))
+    world.road().load()
+
+
+def findings(world: World) -> pl.DataFrame:
+    with world.road().warehouse.writing() as writer:
+        return writer.read("select * exclude (system_id) from core.finding order by all")
+
+
+def test_two_days_are_compared_in_whatever_order_they_are_loaded(tmp_path) -> None:
+    """Each look in a segment and a load of its own, in any order: the same findings to the last word."""
+    told = None
+    for number, order in enumerate(permutations(LOOKS)):
+        if number % 35:  # four of the 120 orders, spread over all of them
+            continue
+        world = World(tmp_path / str(number))
+        for name in order:
+            land(world, name)
+        found = findings(world)
+        told = found if told is None else told
+        assert_frame_equal(found, told)
+    assert told is not None
+    rows = told.select(pl.col("day").cast(pl.String), "metric", "rule", "evidence", "found_at_utc").rows()
+    at = {name: (MIDNIGHT + timedelta(hours=hours)).replace(tzinfo=None) for name, (_, hours, _) in LOOKS.items()}
+    had = "the day before: "
+    assert [row for row in rows if row[3].startswith(had)] == [
+        # generation was not sent again, and keeps the held values
+        ("2026-11-10", "generation", "resolution_changed", f"{had}15 min; now: 5 min", at["second restated"]),
+        ("2026-11-11", "consumption", "resolution_changed", f"{had}15 min; now: 5 min", at["second restated"]),
+        ("2026-11-11", "grid_import", "resolution_changed", f"{had}15 min; now: 5 min", at["second restated"]),
+        *(
+            (
+                "2026-11-12",
+                flow,
+                "series_vanished",
+                f"{had}288 valid buckets; now: not available, unsupported",
+                at["third"],
+            )
+            for flow in ("consumption", "generation", "grid_import")
+        ),
+    ]
+
+
+def test_a_restatement_replaces_what_was_found_with_the_day_before_and_the_day_after(world: World) -> None:
+    land(world, "first", "second", "third")
+    before = findings(world).filter(pl.col("rule") == "resolution_changed")
+    assert before["day"].unique().to_list() == [date(2026, 11, 10)]
+    land(world, "second restated")
+    after = findings(world).filter(pl.col("rule") == "resolution_changed")
+    # generation was not sent again and keeps the held 5 minutes; consumption came back in 15
+    assert after.select(pl.col("day").dt.day(), "metric").rows() == [
+        (10, "generation"),
+        (11, "consumption"),
+        (11, "grid_import"),
+    ]
+
+
+def test_the_demo_fleet_gives_the_findings_of_its_bad_habits_and_rebuild_gives_them_again(world: World) -> None:
+    world.run("2026-11-12", "2026-11-15", months=False)
+    tables = world.tables()
+    found = world.sql(
+        "select distinct vendor || ' ' || rule as found from core.finding join core.system using (system_id) order by 1"
+    )["found"].to_list()
+    assert found == [
+        "ENPHASE outside_day",
+        "HUAWEI negative",
+        "SMA resolution_changed",
+        "SOLAREDGE gap",
+        "SOLIS duplicate_bucket",
+        "SOLIS off_grid",
+        "SOLIS over_limit",
+    ]
+    world.road().rebuild()
+    same_tables(tables, world.tables())
+
+
+def test_days_judged_with_other_limits_never_stand_side_by_side(world: World) -> None:
+    land(world, "first")
+    given = world.settings
+    for changed, says in (
+        ({"over_limit_kw": 1.0}, "HEM_ETL_OVER_LIMIT_KW is 1, and"),
+        ({"stale_buckets": 12}, "HEM_ETL_STALE_BUCKETS is 12, and"),
+        ({"night_generation_kw": 0.1}, "HEM_ETL_NIGHT_GENERATION_KW is 0.1, and"),
+        ({"simultaneous_kw": 0.1}, "HEM_ETL_SIMULTANEOUS_KW is 0.1, and"),
+        ({"balance_tolerance": {"default": 0.05}}, "HEM_ETL_BALANCE_TOLERANCE is 0.05, and"),
+        (
+            {"balance_tolerance": {"default": 0.02, "SMA": 0.05}},
+            "HEM_ETL_BALANCE_TOLERANCE of SMA is 0.05, and the warehouse was loaded without it",
+        ),
+        ({"spike_kw": 20.0}, "HEM_ETL_SPIKE_KW is 20, and the warehouse was loaded with 15: run `hem-etl rebuild`"),
+    ):
+        world.settings = given.model_copy(update=changed)
+        with pytest.raises(SettingsError, match=says):
+            land(world)
+    world.road().rebuild()
+    land(world, "third")
+
+
+def test_the_tolerance_of_a_vendor_goes_with_its_systems(world: World) -> None:
+    world.settings = world.settings.model_copy(update={"balance_tolerance": {"default": 0.02, "SMA": 0.9}})
+    unbalanced = dict.fromkeys(("generation", "import", "discharge", "consumption", "export"), 1.0) | {"charge": 0.5}
+    sent = json.loads(body("2026-11-09", 15, *unbalanced))
+    for name, value in unbalanced.items():
+        for n, point in enumerate(sent["timeseries"][name]["data"]):
+            point["v"] = value + n % 5 / 100
+    for vendor, tolerated in (("SMA", True), ("TESLA", False)):
+        other = World(world.home / vendor)
+        other.settings = other.settings.model_copy(update={"balance_tolerance": world.settings.balance_tolerance})
+        with other.road().landing.writer() as writer:
+            listed = json.dumps({**LIST, "data": [LIST["data"][0] | {"vendor": vendor}]}).encode()
+            writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
+            at = MIDNIGHT + timedelta(hours=50)
+            writer.add(
+                Answer("day", "home", "2026-11-09", 0, None, at, 1, 1, 200, None, None, json.dumps(sent).encode())
+            )
+        other.road().load()
+        assert ("balance" not in findings(other)["rule"].to_list()) is tolerated
