@@ -44,17 +44,47 @@ group by all
 order by s.system_id
 """
 STATUS = """
-select system_id, vendor, newest_complete_day, lag_days, loaded_days, last_outcome, last_detail, relink_reason,
-       missing_scopes, gone_at_utc
-from marts.system_health
-order by lag_days desc nulls first, system_id
+with
+newest as (
+    select max(day) as day
+    from core.load
+    where interval_kind = 'day' and ends_at_utc <= (select max(fetched_at_utc) from core.load)
+),
+broken as (
+    select finding.system_id, finding.rule, count(*) as findings
+    from core.finding as finding, newest
+    where finding.day between newest.day - 29 and newest.day
+    group by all
+),
+found as (
+    select system_id, sum(findings)::bigint as findings, arg_min(rule, (-findings, rule)) as most_frequent_rule
+    from broken
+    group by system_id
+)
+select health.system_id, health.vendor, health.newest_complete_day, health.lag_days, health.loaded_days,
+       coalesce(found.findings, 0) as findings_30d, found.most_frequent_rule, health.last_outcome, health.last_detail,
+       health.relink_reason, health.missing_scopes, health.gone_at_utc
+from marts.system_health as health
+left join found using (system_id)
+order by health.lag_days desc nulls first, health.system_id
 """
 GAPS = """
-select system_id, day, metric, outcome, coverage, explanation
-from marts.coverage_daily
-where explanation is not null
-  and (system_id in (select id from wanted) or not exists (select id from wanted))
-order by system_id, day, metric
+with found as (
+    select system_id, day, metric, string_agg(distinct rule, ', ' order by rule) as rules
+    from core.finding
+    where interval = strftime(day, '%Y-%m-%d')
+    group by all
+)
+select coverage.system_id, coverage.day, coverage.metric, coverage.outcome, coverage.coverage, coverage.explanation,
+       nullif(concat_ws(', ', of_metric.rules, of_day.rules), '') as findings
+from marts.coverage_daily as coverage
+left join found as of_metric
+    on of_metric.system_id = coverage.system_id and of_metric.day = coverage.day and of_metric.metric = coverage.metric
+left join found as of_day
+    on of_day.system_id = coverage.system_id and of_day.day = coverage.day and of_day.metric is null
+where coverage.explanation is not null
+  and (coverage.system_id in (select id from wanted) or not exists (select id from wanted))
+order by coverage.system_id, coverage.day, coverage.metric
 """
 
 app = typer.Typer(
@@ -161,13 +191,13 @@ def systems(
 
 @app.command()
 def status(is_json: Json = False) -> None:
-    """Per system: the newest complete day, how the last 30 days ended, what its user must do."""
+    """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do."""
     _print_query(STATUS, is_json)
 
 
 @app.command()
 def gaps(system: Systems = None, is_json: Json = False) -> None:
-    """Every day and metric with something missing, and why."""
+    """Every day and metric with something missing, why, and which rules noticed it."""
     _print_query(GAPS, is_json, wanted=_wanted(system))
 
 

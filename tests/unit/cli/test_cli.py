@@ -60,6 +60,24 @@ def test_run_loads_a_range_and_every_reading_command_shows_it(
     assert "FAIL" not in capsys.readouterr().out
 
 
+def test_status_and_gaps_tell_what_the_rules_found(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second home sends the next day's first bucket too, the third leaves some out, the fourth draws in the dark."""
+    assert run("run", "--start", str(TODAY - timedelta(days=8)), "--end", END, "--no-months") == 0
+    capsys.readouterr()
+    assert run("status", "--json") == 0
+    told = {row["system_id"]: row for row in json.loads(capsys.readouterr().out)}
+    clean, late, holed, standby = (told[home.system_id] for home in simulator.fleet.homes[:4])
+    assert (clean["findings_30d"], clean["most_frequent_rule"]) == (0, None)
+    assert (late["findings_30d"], late["most_frequent_rule"]) == (6 * 7, "outside_day")
+    assert holed["most_frequent_rule"] in ("gap", None)
+    assert (standby["findings_30d"], standby["most_frequent_rule"]) == (6, "negative")
+    assert run("gaps", "--system", holed["system_id"], "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["findings"] for row in rows if "not sent" in row["explanation"]} <= {"gap"}
+
+
 def test_json_goes_to_standard_output_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", "--start", START, "--end", END, "--json", "--no-months") == 0
     report = json.loads(capsys.readouterr().out)
