@@ -63,7 +63,7 @@ def test_run_loads_a_range_and_every_reading_command_shows_it(
 def test_status_and_gaps_tell_what_the_rules_found(
     run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second home sends the next day's first bucket too, the third leaves some out, the fourth draws in the dark."""
+    """The second home sends the next day's first bucket too, the third omits some, the fourth draws in the dark."""
     assert run("run", "--start", str(TODAY - timedelta(days=8)), "--end", END, "--no-months") == 0
     capsys.readouterr()
     assert run("status", "--json") == 0
