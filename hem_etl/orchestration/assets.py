@@ -43,7 +43,7 @@ ROAD_RULES: Final = """
 
 Every run lists the systems, asks what is due, lands the answers, loads them, builds and checks the SQL models and
 publishes the file that people query. A partition is green when its last look ended in a known outcome: data, or a
-reason why there are none (`before_installation`, `relink_needed`, …: see the partition's metadata). It is red when
+reason why there are none (before_installation, relink_needed, …: see the partition's metadata). It is red when
 Enode could not be reached or understood. Materialising a partition that is settled asks nothing.
 """
 
@@ -66,7 +66,7 @@ def enode_assets(scheme: Scheme) -> list[dg.AssetsDefinition]:
             MONTH_STATISTICS,
             scheme.months,
             "Energy of one system in one month, day by day, as the vendor itself reports it. Compared with the sums of "
-            "our buckets in `marts/reconciliation`.",
+            "our buckets in marts/reconciliation.",
         ),
         _late_data(scheme),
     ]
@@ -157,7 +157,7 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
         kinds={"python", "duckdb"},
         deps=[DAY_STATISTICS, MONTH_STATISTICS],
         description="Everything that is not settled, however old: days that vendors may still correct, failures that "
-        "may be over, systems that answer again. Records a materialisation of `day_statistics` and `month_statistics` "
+        "may be over, systems that answer again. Records a materialisation of day_statistics and month_statistics "
         "for exactly the partitions whose content or state changed." + ROAD_RULES,
     )
     def late_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
