@@ -89,10 +89,17 @@ def _rows(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], valu
         begins = _by_body([day.offsets.get(metric) for day in picked], pl.UInt32())
         place = pl.col(f"point_{ix}") + begins
         value = pl.lit(column).gather(place)
+        is_unreadable = None if is_odd is None else pl.lit(is_odd).gather(place)
         scales = [day.scales.get(metric, 1.0) for day in picked]
-        measured[METRIC_COLUMNS[metric]] = value * _by_body(scales, pl.Float64()) if {1.0} != {*scales} else value
+        if {1.0} != {*scales}:
+            # a number of MW can be beyond every number of kW
+            value = value * _by_body(scales, pl.Float64())
+            is_beyond = value.is_infinite().fill_null(False)  # no value is no such number
+            is_unreadable = is_beyond if is_unreadable is None else is_unreadable | is_beyond
+            value = pl.when(~is_beyond).then(value)
+        measured[METRIC_COLUMNS[metric]] = value
         unreadable[f"unreadable_{metric}"] = (
-            pl.lit(None, pl.UInt32()) if is_odd is None else pl.when(pl.lit(is_odd).gather(place)).then(place)
+            pl.lit(None, pl.UInt32()) if is_unreadable is None else pl.when(is_unreadable).then(place)
         )
     return laid.select(
         "body_ix",
