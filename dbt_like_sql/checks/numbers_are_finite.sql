@@ -105,3 +105,5 @@ where
     or not isfinite(coalesce(soc_min_pct, 0))
     or not isfinite(coalesce(soc_max_pct, 0))
     or not isfinite(coalesce(consumption_first_bucket_kwh, 0))
+    or not isfinite(coalesce(generation_bucket_peak_kw, 0))
+    or not isfinite(coalesce(consumption_bucket_peak_kw, 0))

@@ -10,8 +10,8 @@
 --   day | date | local date | the system's local day
 --   due_hours | double | h | length of the day where it has or ought to have all five flows
 --   gap_hours | double | h | of these, hours in which not all five are valid
---   generation_gap_kwh | double | kWh | the most that the PV could have produced in these hours: gap_generation_kw, or the day's own peak if higher
---   consumption_gap_kwh | double | kWh | the most that the home could have used in these hours: gap_consumption_kw, or the day's own peak if higher
+--   generation_gap_kwh | double | kWh | the most that the PV could have produced in these hours: gap_generation_kw, or the highest power of a bucket of the day if higher
+--   consumption_gap_kwh | double | kWh | the most that the home could have used in these hours: gap_consumption_kw, or the highest power of a bucket of the day if higher
 
 -- formulas: bounds
 with
@@ -36,19 +36,20 @@ gap as (
         ) / 5 as due_hours,
         -- nothing attributed: the whole day is missing, here 0 is meant
         coalesce(energy.attributed_minutes, 0) / 60 as attributed_hours,
-        energy.generation_peak_kw,
-        energy.consumption_peak_kw
+        -- not of a quarter hour: a gap may be one bucket long, and its load in that bucket known
+        energy.generation_bucket_peak_kw,
+        energy.consumption_bucket_peak_kw
     from staging.day_flow as flow
     left join core.day_energy as energy on energy.system_id = flow.system_id and energy.day = flow.day
 )
 
--- greatest() leaves out NULLs: a day without a peak of its own
+-- greatest() leaves out NULLs: a day without a highest power of its own
 select
     gap.system_id,
     gap.day,
     gap.due_hours,
     gap.due_hours - gap.attributed_hours as gap_hours,
-    (gap.due_hours - gap.attributed_hours) * greatest(setting.generation_kw, gap.generation_peak_kw) as generation_gap_kwh,
-    (gap.due_hours - gap.attributed_hours) * greatest(setting.consumption_kw, gap.consumption_peak_kw) as consumption_gap_kwh
+    (gap.due_hours - gap.attributed_hours) * greatest(setting.generation_kw, gap.generation_bucket_peak_kw) as generation_gap_kwh,
+    (gap.due_hours - gap.attributed_hours) * greatest(setting.consumption_kw, gap.consumption_bucket_peak_kw) as consumption_gap_kwh
 from gap
 cross join setting

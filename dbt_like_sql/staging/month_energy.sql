@@ -28,8 +28,8 @@
 --   battery_charge_kwh | double | kWh | battery_charge of this month and the two before it, over the quarter hours that both battery flows cover whole
 --   battery_discharge_kwh | double | kWh | battery_discharge over the same quarter hours
 --   battery_days | bigint | days | days of these three months with both battery flows
---   generation_gap_kwh | double | kWh | the most that the PV could have produced in the time that is not attributed: gap_generation_kw, or the month's own peak if higher
---   consumption_gap_kwh | double | kWh | the most that the home could have used in that time: gap_consumption_kw, or the month's own peak if higher
+--   generation_gap_kwh | double | kWh | the most that the PV could have produced in the time that is not attributed: gap_generation_kw, or the highest power of a bucket of the month if higher
+--   consumption_gap_kwh | double | kWh | the most that the home could have used in that time: gap_consumption_kw, or the highest power of a bucket of the month if higher
 
 -- formulas: flow attribution, peak, battery round trip, bounds
 -- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
@@ -53,11 +53,12 @@ figures as (
         sum(try_cast(1e18 * paired_battery_charge_kwh as hugeint)) / 1e18 as paired_battery_charge_kwh,
         sum(try_cast(1e18 * paired_battery_discharge_kwh as hugeint)) / 1e18 as paired_battery_discharge_kwh,
         sum(attributed_minutes) as attributed_minutes,
-        max(generation_peak_kw) as generation_peak_kw,
+        max(generation_bucket_peak_kw) as generation_bucket_peak_kw,
+        max(consumption_bucket_peak_kw) as consumption_bucket_peak_kw,
         max(consumption_peak_kw) as consumption_peak_kw,
         max(grid_import_peak_kw) as grid_import_peak_kw,
-        -- of equal peaks the first
-        arg_max(grid_import_peak_at_utc, (grid_import_peak_kw, -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_utc,
+        -- of equal peaks the first; equal means of different numbers of buckets differ in their last bit
+        arg_max(grid_import_peak_at_utc, (round(grid_import_peak_kw, 9), -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_utc,
         count(*) filter (where paired_battery_charge_kwh is not null) as battery_days
     from core.day_energy
     group by system_id, cast(date_trunc('month', day) as date)
@@ -121,9 +122,9 @@ select
     battery.charge_kwh as battery_charge_kwh,
     battery.discharge_kwh as battery_discharge_kwh,
     battery.days as battery_days,
-    -- greatest() leaves out NULLs: a month without a peak of its own
-    missing.hours * greatest(setting.generation_kw, figures.generation_peak_kw) as generation_gap_kwh,
-    missing.hours * greatest(setting.consumption_kw, figures.consumption_peak_kw) as consumption_gap_kwh
+    -- greatest() leaves out NULLs: a month without a highest power of its own
+    missing.hours * greatest(setting.generation_kw, figures.generation_bucket_peak_kw) as generation_gap_kwh,
+    missing.hours * greatest(setting.consumption_kw, figures.consumption_bucket_peak_kw) as consumption_gap_kwh
 from missing
 cross join setting
 left join figures on figures.system_id = missing.system_id and figures.month = missing.month

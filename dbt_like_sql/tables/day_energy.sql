@@ -43,6 +43,8 @@
 --   soc_min_pct | double | % | lowest state of charge of the day
 --   soc_max_pct | double | % | highest state of charge of the day
 --   consumption_first_bucket_kwh | double | kWh | energy used by the home in the first native bucket of the day: tells which end of a bucket the stamps name
+--   generation_bucket_peak_kw | double | kW | highest power produced by the PV in a native bucket: limits what a gap could have held
+--   consumption_bucket_peak_kw | double | kW | highest power used by the home in a native bucket: limits what a gap could have held
 
 create table if not exists core.day_energy (
     system_id varchar not null,
@@ -81,5 +83,7 @@ create table if not exists core.day_energy (
     soc_last_pct double,
     soc_min_pct double,
     soc_max_pct double,
-    consumption_first_bucket_kwh double
+    consumption_first_bucket_kwh double,
+    generation_bucket_peak_kw double,
+    consumption_bucket_peak_kw double
 );

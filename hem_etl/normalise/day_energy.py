@@ -23,6 +23,9 @@ PARTNERS: Final = {
 }
 """The flow that each is compared with in a simple ratio: only quarter hours that both cover whole may enter it."""
 
+SAME_POWER_KW: Final = 1e-9
+"""Powers that differ by no more are one power."""
+
 _DAY: Final = ("system_id", "day")
 
 
@@ -65,7 +68,8 @@ def _from_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
     is_whole = {flow: pl.col(f"{flow}_minutes") >= QUARTER_HOUR_MINUTES for flow in FLOWS}
     summed = [f"{flow}_kwh" for flow in FLOWS] + ["balance_sources_kwh", "balance_sinks_kwh"]
     paired = [f"paired_{flow}_kwh" for flow in FLOWS]
-    import_peak = pl.col("grid_import_kw") == pl.col("grid_import_kw").max()
+    # equal means of different numbers of buckets differ in their last bit: the first of equal peaks is meant
+    import_peak = pl.col("grid_import_kw").max() - pl.col("grid_import_kw") <= SAME_POWER_KW
     return (
         quarters.with_columns(
             pl.when(is_whole[flow] & is_whole[PARTNERS[flow]]).then(f"{flow}_kwh").alias(f"paired_{flow}_kwh")
@@ -96,6 +100,7 @@ def _from_native_rows(days: Days) -> pl.DataFrame:
     soc = pl.col(SOC).drop_nulls()
     return (
         valid_rows(days)
+        .with_columns(made="generation", used="consumption")
         .with_columns(pl.when(on_grid).then(pl.col(name)).alias(name) for name in ATTRIBUTION_INPUTS)
         .with_columns(attributed_minutes=minutes(steps[0]))
         .pipe(with_attributed_flows)
@@ -113,6 +118,8 @@ def _from_native_rows(days: Days) -> pl.DataFrame:
             soc_min_pct=soc.min(),
             soc_max_pct=soc.max(),
             consumption_first_bucket_kwh=first_load.filter(pl.col("start") == pl.col("day_start")).first(),
+            generation_bucket_peak_kw=pl.col("made").max(),
+            consumption_bucket_peak_kw=pl.col("used").max(),
         )
         .with_columns(_sums(energies))
         .join(

@@ -150,6 +150,8 @@ DAY_ENERGY_SCHEMA: Final = pl.Schema(
         "soc_min_pct": pl.Float64(),
         "soc_max_pct": pl.Float64(),
         "consumption_first_bucket_kwh": pl.Float64(),
+        "generation_bucket_peak_kw": pl.Float64(),
+        "consumption_bucket_peak_kw": pl.Float64(),
     }
 )
 """One row per system and day that has readings. Made from valid buckets only.

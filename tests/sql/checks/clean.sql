@@ -106,7 +106,10 @@ select
     case when system_id = 'a' then 80 end,
     case when system_id = 'a' then 80 end,
     case when system_id = 'a' then 80 end,
-    0.25
+    0.25,
+    -- highest bucket
+    max(generation_kw),
+    max(consumption_kw)
 from core.interval_15min
 group by system_id, day;
 

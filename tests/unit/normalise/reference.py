@@ -187,3 +187,101 @@ def totals(day: Day) -> dict:
         )
         result[f"{flow}_kwh"] = Fraction(sum(energies), 60 * UNITS) if energies else None
     return result
+
+
+INPUTS = ("generation", "grid_import", "grid_export", "battery_charge", "battery_discharge")
+PARTS = (
+    "used_solar",
+    "used_battery",
+    "used_grid",
+    "used_total",
+    "solar_to_battery",
+    "solar_to_grid",
+    "grid_to_battery",
+    "battery_to_grid",
+)
+PAIRS = (("generation", "grid_export"), ("consumption", "grid_import"), ("battery_charge", "battery_discharge"))
+SAME_POWER = Fraction(1, 10**9)
+
+
+def attributed(solar, grid, export, charge, battery) -> dict:
+    """One bucket by the eight steps of formulas: what is taken leaves the sender and the receiver."""
+    solar, grid, export, charge, battery = (max(value, 0) for value in (solar, grid, export, charge, battery))
+    load = max(grid + solar + battery - export - charge, 0)
+    parts = {"used_total": load}
+    parts["grid_to_battery"] = max(0, min(charge, grid - load))  # 1
+    grid, charge = grid - parts["grid_to_battery"], charge - parts["grid_to_battery"]
+    parts["solar_to_battery"] = min(solar, charge)  # 2
+    solar, charge = solar - parts["solar_to_battery"], charge - parts["solar_to_battery"]
+    parts["solar_to_grid"] = min(solar, export)  # 3
+    solar, export = solar - parts["solar_to_grid"], export - parts["solar_to_grid"]
+    parts["battery_to_grid"] = min(battery, export)  # 4
+    battery -= parts["battery_to_grid"]
+    more = min(grid, charge)  # 5
+    parts["grid_to_battery"] += more
+    grid -= more
+    parts["used_solar"] = min(load, solar)  # 6
+    load -= parts["used_solar"]
+    parts["used_battery"] = min(battery, load)  # 7
+    load -= parts["used_battery"]
+    parts["used_grid"] = min(load, grid)  # 8
+    return parts
+
+
+def sum_of(values) -> Fraction | None:
+    present = [value for value in values if value is not None]
+    return sum(present, Fraction(0)) if present else None
+
+
+def attributed_buckets(day: Day) -> dict | None:
+    """start → (minutes, the five inputs in kW) of the buckets with all five valid; None without a common grid."""
+    grids = {day.series[flow].minutes if flow in day.series else None for flow in INPUTS}
+    if len(grids) > 1 or None in grids:
+        return None
+    whole = set.intersection(*(set(day.series[flow].valid) for flow in INPUTS))
+    buckets = {}
+    for at in sorted(whole):
+        minutes = (day.series["generation"].valid[at][1] - at) // MINUTE
+        buckets[at] = minutes, [Fraction(day.series[flow].valid[at][0], UNITS) for flow in INPUTS]
+    return buckets
+
+
+def day_energy(day: Day) -> dict:
+    rows = quarters(day)
+    result = {f"{flow}_kwh": sum_of(row[f"{flow}_kwh"] for row in rows.values()) for flow in FLOWS}
+    for name in ("sources", "sinks"):
+        result[f"balance_{name}_kwh"] = sum_of(row[name] for row in rows.values())
+    for one, other in PAIRS:
+        both = [row for row in rows.values() if row[f"{one}_minutes"] == row[f"{other}_minutes"] == 15]
+        result[f"paired_{one}_kwh"] = sum_of(row[f"{one}_kwh"] for row in both)
+        result[f"paired_{other}_kwh"] = sum_of(row[f"{other}_kwh"] for row in both)
+    for flow in FLOWS:
+        means = {
+            at: row[f"{flow}_kwh"] * 60 / row[f"{flow}_minutes"]
+            for at, row in rows.items()
+            if row[f"{flow}_kwh"] is not None
+        }
+        peak = result[f"{flow}_peak_kw"] = max(means.values(), default=None)
+        if flow == "grid_import":
+            highest = [at for at, mean in means.items() if peak - mean <= SAME_POWER]
+            result["grid_import_peak_at_utc"] = min(highest, default=None)
+    buckets = attributed_buckets(day)
+    result["attributed_minutes"] = None if buckets is None else sum(minutes for minutes, _ in buckets.values())
+    split = [(minutes, attributed(*inputs)) for minutes, inputs in (buckets or {}).values()]
+    for part in PARTS:
+        result[f"{part}_kwh"] = sum_of(flows[part] * minutes / 60 for minutes, flows in split)
+    states = [Fraction(value, UNITS) for _, (value, _) in sorted(valid_of(day, "soc").items())]
+    result["soc_first_pct"], result["soc_last_pct"] = (states[0], states[-1]) if states else (None, None)
+    result["soc_min_pct"], result["soc_max_pct"] = min(states, default=None), max(states, default=None)
+    for flow in ("generation", "consumption"):
+        highest = max((value for value, _ in valid_of(day, flow).values()), default=None)
+        result[f"{flow}_bucket_peak_kw"] = None if highest is None else Fraction(highest, UNITS)
+    value, end = valid_of(day, "consumption").get(day.start, (None, None))
+    result["consumption_first_bucket_kwh"] = (
+        None if value is None else Fraction(value * ((end - day.start) // MINUTE), 60 * UNITS)
+    )
+    return result
+
+
+def valid_of(day: Day, metric: str) -> dict:
+    return day.series[metric].valid if metric in day.series else {}
