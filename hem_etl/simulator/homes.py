@@ -41,6 +41,9 @@ class Quirks:
     """The first bucket of the next day is sent too (a vendor that stamps interval ends), once it has ended."""
     standby_watts: int = 0
     """What the inverter draws in the dark: negative generation. The flows still balance."""
+    metered_load_share: float = 1.0
+    """Share of the load that its meter tells: below 1 it misses a circuit, above 1 it counts what the wires lose. The
+    flows of a bucket no longer balance."""
     is_shuffled: bool = False
     sends_unknown_series: bool = False
     sends_unknown_fields: bool = False

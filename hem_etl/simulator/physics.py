@@ -4,6 +4,8 @@ All powers are whole watts, the mean of a bucket, so in every bucket, exactly an
 
     generation + grid import + battery discharge = consumption + grid export + battery charge
 
+but for a home whose load meter is off (`Quirks.metered_load_share`): it lives like any other, and tells another load.
+
 A day is computed alone: each local midnight has a state of charge of its own (a pure function of home and date), and
 the battery's controller keeps to a funnel that narrows to the next midnight's state at half of the battery's power. So
 the state of charge is continuous within a day and, to a fraction of a watt-hour, across midnights, without a chain of
@@ -72,6 +74,9 @@ def power_day(home: Home, day: date) -> PowerDay:
             grid_export[i] = to_grid
         else:
             grid_import[i] = -to_grid
+    share = home.quirks.metered_load_share
+    if share != 1:
+        watts["consumption"] = array("i", [int(used * share) for used in consumption])
     return PowerDay(axis, watts, soc)
 
 
