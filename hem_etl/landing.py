@@ -90,6 +90,15 @@ class Landing:
                 raise LandingError(f"a body in {self.folder} is damaged ({name[:12]}…): restore it from a backup.")
         return found
 
+    def find_bodies(self, hashes: Collection[str]) -> dict[str, tuple[str, bool]]:
+        """Content hash → (the segment that keeps the bytes, whether they still give the hash), where they are kept."""
+        segments = self.segments()
+        if not segments or not hashes:
+            return {}
+        wanted = pl.col("is_body_here") & pl.col("body_sha256").is_in(list(hashes))
+        rows = self._run(self._scan(segments).filter(wanted).select("body_sha256", "segment", "body"))
+        return {name: (segment, hashlib.sha256(body).hexdigest() == name) for name, segment, body in rows.iter_rows()}
+
     def _bodies_in(self, segments: Iterable[str], hashes: set[str]) -> dict[str, bytes]:
         names = list(segments)
         if not names or not hashes:

@@ -15,6 +15,8 @@ import typer
 from hem_etl import sql_models
 from hem_etl.cli.demo import run_demo, serve_simulator
 from hem_etl.cli.doctor import examine
+from hem_etl.cli.explain import explain as explain_day
+from hem_etl.cli.explanation import print_explanation
 from hem_etl.cli.output import (
     TerminalProgress,
     print_findings,
@@ -26,6 +28,7 @@ from hem_etl.cli.output import (
 )
 from hem_etl.cli.reports import print_plan, print_report
 from hem_etl.errors import HemEtlError, UsageError
+from hem_etl.landing import Landing
 from hem_etl.pipeline import Request, Road, make_client
 from hem_etl.settings import load_settings
 from hem_etl.warehouse import read, reading
@@ -199,6 +202,25 @@ def status(is_json: Json = False) -> None:
 def gaps(system: Systems = None, is_json: Json = False) -> None:
     """Every day and metric with something missing, why, and which rules noticed it."""
     _print_query(GAPS, is_json, wanted=_wanted(system))
+
+
+@app.command()
+def explain(
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="Enode's id of the system.")],
+    day: Annotated[datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="Local day, e.g. 2026-03-29.")],
+    metric: Annotated[
+        str | None, typer.Argument(metavar="[METRIC]", help="One flow, soc, or a column such as peak_import_kw.")
+    ] = None,
+    is_json: Json = False,
+) -> None:
+    """From a published number back to its formula, buckets, flags, versions and raw answers."""
+    settings = load_settings()
+    with reading(settings.database) as connection:
+        facts = explain_day(connection, Landing(settings.landing), system, day.date(), metric)
+    if is_json:
+        print_json(facts)
+    else:
+        print_explanation(facts)
 
 
 @app.command()

@@ -126,7 +126,7 @@ def test_restated_days_are_those_that_the_simulator_says_anew(tmp_path: Path) ->
                         continue
                     watched += 1
                     said = [flow_as_of(world, home, day, flow, look) for look in whole]
-                    for before, after, look in zip(said, said[1:], whole[1:], strict=True):
+                    for before, after, look in zip(said[:-1], said[1:], whole[1:], strict=True):
                         if before != after:
                             restated.add((home.system_id, day))
                             hours.append((look - end) / timedelta(hours=1))
@@ -164,10 +164,10 @@ def test_the_stamps_side_is_found_where_they_name_starts_and_where_they_name_end
         sql_models.build(connection, sql_models.load_models())
         ends = pl.DataFrame(connection.sql("from marts.vendor_behaviour where metric = 'consumption'"))
 
-    assert starts["label_start_days"].sum() > 20
+    assert starts["label_start_days"].sum() > 5
     assert starts["label_end_days"].sum() == 0
     assert ends["label_start_days"].sum() == 0
-    assert ends["label_end_days"].sum() > 20
+    assert ends["label_end_days"].sum() > 5
     for told in (starts, ends):
         sides = told["label_start_days"] + told["label_end_days"] + told["label_undecided_days"]
         assert sides.to_list() == told["days"].to_list()
