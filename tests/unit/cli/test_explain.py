@@ -20,7 +20,7 @@ from hem_etl.landing import Landing
 from hem_etl.vocabulary import FLOWS, METRICS
 from hem_etl.warehouse import reading
 
-NO_FIGURES = {"day_hours", "findings"}
+NO_FIGURES = {"day_hours", "findings", "edited_buckets"}
 """Numbers of marts.daily_energy that are counts of their own and follow from no formula."""
 Show = Callable[..., str]
 
