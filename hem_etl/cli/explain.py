@@ -95,7 +95,7 @@ def explain(
     of_day = {"system_id": system_id, "day": day}
     facts = _only(_rows(connection, DAY, of_day)) or _nothing_of(connection, system_id, day)
     bounds = _only(_rows(connection, BOUNDS, {"timezone": facts["timezone"], "day": day}))
-    overrides = _overrides(connection, of_day)
+    overrides = _overrides(connection, of_day, bounds)
     series = {row["metric"]: row for row in _rows(connection, SERIES, of_day)}
     limits = {row["name"]: row["value"] for row in _rows(connection, LIMITS, {})}
     values = _values(_rows(connection, READINGS, of_day), series, overrides, bounds, limits["over_limit_kw"])
@@ -336,10 +336,16 @@ def _not_valid(row: Row, counted: Values, bounds: Row, timezone: str | None) -> 
     return [[wall(start), wall(end)] for start, end in stretches]
 
 
-def _overrides(connection: duckdb.DuckDBPyConnection, of_day: Row) -> list[Row]:
+def _overrides(connection: duckdb.DuckDBPyConnection, of_day: Row, bounds: Row) -> list[Row]:
     """Corrections by hand in force on the day; a file of before they existed has none."""
     is_there = _only(_rows(connection, HAS_OVERRIDES, {}))["tables"]
-    return _rows(connection, OVERRIDES, of_day) if is_there else []
+    return [
+        row
+        for row in (_rows(connection, OVERRIDES, of_day) if is_there else ())
+        if not bounds
+        or (row["start_utc"] or bounds["start_utc"]) < bounds["end_utc"]
+        and (row["end_utc"] or bounds["end_utc"]) > bounds["start_utc"]
+    ]
 
 
 def _told_version(
