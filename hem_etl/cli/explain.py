@@ -343,8 +343,10 @@ def _overrides(connection: duckdb.DuckDBPyConnection, of_day: Row, bounds: Row) 
         row
         for row in (_rows(connection, OVERRIDES, of_day) if is_there else ())
         if not bounds
-        or (row["start_utc"] or bounds["start_utc"]) < bounds["end_utc"]
-        and (row["end_utc"] or bounds["end_utc"]) > bounds["start_utc"]
+        or (
+            (row["start_utc"] or bounds["start_utc"]) < bounds["end_utc"]
+            and (row["end_utc"] or bounds["end_utc"]) > bounds["start_utc"]
+        )
     ]
 
 

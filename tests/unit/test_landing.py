@@ -12,7 +12,7 @@ import pytest
 from hem_etl import landing as landing_module
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
-from hem_etl.landing import SEGMENT_SECONDS, Landing
+from hem_etl.landing import SEGMENT_SCHEMA, SEGMENT_SECONDS, Landing
 from hem_etl.vocabulary import Outcome
 
 AT = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -147,3 +147,17 @@ def test_an_empty_landing_answers_with_nothing(landing: Landing) -> None:
     assert landing.read_receipts([]).is_empty()
     assert landing.known_hashes(["2026-03-28", None]) == set()
     assert landing.read_bodies([]) == {}
+
+
+def test_kept_bodies_are_found_in_their_segment_and_weighed_against_their_hash(tmp_path: Path) -> None:
+    landing = Landing(tmp_path / "landing")
+    assert landing.find_bodies({"anything"}) == {}
+    first, second = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
+    rows = [
+        {"body_sha256": first, "is_body_here": True, "body": b"one"},
+        {"body_sha256": second, "is_body_here": True, "body": b"other bytes"},
+        {"body_sha256": "0" * 64, "is_body_here": False, "body": None},
+    ]
+    landing.folder.mkdir()
+    pl.DataFrame(rows, schema=SEGMENT_SCHEMA).write_parquet(landing.folder / "a.parquet")
+    assert landing.find_bodies({first, second, "0" * 64}) == {first: ("a.parquet", True), second: ("a.parquet", False)}
