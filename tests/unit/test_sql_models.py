@@ -433,6 +433,7 @@ def test_the_contract_is_there() -> None:
         "marts.monthly_energy",
         "marts.fleet_daily",
         "marts.vendor_monthly",
+        "marts.vendor_behaviour",
         "marts.coverage_daily",
         "marts.reconciliation",
         "marts.restatement",
