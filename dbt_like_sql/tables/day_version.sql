@@ -1,6 +1,6 @@
 -- name: core.day_version
 -- meaning: What was known about a day, and when: one row per change of its normalised content (A → B → A are versions
---   1, 2, 3).
+--   1, 2, 3), and one per change of what was corrected by hand.
 -- grain: system × local day × version
 -- key: system_id, day, version
 -- null: <flow>_kwh: nothing valid; <flow>_coverage: the flow was not available.
@@ -10,7 +10,8 @@
 --   version | integer | - | 1, 2, 3, … without gaps
 --   payload_sha256 | varchar | - | hash of the body
 --   content_sha256 | varchar | - | hash of the normalised content; fields that change with every answer do not count
---   fetched_at_utc | timestamp | UTC | when the body was fetched
+--   fetched_at_utc | timestamp | UTC | when the body was fetched, or the correction applied
+--   cause | varchar | - | answer: the vendor sent other content; override: the operator's corrections changed
 --   applied | boolean | - | false: at least one series had vanished from this body and kept its last good values
 --   was_settled | boolean | - | true: the day counted as settled before this version came
 --   generation_kwh | double | kWh | energy produced by the PV, as the tables held it after this version
@@ -33,6 +34,7 @@ create table if not exists core.day_version (
     payload_sha256 varchar,
     content_sha256 varchar,
     fetched_at_utc timestamp,
+    cause varchar,
     applied boolean,
     was_settled boolean,
     generation_kwh double,

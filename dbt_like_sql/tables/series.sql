@@ -1,6 +1,6 @@
 -- name: core.series
 -- meaning: What became of each time series of a loaded day: availability, reason and how many buckets were expected,
---   sent and valid. expected = valid + over_limit + null + unreadable + missing.
+--   sent and valid. expected = valid + over_limit + null + unreadable + missing. The counts are of what was sent.
 -- grain: system × local day × metric: always the seven known metrics, and unknown names as they were sent
 -- key: system_id, day, metric
 -- null: the counts: the series is not available; the texts: not stated.
@@ -29,7 +29,8 @@
 --   negative_buckets | integer | buckets | valid buckets below -0.001 kW: flagged, kept in the sums
 --   over_limit_buckets | integer | buckets | above the plausibility limit by absolute value: kept in core.reading, out of energy and coverage
 --   unreadable_buckets | integer | buckets | points whose time or value cannot be read
---   valid_hours | double | h | hours covered by the valid buckets
+--   valid_hours | double | h | hours covered by the buckets that count: valid ones, with corrections by hand in their place
+--   edited_buckets | integer | buckets | buckets whose value is a correction by hand (core.override) and not what was sent
 
 create table if not exists core.series (
     system_id varchar not null,
@@ -56,5 +57,6 @@ create table if not exists core.series (
     negative_buckets integer,
     over_limit_buckets integer,
     unreadable_buckets integer,
-    valid_hours double
+    valid_hours double,
+    edited_buckets integer
 );

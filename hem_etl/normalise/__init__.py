@@ -1,7 +1,7 @@
 """Normalise: landed bodies become frames with a fixed schema. No network, no disk, no clock, no SQL.
 
-    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ quarter_hours ─▶ day_energy
-            what each     time     days.py                        vanished.py      quarters.py       day_energy.py
+    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ with_overrides ─▶ quarter_hours ─▶ day_energy
+            what each     time     days.py                        vanished.py      overrides.py       quarters.py      day_energy.py
             series says   stamps
 
 What belongs here: reading statistics bodies, time arithmetic on frames, counting, the common 15-minute grid, the
@@ -30,6 +30,7 @@ from hem_etl.normalise.frames import (
 from hem_etl.normalise.months import read_months
 from hem_etl.normalise.neighbours import DAY_BEFORE, SERIES_COLUMNS, compare_with_day_before
 from hem_etl.normalise.plausibility import Thresholds
+from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, with_overrides
 from hem_etl.normalise.quarters import quarter_hours
 from hem_etl.normalise.rules import judge
 from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
@@ -39,9 +40,11 @@ __all__ = [
     "DAY_ENERGY_SCHEMA",
     "DAY_SCHEMA",
     "DAY_TOTALS_SCHEMA",
+    "EDIT_SCHEMA",
     "FINDING_SCHEMA",
     "INTERVAL_15MIN_SCHEMA",
     "MONTH_SCHEMA",
+    "OVERRIDE_SCHEMA",
     "READING_SCHEMA",
     "REPORTED_SCHEMA",
     "SERIES_COLUMNS",
@@ -54,10 +57,12 @@ __all__ = [
     "compare_with_day_before",
     "day_energy",
     "day_totals",
+    "edits_of",
     "judge",
     "keep_vanished",
     "keep_vanished_months",
     "quarter_hours",
     "read_days",
     "read_months",
+    "with_overrides",
 ]

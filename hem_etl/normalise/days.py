@@ -33,7 +33,8 @@ from hem_etl.normalise.layouts import Layout, layout_rows, layouts_of
 from hem_etl.normalise.picking import Picked, Values, collector_paused, pick
 from hem_etl.vocabulary import METRICS, NEGATIVE_BELOW_KW, SOC, Absence, IntervalKind, Outcome, Severity
 
-_FACTS: Final = tuple(name for name in SERIES_SCHEMA if name not in ("system_id", "day", "valid_hours"))
+_NOT_SENT: Final = ("valid_hours", "edited_buckets")
+_FACTS: Final = tuple(name for name in SERIES_SCHEMA if name not in ("system_id", "day", *_NOT_SENT))
 RULE_OF_ODD_STAMPS: Final = {
     "duplicates": "duplicate_bucket",
     "phantoms": "phantom_bucket",
@@ -44,7 +45,7 @@ RULE_OF_ODD_STAMPS: Final = {
 """What an axis counts → the rule that it breaks."""
 _SENT_COLUMNS: Final = {
     "body_ix": pl.UInt32(),
-    **{name: dtype for name, dtype in SERIES_SCHEMA.items() if name not in (*COUNTS, "valid_hours")},
+    **{name: dtype for name, dtype in SERIES_SCHEMA.items() if name not in (*COUNTS, *_NOT_SENT)},
     "expected_buckets": pl.Int32(),
     "placed": pl.Int32(),
     "duplicate_buckets": pl.Int32(),
@@ -201,6 +202,7 @@ def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], co
             missing_buckets=pl.col("expected_buckets") - pl.col("placed") - pl.col("unplaced"),
             sent_buckets=pl.col("placed") + pl.col("unplaced"),
             valid_hours=(pl.col("valid_buckets") * pl.col("resolution_minutes") - pl.col("cut_minutes")) / 60,
+            edited_buckets=pl.when(pl.col("placed").is_not_null()).then(pl.lit(0, pl.Int32())),
         )
     )
     return counted.select("body_ix", *SERIES_SCHEMA, "unreadable_points", "first_unreadable")

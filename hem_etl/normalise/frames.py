@@ -62,13 +62,15 @@ SERIES_SCHEMA: Final = pl.Schema(
         "resolution_minutes": pl.Int32(),
         **{count: pl.Int32() for count in COUNTS},
         "valid_hours": pl.Float64(),
+        "edited_buckets": pl.Int32(),
     }
 )
 """One row per system, day and metric: all seven, and unknown names as sent. Counts are NULL where nothing is available.
 
 expected = valid + over_limit + null + unreadable + missing, always; sent = expected − missing; negative is part of
 valid. Duplicates, points outside the day, off the grid or with a wrong offset are counted over all that was sent,
-ended or not.
+ended or not. The counts are of what was sent; valid_hours, and what coverage follows from it, of the values that count:
+edited_buckets tells how many of these are corrections by hand.
 """
 
 FINDING_SCHEMA: Final = pl.Schema(

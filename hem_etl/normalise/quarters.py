@@ -37,7 +37,7 @@ def quarter_hours(days: Days) -> pl.DataFrame:
     there, and NULL where the metric is not available that day. The state of charge is that of the last valid bucket
     that reaches in.
     """
-    calendars = _calendars(days)
+    calendars = calendars_of(days)
     grid = _grid(days, calendars)
     rows = _valid_rows(days, grid)
     fine = rows.filter("is_fine").pipe(_from_fine_buckets)
@@ -61,7 +61,7 @@ def quarter_hours(days: Days) -> pl.DataFrame:
     return gated(quarters, INTERVAL_15MIN_SCHEMA, key=("system_id", "day", "start_utc"))
 
 
-def _calendars(days: Days) -> list[Calendar]:
+def calendars_of(days: Days) -> list[Calendar]:
     """The calendar of each row of `days`; one without a zone has no readings."""
     return [
         calendar_of(zone_named(name) or LAST_ZONE_ON_EARTH, day)
@@ -103,7 +103,7 @@ def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
 
 def valid_rows(days: Days) -> pl.DataFrame:
     """The rows of `readings`, in their order, with bounds and steps of their days, and only valid values (kW, %)."""
-    return _valid_rows(days, _grid(days, _calendars(days)))
+    return _valid_rows(days, _grid(days, calendars_of(days)))
 
 
 def _valid_rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
