@@ -8,6 +8,8 @@ from hem_etl.vocabulary import Outcome
 
 STATISTICS_KINDS: Final = ("day", "month")
 LIST_KINDS: Final = ("systems", "inverters", "batteries", "meters")
+OVERRIDES: Final = "overrides"
+"""The operator's file of corrections: landed like an answer, so that everything can be made again from landing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Answer:
     """What came back when we looked, or that nothing did. The body is the exact bytes, unparsed."""
 
     kind: str
-    """`day`, `month`, `system` (one system's state), or a list: `systems`, `inverters`, `batteries`, `meters`."""
+    """`day`, `month`, `system` (one system's state), a list (`systems`, `inverters`,
+    `batteries`, `meters`), or `overrides`."""
     system_id: str | None
     interval: str | None
     page: int

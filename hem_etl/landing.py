@@ -75,6 +75,10 @@ class Landing:
         found = self._collect(self.segments(), likely)
         return found.join(wanted, on=["system_id", "interval"], how="semi", maintain_order="left")
 
+    def read_receipts_of_kind(self, kind: str, segments: Iterable[str]) -> pl.DataFrame:
+        """The receipts of one kind in the named segments, ordered by time."""
+        return self._collect(segments, pl.col("kind") == kind)
+
     def read_bodies(self, hashes: Collection[str], *, likely: Iterable[str] = ()) -> dict[str, bytes]:
         """Content hash → exact bytes, checked against the hash. Looks in the `likely` segments first, then in all.
 

@@ -94,6 +94,13 @@ class State(StrEnum):
     SETTLED = "settled"
 
 
+class Cause(StrEnum):
+    """Why a day got a new version: the vendor sent other content, or the operator's corrections changed."""
+
+    ANSWER = "answer"
+    OVERRIDE = "override"
+
+
 class Absence(StrEnum):
     """Why a series holds nothing: the free-text reason put into one of few drawers (the text is kept beside it)."""
 

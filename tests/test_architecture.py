@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from hem_etl import normalise, sql_models
-from hem_etl.pipeline import fleet, loading
+from hem_etl.pipeline import fleet, ledger, overrides
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hem_etl"
@@ -99,7 +99,8 @@ def test_everything_imported_is_declared() -> None:
         ("core.system", fleet.SYSTEM_SCHEMA),
         ("core.system_history", fleet.HISTORY_SCHEMA),
         ("core.asset", fleet.ASSET_SCHEMA),
-        ("core.load", loading.ENTRY_SCHEMA),
+        ("core.override", overrides.HISTORY_SCHEMA),
+        ("core.load", ledger.ENTRY_SCHEMA),
     ],
 )
 def test_a_frame_has_the_columns_of_its_table(table: str, schema: pl.Schema) -> None:

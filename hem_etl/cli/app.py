@@ -26,6 +26,7 @@ from hem_etl.cli.output import (
     say,
     set_up_logging,
 )
+from hem_etl.cli.overrides import overrides
 from hem_etl.cli.reports import print_plan, print_report
 from hem_etl.errors import HemEtlError, UsageError
 from hem_etl.landing import Landing
@@ -97,6 +98,8 @@ app = typer.Typer(
     help="From Enode's HEM systems API to daily and monthly numbers in one DuckDB file. New here? `hem-etl demo`.",
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(overrides, name="overrides")
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First local day, e.g. 2026-03-29.")]

@@ -1,7 +1,7 @@
 """Normalise: landed bodies become frames with a fixed schema. No network, no disk, no clock, no SQL.
 
-    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ with_overrides ─▶ quarter_hours ─▶ day_energy
-            what each     time     days.py                        vanished.py      overrides.py       quarters.py      day_energy.py
+    Body ─▶ envelopes ─▶ axes ─▶ readings, series, findings ─▶ keep_vanished ─▶ with_overrides ─▶ quarter_hours
+            what each     time     days.py                        vanished.py      overrides.py    ─▶ day_energy
             series says   stamps
 
 What belongs here: reading statistics bodies, time arithmetic on frames, counting, the common 15-minute grid, the
@@ -29,8 +29,8 @@ from hem_etl.normalise.frames import (
 )
 from hem_etl.normalise.months import read_months
 from hem_etl.normalise.neighbours import DAY_BEFORE, SERIES_COLUMNS, compare_with_day_before
+from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, held_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
-from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, with_overrides
 from hem_etl.normalise.quarters import quarter_hours
 from hem_etl.normalise.rules import judge
 from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
@@ -58,6 +58,7 @@ __all__ = [
     "day_energy",
     "day_totals",
     "edits_of",
+    "held_days",
     "judge",
     "keep_vanished",
     "keep_vanished_months",

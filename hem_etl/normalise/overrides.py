@@ -10,8 +10,19 @@ from typing import Final
 
 import polars as pl
 
-from hem_etl.normalise.axes import MINUTE_US, with_local_time
-from hem_etl.normalise.frames import INSTANT, METRIC_COLUMNS, READING_SCHEMA, SERIES_SCHEMA, Days, gated
+from hem_etl.local_day import zone_named
+from hem_etl.normalise.axes import MINUTE_US, calendar_of, with_local_time
+from hem_etl.normalise.frames import (
+    DAY_SCHEMA,
+    FINDING_SCHEMA,
+    INSTANT,
+    METRIC_COLUMNS,
+    ODD_STAMP_SCHEMA,
+    READING_SCHEMA,
+    SERIES_SCHEMA,
+    Days,
+    gated,
+)
 from hem_etl.normalise.quarters import calendars_of
 from hem_etl.vocabulary import FLOWS, METRICS
 
@@ -26,8 +37,8 @@ OVERRIDE_SCHEMA: Final = pl.Schema(
         "override_id": pl.String(),
     }
 )
-"""One row per correction in force on a day. start_utc, end_utc: buckets that begin in [start, end), NULL for every bucket
-of the day; value: kW or %, NULL takes the bucket out."""
+"""One row per correction in force on a day. start_utc, end_utc: buckets that begin in [start, end), NULL for all of the
+day; value: kW or %, NULL takes the bucket out."""
 
 EDIT_SCHEMA: Final = pl.Schema(
     {
@@ -89,14 +100,33 @@ def with_overrides(days: Days, rows: pl.DataFrame) -> Days:
     and `edited_buckets` of earlier corrections: they are made anew, so applying it twice changes nothing more.
     """
     edits = edits_of(days, rows)
-    touched = pl.concat(
-        [edits.select(_DAY), days.series.filter(pl.col("edited_buckets") > 0).select(_DAY)]
-    ).unique()
+    touched = pl.concat([edits.select(_DAY), days.series.filter(pl.col("edited_buckets") > 0).select(_DAY)]).unique()
     if touched.is_empty():
         return days
     readings = gated(_readings(days, edits), READING_SCHEMA, key=(*_DAY, "start_utc"))
     series = gated(_series(days, readings, edits, touched), SERIES_SCHEMA, key=_SERIES)
     return replace(days, readings=readings, series=series)
+
+
+def held_days(days: pl.DataFrame, readings: pl.DataFrame, series: pl.DataFrame, *, over_limit_kw: float) -> Days:
+    """What the tables hold of some days, as `with_overrides` and the steps after it take them.
+
+    days: system_id, day, timezone and outcome, as the ledger says.
+    """
+    hours = [
+        24.0 if (zone := zone_named(name)) is None else calendar_of(zone, day).minutes / 60
+        for day, name in days.select("day", "timezone").iter_rows()
+    ]
+    known = days.with_columns(day_hours=pl.Series(hours, dtype=pl.Float64)).sort("day", "system_id")
+    unknown = [pl.lit(None, dtype).alias(name) for name, dtype in DAY_SCHEMA.items() if name not in known.columns]
+    return Days(
+        readings=gated(readings.sort("day", "system_id", "start_utc"), READING_SCHEMA),
+        series=gated(series.sort("day", "system_id", maintain_order=True), SERIES_SCHEMA),
+        findings=pl.DataFrame(schema=FINDING_SCHEMA),
+        days=gated(known.with_columns(unknown).select(DAY_SCHEMA.names()), DAY_SCHEMA, key=_DAY),
+        odd_stamps=pl.DataFrame(schema=ODD_STAMP_SCHEMA),
+        over_limit_kw=over_limit_kw,
+    )
 
 
 def _bounds(days: Days, of: pl.DataFrame) -> pl.DataFrame:
@@ -186,9 +216,7 @@ def _series(days: Days, readings: pl.DataFrame, edits: pl.DataFrame, touched: pl
     return (
         days.series.join(covered, on=_SERIES, how="left", validate="1:1", maintain_order="left")
         .join(counted, on=_SERIES, how="left", validate="1:1", maintain_order="left")
-        .join(
-            touched.with_columns(is_touched=pl.lit(True)), on=_DAY, how="left", validate="m:1", maintain_order="left"
-        )
+        .join(touched.with_columns(is_touched=pl.lit(True)), on=_DAY, how="left", validate="m:1", maintain_order="left")
         .with_columns(  # a touched series without a valid bucket, or without an edit, has none: 0 is known
             valid_hours=pl.when(is_touched).then((minutes / 60).fill_null(0.0)).otherwise("valid_hours"),
             edited_buckets=pl.when(is_touched).then(pl.col("now_edited").fill_null(0)).otherwise("edited_buckets"),

@@ -6,7 +6,7 @@ Doors (the command line, Dagster) import from here. Never imports Dagster.
 """
 
 from hem_etl.pipeline.planning import Plan, Request
-from hem_etl.pipeline.report import Progress, RunReport
+from hem_etl.pipeline.report import OverridesReport, Progress, RunReport
 from hem_etl.pipeline.road import Road, make_client
 
-__all__ = ["Plan", "Progress", "Request", "Road", "RunReport", "make_client"]
+__all__ = ["OverridesReport", "Plan", "Progress", "Request", "Road", "RunReport", "make_client"]

@@ -26,6 +26,17 @@ def day_frame(days: Sequence[tuple[str, date]]) -> pl.DataFrame:
     return pl.DataFrame(list(days), schema={"system_id": pl.String(), "day": pl.Date()}, orient="row")
 
 
+def interval_frame(days: pl.DataFrame) -> pl.DataFrame:
+    """(system_id, interval) of (system_id, day) rows."""
+    return days.select("system_id", interval=pl.col("day").dt.strftime(LABELS[IntervalKind.DAY]))
+
+
+def days_of(keys: pl.DataFrame) -> pl.DataFrame:
+    """(system_id, day) of those (system_id, interval) rows that are days."""
+    is_day = pl.col("interval").str.len_chars() == len("2026-03-29")
+    return keys.filter(is_day).select("system_id", day=pl.col("interval").str.to_date(LABELS[IntervalKind.DAY]))
+
+
 def days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
     """(system_id, day) rows of every day of these months."""
     return day_frame(

@@ -7,12 +7,37 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+import polars as pl
+
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, zone_named
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, Outcome, State
 
 OPEN_AGAIN_AFTER: Final = timedelta(hours=1)
 """A running interval grows all the time; it is asked again once its last answer is this old."""
 
+ENTRY_SCHEMA: Final = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "interval": pl.String(),
+        "interval_kind": pl.String(),
+        "day": pl.Date(),
+        "outcome": pl.String(),
+        "http_status": pl.Int32(),
+        "detail": pl.String(),
+        "fetched_at_utc": pl.Datetime("us"),
+        "attempts": pl.Int32(),
+        "loaded_at_utc": pl.Datetime("us"),
+        "payload_sha256": pl.String(),
+        "version": pl.Int32(),
+        "state": pl.String(),
+        "answered_at_utc": pl.Datetime("us"),
+        "ends_at_utc": pl.Datetime("us"),
+        "timezone": pl.String(),
+        "loaded_outcome": pl.String(),
+        "content_sha256": pl.String(),
+    }
+)
+"""The columns of `core.load`."""
 
 Key = tuple[str, str]
 """System and interval label."""
@@ -77,6 +102,10 @@ class Entry:
             timezone=timezone,
             loaded_at_utc=now,
         )
+
+    def with_override(self, now: datetime) -> Self:
+        """The tables now hold a new version of the same answer; what the last look brought stays."""
+        return replace(self, version=(self.version or 0) + 1, loaded_at_utc=now)
 
     def _seen(self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None) -> Self:
         _, ends_at = Interval.parse(self.interval).bounds_utc(zone_named(zone) or LAST_ZONE_ON_EARTH)

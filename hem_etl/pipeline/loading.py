@@ -3,6 +3,7 @@
 What the tables hold of an interval is a fold over its receipts in the order of time, so the order of segments, days and
 batches does not matter: a receipt that turns up late (another process landed it after a newer one) makes its interval
 be folded again from landing. Unchanged content writes no rows; changed content replaces the whole day and is a version.
+The operator's corrections are receipts too, with a place of their own in that order (`overrides`).
 """
 
 import logging
@@ -14,16 +15,26 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from hem_etl import normalise
-from hem_etl.answer import STATISTICS_KINDS
+from hem_etl.answer import LIST_KINDS, OVERRIDES, STATISTICS_KINDS
 from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
-from hem_etl.pipeline.keys import day_frame, days_of_months, key_frame, only_days, only_months
-from hem_etl.pipeline.ledger import Entry, Key
+from hem_etl.pipeline.keys import (
+    day_frame,
+    days_of,
+    days_of_months,
+    interval_frame,
+    key_frame,
+    only_days,
+    only_months,
+)
+from hem_etl.pipeline.ledger import ENTRY_SCHEMA, Entry, Key
+from hem_etl.pipeline.overrides import Corrections
 from hem_etl.pipeline.reference import hold_thresholds, write_reference
 from hem_etl.pipeline.validation import compare_neighbours, findings_of, replace_findings
+from hem_etl.pipeline.versions import append_versions, version_row
 from hem_etl.settings import Settings
-from hem_etl.vocabulary import METRICS, Absence, IntervalKind, Outcome, State
+from hem_etl.vocabulary import METRICS, Absence, Cause, IntervalKind, Outcome
 from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
@@ -35,28 +46,6 @@ BODIES_PER_BATCH: Final = 250
 DAY_TABLES: Final = ("core.reading", "core.interval_15min", "core.day_energy", "core.series")
 """What a new version of a day replaces, findings aside."""
 
-ENTRY_SCHEMA: Final = pl.Schema(
-    {
-        "system_id": pl.String(),
-        "interval": pl.String(),
-        "interval_kind": pl.String(),
-        "day": pl.Date(),
-        "outcome": pl.String(),
-        "http_status": pl.Int32(),
-        "detail": pl.String(),
-        "fetched_at_utc": pl.Datetime("us"),
-        "attempts": pl.Int32(),
-        "loaded_at_utc": pl.Datetime("us"),
-        "payload_sha256": pl.String(),
-        "version": pl.Int32(),
-        "state": pl.String(),
-        "answered_at_utc": pl.Datetime("us"),
-        "ends_at_utc": pl.Datetime("us"),
-        "timezone": pl.String(),
-        "loaded_outcome": pl.String(),
-        "content_sha256": pl.String(),
-    }
-)
 ABSENCE_OF_OUTCOME: Final = {
     Outcome.BEFORE_INSTALLATION: Absence.BEFORE_INSTALLATION,
     Outcome.UNSUPPORTED: Absence.UNSUPPORTED,
@@ -79,6 +68,8 @@ class Loaded:
     rows: int = 0
     changed: set[Key] = field(default_factory=set)
     """Intervals whose content the tables hold anew."""
+    edited: set[Key] = field(default_factory=set)
+    """Of these, the days that changed because the operator's corrections did."""
 
 
 def read_entries(writer: Writer, keys: pl.DataFrame) -> dict[Key, Entry]:
@@ -125,6 +116,7 @@ class _Batch:
         self._now = naive_utc(now)
         self._loaded = loaded
         self._fleet = Fleet(writer)
+        self._corrections = Corrections(writer, landing, settings.over_limit_kw, self._now)
         self._entries: dict[Key, Entry] = {}
         self._changed_days: set[tuple[str, date]] = set()
 
@@ -133,12 +125,21 @@ class _Batch:
         self._loaded.receipts += receipts.height
         is_look = pl.col("kind").is_in(STATISTICS_KINDS)
         looks = receipts.filter(is_look)
-        self._entries = read_entries(self._writer, looks)
-        looks = self._with_late_intervals_whole(looks, held | set(segments))
-        touched = looks.select("system_id", "interval").unique()
-        receipts = pl.concat([receipts.filter(~is_look), looks]).sort("fetched_at_utc", maintain_order=True)
+        known = held | set(segments)
+        corrected = interval_frame(self._corrections.learn(receipts, known))
+        touched = pl.concat([looks.select("system_id", "interval"), corrected]).unique()
+        days = days_of(touched)
+        self._corrections.know(days)
+        self._entries = read_entries(self._writer, touched)
+        looks = self._with_late_intervals_whole(looks, corrected, known)
+        lists = receipts.filter(~is_look & (pl.col("kind") != OVERRIDES))
+        changes = pl.DataFrame({"fetched_at_utc": self._corrections.instants(days)}, schema_overrides=receipts.schema)
+        changes = changes.with_columns(kind=pl.lit(OVERRIDES))
+        receipts = pl.concat([lists, looks, changes], how="diagonal").sort("fetched_at_utc", maintain_order=True)
         for episode in _episodes(receipts, is_look):
             self._apply_fleet(episode)
+            for at in episode.filter(kind=OVERRIDES)["fetched_at_utc"]:
+                self._correct(at, days)
             for part in self._parts(episode.filter(is_look)):
                 self._fold(part)
         compare_neighbours(self._writer, self._changed_days)
@@ -149,22 +150,33 @@ class _Batch:
 
     def _apply_fleet(self, receipts: pl.DataFrame) -> None:
         lists = receipts.filter(
-            (pl.col("system_id").is_null() & pl.col("outcome").is_null()) | (pl.col("outcome") == Outcome.GONE)
+            (pl.col("kind").is_in(LIST_KINDS) & pl.col("outcome").is_null()) | (pl.col("outcome") == Outcome.GONE)
         )
         pages = lists.filter(pl.col("system_id").is_null() & pl.col("body_sha256").is_not_null())
         bodies = self._landing.read_bodies(set(pages["body_sha256"]), likely=set(pages["segment"]))
         for receipt in lists.iter_rows(named=True):
             self._fleet.see(receipt, bodies.get(receipt["body_sha256"]))
 
-    def _with_late_intervals_whole(self, looks: pl.DataFrame, known_segments: set[str]) -> pl.DataFrame:
-        """Forget each interval of which a look is older than what the tables know, and take all its looks instead."""
+    def _correct(self, at: datetime, days: pl.DataFrame) -> None:
+        for entry in self._corrections.change(at, days, self._entries):
+            self._entries[entry.system_id, entry.interval] = entry
+            self._loaded.changed.add((entry.system_id, entry.interval))
+            self._loaded.edited.add((entry.system_id, entry.interval))
+            self._loaded.changed_days += 1
+
+    def _with_late_intervals_whole(
+        self, looks: pl.DataFrame, corrected: pl.DataFrame, known_segments: set[str]
+    ) -> pl.DataFrame:
+        """Forget each interval of which a look, or a change of corrections, is older than what the tables know, and
+        take all its looks instead."""
         late = {
             (look["system_id"], look["interval"])
             for look in looks.iter_rows(named=True)
             if (entry := self._entries.get((look["system_id"], look["interval"]))) is not None
             and entry.fetched_at_utc is not None
-            and look["fetched_at_utc"] < entry.fetched_at_utc
+            and (look["fetched_at_utc"] < entry.fetched_at_utc or self._corrections.is_late(entry, look))
         }
+        late.update(key for key in corrected.iter_rows() if self._corrections.is_news_late(self._entries[key]))
         if not late:
             return looks
         keys = key_frame(late)
@@ -182,6 +194,7 @@ class _Batch:
         )
         self._writer.remove("core.finding", keys)
         self._writer.remove("core.load", keys)
+        self._corrections.forget(days)
         self._changed_days.update(days.rows())
         for key in keys.iter_rows():
             self._entries.pop(key, None)
@@ -245,13 +258,14 @@ class _Batch:
             self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=held),
             self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held),
         )
-        quarters = normalise.quarter_hours(days)
-        energy = normalise.day_energy(days, quarters)
-        totals = normalise.day_totals(days, energy)
-        for table, rows in zip(DAY_TABLES, (days.readings, quarters, energy, days.series), strict=True):
+        effective = normalise.with_overrides(days, self._corrections.in_force(days.days))
+        quarters = normalise.quarter_hours(effective)
+        energy = normalise.day_energy(effective, quarters)
+        for table, rows in zip(DAY_TABLES, (days.readings, quarters, energy, effective.series), strict=True):
             self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
             self._loaded.rows += rows.height
-        found = findings_of(days, energy, self._settings, self._fleet)
+        sent = energy if effective is days else normalise.day_energy(days, normalise.quarter_hours(days))
+        found = findings_of(days, sent, self._settings, self._fleet)
         replace_findings(self._writer, found, keys, IntervalKind.DAY)
         self._changed_days.update(new)
         versions = []
@@ -267,24 +281,8 @@ class _Batch:
             self._loaded.changed.add((key[0], after.interval))
             self._loaded.new_days += before.version is None
             self._loaded.changed_days += before.version is not None
-            versions.append(
-                {
-                    "system_id": key[0],
-                    "day": key[1],
-                    "version": after.version,
-                    "payload_sha256": after.payload_sha256,
-                    "fetched_at_utc": after.fetched_at_utc,
-                    "content_sha256": after.content_sha256,
-                    "applied": row["applied"],
-                    "was_settled": before.state == State.SETTLED,
-                }
-            )
-        versions_frame = pl.DataFrame(
-            versions, schema_overrides={"version": pl.Int32(), "fetched_at_utc": pl.Datetime("us")}
-        )
-        self._writer.append(
-            "core.day_version", versions_frame.join(totals, on=["system_id", "day"], how="left", validate="1:1")
-        )
+            versions.append(version_row(before, after, Cause.ANSWER, after.fetched_at_utc, applied=row["applied"]))
+        append_versions(self._writer, versions, normalise.day_totals(effective, energy))
 
     def _read_months(self, looks: dict[tuple[str, date], dict[str, Any]], bodies: list[normalise.Body]) -> None:
         months = normalise.read_months(bodies)

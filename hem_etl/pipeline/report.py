@@ -35,6 +35,26 @@ class Listed:
     failure: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class OverridesReport:
+    """What putting a file of corrections in force did."""
+
+    rows: int
+    """Rows in force now."""
+    new_rows: int
+    taken_back: int
+    """Rows that were in force before."""
+    changed_days: list[Key]
+    """(system, day) whose values changed."""
+    idle: list[dict[str, Any]]
+    """Rows in force that edit nothing: system_id, start, end, metric, loaded_days, days_without_the_series."""
+    published: str
+
+    def facts(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return asdict(self)
+
+
 @dataclass(slots=True)
 class RunReport:
     """What a run did, for a person, a schedule or `--json`."""

@@ -31,8 +31,9 @@ from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
 from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.loading import Loaded
+from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range
-from hem_etl.pipeline.report import Listed, Progress, RunReport, Silence
+from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
 from hem_etl.warehouse import Warehouse, Writer, read, reading
@@ -238,6 +239,34 @@ class Road:
                 raise StructuralCheckError(failures)
         return results
 
+    def apply_overrides(self, file: bytes) -> OverridesReport:
+        """Put a file of corrections in force in place of the one before; asks nobody.
+
+        Raises UsageError that tells every problem of the file, and then nothing is applied; errors as `publish`.
+        """
+        self.load()
+        with self._writing() as writer:
+            before = _overrides_in_force(writer.connection)
+            land_overrides(writer, self.landing, file, self._clock(), self.settings.over_limit_kw)
+        loaded = self.load()
+        self.publish()
+        listed = self.overrides()
+        now = set(listed["override_id"])
+        told = ("system_id", "start", "end", "metric", "loaded_days", "days_without_the_series")
+        return OverridesReport(
+            rows=len(now),
+            new_rows=len(now - before),
+            taken_back=len(before - now),
+            changed_days=sorted(loaded.edited),
+            idle=listed.filter(pl.col("edited_buckets") == 0).select(told).to_dicts(),
+            published=str(self.settings.database),
+        )
+
+    def overrides(self) -> pl.DataFrame:
+        """The corrections in force by the published file, and what each does."""
+        with reading(self.settings.database) as connection:
+            return list_overrides(connection)
+
     def rebuild(self) -> Loaded:
         """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
         if not self.landing.segments():
@@ -334,6 +363,10 @@ def _entries(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> 
     columns = ", ".join(column.name for column in fields(Entry))
     rows = read(connection, f"select {columns} from core.load, span where day between first and last", span=span)
     return [Entry.of_row(row) for row in rows.iter_rows(named=True)]
+
+
+def _overrides_in_force(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return set(read(connection, "select override_id from core.override where valid_to_utc is null")["override_id"])
 
 
 def _require_known(wanted: Iterable[str], systems: pl.DataFrame) -> None:

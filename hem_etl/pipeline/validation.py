@@ -9,7 +9,7 @@ from hem_etl import normalise
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import LABELS, day_frame
 from hem_etl.settings import Settings
-from hem_etl.vocabulary import IntervalKind
+from hem_etl.vocabulary import Cause, IntervalKind
 from hem_etl.warehouse import Writer
 
 
@@ -41,11 +41,12 @@ def compare_neighbours(writer: Writer, changed: Iterable[tuple[str, date]]) -> N
     changed = list(changed)
     keys = day_frame(sorted({(system, day + after) for system, day in changed for after in (timedelta(0), one)}))
     both = pl.concat([keys, keys.with_columns(pl.col("day").dt.offset_by("-1d"))]).unique()
-    versions = writer.rows("core.day_version", ("system_id", "day", "fetched_at_utc"), keys=both)
+    versions = writer.rows("core.day_version", ("system_id", "day", "fetched_at_utc", "cause"), keys=both)
+    answers = versions.filter(cause=Cause.ANSWER.value)  # corrections by hand change nothing that is compared
     found = normalise.compare_with_day_before(
         writer.rows("core.series", normalise.SERIES_COLUMNS, keys=both),
         keys,
-        versions.group_by("system_id", "day").agg(pl.col("fetched_at_utc").max()),
+        answers.group_by("system_id", "day").agg(pl.col("fetched_at_utc").max()),
     ).with_columns(_interval(IntervalKind.DAY))
     intervals = keys.select("system_id", _interval(IntervalKind.DAY))
     old = writer.rows("core.finding", ("system_id", "interval", "rule", "evidence"), keys=intervals)
