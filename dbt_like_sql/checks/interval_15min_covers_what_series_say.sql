@@ -1,5 +1,6 @@
 -- name: checks.interval_15min_covers_what_series_say
--- meaning: The covered minutes of a day's quarter hours are the hours of the valid buckets of its series.
+-- meaning: The covered minutes of a day's quarter hours are the hours that its series cover: valid buckets, with
+--   corrections by hand in their place.
 -- severity: structural
 -- failing row: a system, day and flow with both numbers
 

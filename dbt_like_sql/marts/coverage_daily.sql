@@ -2,8 +2,9 @@
 -- meaning: How well each metric of each day is covered, and one line that explains what is not there.
 -- grain: system × local day of marts.daily_energy × metric: the seven known ones, and unknown names of loaded days
 -- key: system_id, day, metric
--- null: everything from is_available to valid_hours: the day is not loaded; coverage and the counts: the metric is not
---   available; explanation: every bucket of the day is valid, nothing is left to explain.
+-- null: everything from is_available to edited_buckets: the day is not loaded; coverage and the counts: the metric is not
+--   available; explanation: every bucket of the day is valid, none
+--   is corrected, nothing is left to explain.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day
@@ -11,7 +12,7 @@
 --   vendor | varchar | - | vendor as Enode spells it
 --   outcome | varchar | - | what the last look at the day brought
 --   is_available | boolean | - | whether the loaded day has the series
---   coverage | double | 0–1 | share of the local day with valid buckets
+--   coverage | double | 0–1 | share of the local day with buckets that count: valid ones, with corrections by hand in their place
 --   reason | varchar | - | why the series is not available, in Enode's words
 --   absence | varchar | - | the reason's drawer: no_data, missing_scope, unsupported, before_installation, not_sent, other
 --   missing_scope | varchar | - | the scope that the user must grant by linking again
@@ -29,7 +30,8 @@
 --   negative_buckets | integer | buckets | valid buckets below -0.001 kW: kept in the sums
 --   over_limit_buckets | integer | buckets | above the plausibility limit: out of energy and coverage
 --   unreadable_buckets | integer | buckets | points whose time or value cannot be read
---   valid_hours | double | h | hours covered by the valid buckets
+--   valid_hours | double | h | hours covered by the buckets that count
+--   edited_buckets | integer | buckets | buckets whose value is a correction by hand (core.override); the counts before are of what was sent
 --   explanation | varchar | - | one line: why the numbers of this day and metric are missing or partial
 
 -- formulas: expected buckets, coverage
@@ -89,7 +91,8 @@ joined as (
         series.negative_buckets,
         series.over_limit_buckets,
         series.unreadable_buckets,
-        series.valid_hours
+        series.valid_hours,
+        series.edited_buckets
     from grid
     inner join staging.day as spine on spine.system_id = grid.system_id and spine.day = grid.day
     left join core.series as series
@@ -122,6 +125,7 @@ select
     joined.over_limit_buckets,
     joined.unreadable_buckets,
     joined.valid_hours,
+    joined.edited_buckets,
     nullif(
         concat_ws(
             '; ',
@@ -148,6 +152,9 @@ select
                             case when joined.unreadable_buckets > 0 then joined.unreadable_buckets || ' unreadable' end
                         )
                     )
+            end,
+            case
+                when joined.edited_buckets > 0 then joined.edited_buckets || ' buckets are corrected by hand (core.override)'
             end,
             case
                 when joined.is_available and joined.expected_buckets * joined.resolution_minutes < 60 * joined.day_hours

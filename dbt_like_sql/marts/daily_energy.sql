@@ -62,6 +62,7 @@
 --   peak_import_at_utc | timestamp | UTC | start of the first quarter hour with that peak
 --   load_factor_ratio | double | 0–1 | mean of consumption over its valid time ÷ its highest 15-minute mean
 --   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
+--   edited_buckets | bigint | buckets | buckets of all metrics whose value is a correction by hand (core.override); in every number of this row but the reported ones
 --   findings | bigint | findings | what the rules noticed about this day
 --   state | varchar | - | open until the local end, then provisional, then settled
 
@@ -106,6 +107,17 @@ findings as (
     from staging.day as spine
     left join core.finding as finding
         on finding.system_id = spine.system_id and finding.interval = strftime(spine.day, '%Y-%m-%d')
+    group by spine.system_id, spine.day
+),
+
+edited as (
+    select
+        spine.system_id,
+        spine.day,
+        -- a day that is not loaded has no corrections: here 0 is meant
+        cast(coalesce(sum(series.edited_buckets), 0) as bigint) as edited_buckets
+    from staging.day as spine
+    left join core.series as series on series.system_id = spine.system_id and series.day = spine.day
     group by spine.system_id, spine.day
 )
 
@@ -201,12 +213,14 @@ select
             then energy.consumption_kwh / (flow.consumption_valid_minutes / 60) / energy.consumption_peak_kw
     end as load_factor_ratio,
     energy.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
+    edited.edited_buckets,
     findings.findings,
     spine.state
 from staging.day as spine
 cross join setting
 inner join coverage on coverage.system_id = spine.system_id and coverage.day = spine.day
 inner join completeness on completeness.system_id = spine.system_id and completeness.day = spine.day
+inner join edited on edited.system_id = spine.system_id and edited.day = spine.day
 inner join findings on findings.system_id = spine.system_id and findings.day = spine.day
 inner join staging.system as system on system.system_id = spine.system_id
 inner join staging.day_flow as flow on flow.system_id = spine.system_id and flow.day = spine.day

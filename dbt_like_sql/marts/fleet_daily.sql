@@ -7,6 +7,7 @@
 --   day | date | local date | local day, each system's own
 --   systems | bigint | systems | systems with a row
 --   complete_systems | bigint | systems | of these, complete ones
+--   edited_systems | bigint | systems | of these, with a correction by hand (core.override)
 --   generation_kwh | double | kWh | energy produced by the PV, over the valid buckets of all systems
 --   consumption_kwh | double | kWh | energy used by the home, over the valid buckets of all systems
 --   grid_import_kwh | double | kWh | energy drawn from the grid, over the valid buckets of all systems
@@ -46,6 +47,7 @@ sums as (
         daily.day,
         count(*) as systems,
         count(*) filter (where daily.is_complete) as complete_systems,
+        count(*) filter (where daily.edited_buckets > 0) as edited_systems,
         sum(try_cast(1e18 * daily.generation_kwh as hugeint)) / 1e18 as generation_kwh,
         sum(try_cast(1e18 * daily.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
         sum(try_cast(1e18 * daily.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
@@ -84,6 +86,7 @@ select
     day,
     systems,
     complete_systems,
+    edited_systems,
     generation_kwh,
     consumption_kwh,
     grid_import_kwh,

@@ -38,6 +38,7 @@
 --   battery_discharge_reported_days | bigint | days | days for which the vendor reports battery_discharge
 --   loaded_days | bigint | days | days that the tables hold
 --   complete_days | bigint | days | days that are complete
+--   edited_days | bigint | days | days with a correction by hand (core.override)
 --   calendar_days | bigint | days | days of the whole calendar month, also of a running one
 --   is_complete | boolean | - | complete days ÷ calendar days is at least 0.9
 --   used_solar_kwh | double | kWh | PV energy that the home used, over the attributed buckets
@@ -89,7 +90,8 @@ sums as (
         count(grid_export_reported_kwh) as grid_export_reported_days,
         count(battery_charge_reported_kwh) as battery_charge_reported_days,
         count(battery_discharge_reported_kwh) as battery_discharge_reported_days,
-        count(*) filter (where is_complete) as complete_days
+        count(*) filter (where is_complete) as complete_days,
+        count(*) filter (where edited_buckets > 0) as edited_days
     from marts.daily_energy
     group by system_id, cast(date_trunc('month', day) as date)
 )
@@ -126,6 +128,7 @@ select
     sums.battery_discharge_reported_days,
     touched.loaded_days,
     sums.complete_days,
+    sums.edited_days,
     touched.calendar_days,
     sums.complete_days / touched.calendar_days >= 0.9 as is_complete,
     energy.used_solar_kwh,

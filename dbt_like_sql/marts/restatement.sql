@@ -1,5 +1,6 @@
 -- name: marts.restatement
--- meaning: Every change of a day that had been loaded before: what changed, by how much, when we saw it.
+-- meaning: Every change of a day that had been loaded before: what changed, by how much, when we saw it, and whether the
+--   vendor or a correction by hand changed it.
 -- grain: system × local day × version above 1
 -- key: system_id, day, version
 -- null: <flow>_kwh, <flow>_kwh_before: nothing valid in that version; <flow>_kwh_change: one of the two is NULL;
@@ -11,7 +12,8 @@
 --   day | date | local date | the system's local day
 --   version | integer | - | the version that came: 2 for the first change
 --   vendor | varchar | - | vendor as Enode spells it
---   fetched_at_utc | timestamp | UTC | when we saw the change
+--   cause | varchar | - | answer: the vendor sent other content; override: the operator's corrections changed (core.override)
+--   fetched_at_utc | timestamp | UTC | when we saw the change, or the correction was applied
 --   previous_fetched_at_utc | timestamp | UTC | when we had seen the version before
 --   hours_after_day_end | double | h | from the local end of the day to fetched_at_utc; negative while the day was running
 --   was_settled | boolean | - | the day counted as settled before
@@ -53,6 +55,7 @@ select
     after.day,
     after.version,
     spine.vendor,
+    after.cause,
     after.fetched_at_utc,
     before.fetched_at_utc as previous_fetched_at_utc,
     epoch(after.fetched_at_utc - spine.day_end_utc) / 3600 as hours_after_day_end,

@@ -9,6 +9,7 @@
 --   month | date | local date | first day of the month
 --   systems | bigint | systems | systems with a row
 --   complete_systems | bigint | systems | of these, complete ones
+--   edited_systems | bigint | systems | of these, with a correction by hand (core.override)
 --   generation_kwh | double | kWh | energy produced by the PV, over the valid buckets of all systems
 --   consumption_kwh | double | kWh | energy used by the home, over the valid buckets of all systems
 --   grid_import_kwh | double | kWh | energy drawn from the grid, over the valid buckets of all systems
@@ -49,6 +50,7 @@ sums as (
         monthly.month,
         count(*) as systems,
         count(*) filter (where monthly.is_complete) as complete_systems,
+        count(*) filter (where monthly.edited_days > 0) as edited_systems,
         sum(try_cast(1e18 * monthly.generation_kwh as hugeint)) / 1e18 as generation_kwh,
         sum(try_cast(1e18 * monthly.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
         sum(try_cast(1e18 * monthly.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
@@ -87,6 +89,7 @@ select
     month,
     systems,
     complete_systems,
+    edited_systems,
     generation_kwh,
     consumption_kwh,
     grid_import_kwh,

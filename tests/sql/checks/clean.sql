@@ -117,11 +117,11 @@ insert into core.series (
     system_id, day, metric, is_known, is_available, reason, absence, unit, sampling_mode, timezone, resolution_minutes,
     expected_buckets, sent_buckets, valid_buckets, null_buckets, missing_buckets, duplicate_buckets,
     outside_day_buckets, off_grid_buckets, offset_mismatch_buckets, negative_buckets, over_limit_buckets,
-    unreadable_buckets, valid_hours
+    unreadable_buckets, valid_hours, edited_buckets
 )
 select
     load.system_id, load.day, known.metric, true, true, null, null, 'kW', 'bucketed', 'Asia/Kolkata', 15, 96, 96, 96,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 24
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0
 from core.load as load
 cross join unnest(
     ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge', 'soc']
@@ -130,7 +130,7 @@ where load.interval_kind = 'day' and (load.system_id = 'a' or known.metric not i
 union all
 select
     load.system_id, load.day, known.metric, true, false, 'No data available', 'no_data', null, null, null, null, null,
-    null, null, null, null, null, null, null, null, null, null, null, null
+    null, null, null, null, null, null, null, null, null, null, null, null, null
 from core.load as load
 cross join unnest(['battery_charge', 'battery_discharge', 'soc']) as known (metric)
 where load.interval_kind = 'day' and load.system_id = 'b';
@@ -150,7 +150,7 @@ group by system_id, day;
 
 insert into core.day_version
 select
-    system_id, day, 1, 'sha', 'content', '2026-03-11', true, false,
+    system_id, day, 1, 'sha', 'content', '2026-03-11', 'answer', true, false,
     sum(generation_kwh),
     sum(consumption_kwh),
     sum(grid_import_kwh),
