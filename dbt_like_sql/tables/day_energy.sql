@@ -1,6 +1,6 @@
 -- name: core.day_energy
 -- meaning: The sums of each day, made by polars at load from the valid native buckets: energy, attributed flows, both sides of
---   the balance, peaks, state of charge.
+--   the balance, peaks, state of charge. Corrections by hand (core.override) are in them.
 -- grain: system × local day that has readings
 -- key: system_id, day
 -- null: a sum of nothing (never 0); the attributed flows and attributed_minutes: one of the five flows is not available, or

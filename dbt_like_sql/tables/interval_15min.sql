@@ -1,6 +1,6 @@
 -- name: core.interval_15min
 -- meaning: The common grid: every metric on quarter hours of UTC, whatever the vendor's resolution. Made from the
---   valid native buckets (not null, finite, not over the limit).
+--   valid native buckets (not null, finite, not over the limit), with corrections by hand (core.override) in their place.
 -- grain: system × local day × quarter hour that overlaps at least one native reading
 -- key: system_id, day, start_utc
 -- key checked by: interval_15min_key

@@ -107,7 +107,9 @@ def _refuse(problems: Sequence[str]) -> None:
     if problems:
         more = f"\n  … and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
         told = "".join(f"\n  {problem}" for problem in problems[:PROBLEMS_TOLD])
-        raise UsageError(f"nothing was applied, the file has {len(problems)} problems:{told}{more}")
+        raise UsageError(
+            f"nothing was applied, the file has {len(problems)} problem{'s'[: len(problems) > 1]}:{told}{more}"
+        )
 
 
 def _cells(text: str) -> Iterator[tuple[int, dict[str, str]]]:

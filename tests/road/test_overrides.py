@@ -11,6 +11,7 @@ from world import NOW, World, same_tables
 
 from hem_etl.answer import OVERRIDES, Answer
 from hem_etl.errors import UsageError
+from hem_etl.landing import Landing
 from hem_etl.simulator import Faults
 
 HEADER = "system_id,start,end,metric,value,author,reason\n"
@@ -45,7 +46,7 @@ Landed = tuple[float, bytes]
 
 def land(world: World, *landed: Landed) -> None:
     """Land these in one segment."""
-    with world.road().landing.writer() as writer:
+    with Landing(world.settings.landing).writer() as writer:
         listed = json.dumps(LIST).encode()
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
         for hours, sent in landed:
@@ -73,9 +74,10 @@ def held(world: World) -> dict[str, pl.DataFrame]:
 
 def held_after(world: World, *sequence: Landed) -> dict[str, pl.DataFrame]:
     """What is held when each was loaded before the next was landed."""
+    road = world.road()
     for landed in sequence:
         land(world, landed)
-        world.road().load()
+        road.load()
     return held(world)
 
 

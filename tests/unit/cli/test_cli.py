@@ -171,6 +171,40 @@ def test_reading_before_anything_was_published_says_what_to_do(run: Run, capsys:
     assert "hem-etl demo" in capsys.readouterr().err
 
 
+def test_a_value_is_corrected_listed_and_taken_back_without_credentials(
+    run: Run, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", "--start", START, "--end", START, "--no-months") == 0
+    monkeypatch.delenv("ENODE_CLIENT_ID")
+    monkeypatch.delenv("ENODE_CLIENT_SECRET")
+    capsys.readouterr()
+    assert run("overrides", "template") == 0
+    template = capsys.readouterr().out
+    home = simulator.fleet.homes[0].system_id
+    Path("mine.csv").write_text(f"{template}{home},{START},{START},generation,1.5,ann,read off the meter\n", "utf-8")
+    assert run("overrides", "apply", "mine.csv", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rows"], told["new_rows"], told["changed_days"]) == (1, 1, [[home, START]])
+    assert run("overrides", "list", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["author"], row["value"], row["edited_days"]) == ("ann", 1.5, 1)
+    assert row["in_force_since_utc"].endswith("Z")
+    assert run("overrides", "list") == 0
+    assert "read off the meter" in capsys.readouterr().out
+    Path("mine.csv").write_text(template, "utf-8")
+    assert run("overrides", "apply", "mine.csv") == 0
+    told = capsys.readouterr()
+    assert "0 rows in force: 0 new, 1 taken back." in told.err
+    assert home in told.out
+    Path("mine.csv").write_text(f"{template}{home},{START},{START},heat,1.5,ann,\n", "utf-8")
+    assert run("overrides", "apply", "mine.csv") == 2
+    told = capsys.readouterr()
+    assert "metric: 'heat' is none of" in told.err
+    assert "reason: is empty" in told.err
+    assert run("overrides", "apply", "other.csv") == 2
+    assert "cannot read other.csv" in capsys.readouterr().err
+
+
 def test_the_demo_needs_no_settings_and_keeps_to_its_own_folder(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
