@@ -74,6 +74,7 @@ recent as (
     group by system.system_id
 ),
 
+-- A correction by hand says nothing about the system.
 -- Of a day that was loaded late (a backfill), nobody knows when its data had come: its hours would be ours, not the system's.
 day_change as (
     select
@@ -82,6 +83,7 @@ day_change as (
         min(fetched_at_utc) as first_at_utc,
         max(fetched_at_utc) as last_at_utc
     from core.day_version
+    where cause is distinct from 'override'
     group by system_id, day
 ),
 

@@ -1,6 +1,6 @@
 -- name: marts.vendor_behaviour
 -- meaning: What each vendor does to data, measured on its own days: gaps, restatements, agreement with its own reports, and
---   which end of a bucket its stamps name.
+--   which end of a bucket its stamps name. What was corrected by hand (core.override) is no behaviour and left out.
 -- grain: vendor with at least one read day × metric: the six flows and soc
 -- key: vendor, metric
 -- null: vendor: no list ever showed these systems; every ratio: there is nothing to divide by; resolution_minutes: the series
@@ -57,7 +57,10 @@ first_version as (
     select load.system_id, load.day, min(version.fetched_at_utc) as fetched_at_utc
     from core.load as load
     inner join core.day_version as version on version.system_id = load.system_id and version.day = load.day
-    where load.interval_kind = 'day' and version.fetched_at_utc >= load.ends_at_utc
+    where
+        load.interval_kind = 'day'
+        and version.fetched_at_utc >= load.ends_at_utc
+        and version.cause is distinct from 'override'
     group by load.system_id, load.day
 ),
 
@@ -167,7 +170,7 @@ change as (
         unnest(string_split(restatement.changed_flows, ', ')) as metric
     from marts.restatement as restatement
     inner join read_day on read_day.system_id = restatement.system_id and read_day.day = restatement.day
-    where restatement.previous_fetched_at_utc >= read_day.ends_at_utc
+    where restatement.previous_fetched_at_utc >= read_day.ends_at_utc and restatement.cause is distinct from 'override'
 ),
 
 restatement as (
@@ -181,22 +184,34 @@ restatement as (
 ),
 
 -- below 1 kWh the ratio would tell the rounding of the reported value and not the vendor
+compared as (
+    select
+        reconciled.vendor,
+        reconciled.flow,
+        reconciled.integrated_kwh,
+        reconciled.reported_kwh,
+        reconciled.coverage = 1 and reconciled.reported_kwh >= 1 and coalesce(series.edited_buckets, 0) = 0 as is_comparable
+    from marts.reconciliation as reconciled
+    left join core.series as series
+        on series.system_id = reconciled.system_id and series.day = reconciled.day and series.metric = reconciled.flow
+),
+
 reported as (
     select
-        vendor,
-        flow as metric,
-        count(*) filter (where coverage = 1 and reported_kwh >= 1) as days,
-        quantile_cont(integrated_kwh / reported_kwh, [0.05, 0.5, 0.95]) filter (where coverage = 1 and reported_kwh >= 1) as ratios,
+        compared.vendor,
+        compared.flow as metric,
+        count(*) filter (where compared.is_comparable) as days,
+        quantile_cont(compared.integrated_kwh / compared.reported_kwh, [0.05, 0.5, 0.95]) filter (where compared.is_comparable) as ratios,
         min(
             case
-                when abs(reported_kwh - round(reported_kwh)) < 1e-9 then 1
-                when abs(reported_kwh - round(reported_kwh, 1)) < 1e-9 then 0.1
-                when abs(reported_kwh - round(reported_kwh, 2)) < 1e-9 then 0.01
-                when reported_kwh is not null then 0.001
+                when abs(compared.reported_kwh - round(compared.reported_kwh)) < 1e-9 then 1
+                when abs(compared.reported_kwh - round(compared.reported_kwh, 1)) < 1e-9 then 0.1
+                when abs(compared.reported_kwh - round(compared.reported_kwh, 2)) < 1e-9 then 0.01
+                when compared.reported_kwh is not null then 0.001
             end
         )::double as step_kwh
-    from marts.reconciliation
-    group by vendor, flow
+    from compared
+    group by compared.vendor, compared.flow
 ),
 
 night as (
@@ -213,7 +228,8 @@ load_day as (
         daily.system_id,
         daily.day,
         daily.consumption_kwh - daily.consumption_reported_kwh as start_error_kwh,
-        daily.consumption_coverage = 1 as is_whole,
+        daily.consumption_coverage = 1 and coalesce(series.edited_buckets, 0) = 0 as is_whole,
+        coalesce(series.edited_buckets, 0) > 0 as is_edited,
         energy.consumption_first_bucket_kwh as first_bucket_kwh,
         series.resolution_minutes
     from marts.daily_energy as daily
@@ -230,6 +246,7 @@ labelled as (
         start_error_kwh,
         start_error_kwh - first_bucket_kwh + lead(first_bucket_kwh) over following as end_error_kwh,
         is_whole
+        and lead(is_edited) over following = false
         and lead(day) over following = day + 1
         and lead(resolution_minutes) over following = resolution_minutes as is_comparable
     from load_day

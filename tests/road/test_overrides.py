@@ -2,7 +2,7 @@
 the same."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +10,11 @@ import pytest
 from world import NOW, World, same_tables
 
 from hem_etl.answer import OVERRIDES, Answer
+from hem_etl.cli.explain import explain
 from hem_etl.errors import UsageError
 from hem_etl.landing import Landing
 from hem_etl.simulator import Faults
+from hem_etl.warehouse import reading
 
 HEADER = "system_id,start,end,metric,value,author,reason\n"
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
@@ -204,6 +206,16 @@ def test_what_was_sent_stays_and_the_marts_tell_of_the_correction(world: World) 
     assert world.sql("select cause, was_settled, changed_flows from marts.restatement").rows() == [
         ("override", False, "generation")
     ]
+
+
+def test_explain_works_a_corrected_number_out_anew(world: World) -> None:
+    land(world, (25, body(4, buckets=90)), (30, file("home,2026-11-10T20:00Z,2026-11-12T00:00Z,generation,2")))
+    load(world)
+    with reading(world.settings.database) as connection:
+        told = explain(connection, world.road().landing, "home", date(2026, 11, 10), "generation")
+    energy, coverage = told["figures"][:2]
+    assert (energy["value"], energy["agrees"], coverage["value"], coverage["agrees"]) == (90.0, True, 1.0, True)
+    assert [row["author"] for row in told["overrides"]] == ["ann"]
 
 
 def test_a_correction_of_a_settled_day_is_no_surprise(world: World) -> None:
