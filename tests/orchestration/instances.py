@@ -34,9 +34,9 @@ class WorldRoads:
 class Instance:
     """An ephemeral Dagster over a world: its definitions, runs, and the state of its partitions."""
 
-    def __init__(self, world: World, instance: dg.DagsterInstance, buckets: int = 0) -> None:
+    def __init__(self, world: World, instance: dg.DagsterInstance, buckets: int = 0, start: str = START) -> None:
         self.world, self.dagster = world, instance
-        self.scheme = Scheme(START, buckets)
+        self.scheme = Scheme(start, buckets)
         self.roads = WorldRoads(world)
         self.definitions = make_definitions(self.scheme, self.roads)
 

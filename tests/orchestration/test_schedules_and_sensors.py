@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import httpx
 import pytest
-from orchestration.instances import START, Instance
+from orchestration.instances import Instance
 from world import NOW, World
 
 from hem_etl.orchestration.checks import freshness_check, last_due_day
@@ -148,10 +148,11 @@ def test_the_next_rectangle_is_the_newest_that_is_missing_as_a_whole(
 
 
 def test_new_systems_are_filled_coarse_to_fine_until_nothing_is_missing(tmp_path: Path) -> None:
+    start = "2026-10-28"
     homes = make_fleet(6, today=NOW.date()).homes
     world = World(tmp_path / "home", Fleet(homes[:4]))
     with dg.DagsterInstance.ephemeral() as instance:
-        dagster = Instance(world, instance)
+        dagster = Instance(world, instance, start=start)
         assert dagster.run("hem_systems").success
 
         def fill() -> list[str]:
@@ -174,9 +175,9 @@ def test_new_systems_are_filled_coarse_to_fine_until_nothing_is_missing(tmp_path
         assert runs[0].startswith("month_statistics 2026-11|")
         days = [run.split()[1][:10] for run in runs if run.startswith("day")]
         assert days == sorted(days, reverse=True)
-        wanted = {(home.system_id, day) for home in world.simulator.fleet.homes for day in ("2026-11-21", START)}
+        wanted = {(home.system_id, day) for home in world.simulator.fleet.homes for day in ("2026-11-21", start)}
         assert wanted <= set(world.simulator.ledger.statistics) | {
-            (row[0], START)
+            (row[0], start)
             for row in world.sql("select system_id from core.load where outcome = 'before_installation'").rows()
         }
 
