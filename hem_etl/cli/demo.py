@@ -32,6 +32,12 @@ from marts.daily_energy
 where day = (select last_day from shown)
 order by vendor, system_id
 """
+INCOMPLETE: Final = """
+select min(system_id) as system_id
+from marts.daily_energy, shown
+where day = last_day and not is_complete and outcome = 'loaded'
+having count(*) > 0
+"""
 MONTHLY: Final = """
 select strftime(month, '%Y-%m') as month, vendor, systems, generation_kwh as generation,
        consumption_kwh as consumption, grid_import_kwh as import, grid_export_kwh as export,
@@ -119,6 +125,7 @@ def _print_tables(settings: Settings, last_day: date) -> None:
     with reading(settings.database) as connection:
         daily = read(connection, DAILY, shown=shown)
         monthly = read(connection, MONTHLY, shown=shown)
+        incomplete = read(connection, INCOMPLETE, shown=shown)["system_id"]
     print_rows(
         daily,
         title=f"\nmarts.daily_energy on {last_day} [kWh]; an empty cell: nobody knows, and `gaps` says why",
@@ -132,6 +139,7 @@ def _print_tables(settings: Settings, last_day: date) -> None:
         'sql "select * from marts.monthly_energy"',
         "gaps                 # what is missing, and why",
         "status               # how each system does",
+        *(f"explain {system} {last_day}   # where its numbers come from" for system in incomplete),
     ):
         say(f"  HEM_ETL_HOME={settings.home} {sys.argv[0]} {command}")
     say(f"  {sys.argv[0]} simulator            # the simulated fleet, to ask it yourself")
