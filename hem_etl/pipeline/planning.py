@@ -7,6 +7,7 @@ from typing import Final
 
 import polars as pl
 
+from hem_etl.errors import UsageError
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
 from hem_etl.pipeline.ledger import Entry, Key, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, IntervalKind
@@ -73,6 +74,16 @@ class Plan:
         longest = max(len(system.asks) for system in self.systems)
         unbound = SECONDS_PER_REQUEST * max(self.requests / at_once, longest)
         return max(unbound, self.requests / requests_per_second if requests_per_second else 0.0)
+
+
+def require_known(request: Request, systems: pl.DataFrame) -> None:
+    """Raises UsageError where the request names a system or a vendor that is not in `systems`."""
+    if unknown := sorted(request.systems - set(systems["system_id"])):
+        more = f" (and {len(unknown) - 1} more)" if unknown[1:] else ""
+        raise UsageError(f"no system {unknown[0]!r} is known{more}: `hem-etl systems` lists them")
+    known = set(systems["vendor"].drop_nulls())
+    if strange := sorted(request.vendors - known):
+        raise UsageError(f"no system of vendor {strange[0]!r} is known; known are {', '.join(sorted(known)) or 'none'}")
 
 
 def plan_range(request: Request, systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> Plan:

@@ -32,7 +32,7 @@ from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
-from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range
+from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range, require_known
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
@@ -291,8 +291,7 @@ class Road:
 
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
         systems = _systems(connection)
-        _require_known(request.systems, systems)
-        _require_vendors(request.vendors, systems)
+        require_known(request, systems)
         entries = _entries(connection, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
@@ -367,18 +366,6 @@ def _entries(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> 
 
 def _overrides_in_force(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return set(read(connection, "select override_id from core.override where valid_to_utc is null")["override_id"])
-
-
-def _require_known(wanted: Iterable[str], systems: pl.DataFrame) -> None:
-    if unknown := sorted(set(wanted) - set(systems["system_id"])):
-        more = f" (and {len(unknown) - 1} more)" if unknown[1:] else ""
-        raise UsageError(f"no system {unknown[0]!r} is known{more}: `hem-etl systems` lists them")
-
-
-def _require_vendors(wanted: Iterable[str], systems: pl.DataFrame) -> None:
-    known = set(systems["vendor"].drop_nulls())
-    if unknown := sorted(set(wanted) - known):
-        raise UsageError(f"no system of vendor {unknown[0]!r} is known; known are {', '.join(sorted(known)) or 'none'}")
 
 
 def _standing(entry: Entry | None) -> tuple[object, ...]:
