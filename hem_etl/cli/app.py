@@ -262,6 +262,8 @@ def sql(query: str, is_json: Json = False) -> None:
     """A read-only query on the published file."""
     with reading(load_settings().database) as connection:
         try:
+            if len(connection.extract_statements(query)) != 1:
+                raise UsageError('give one query: `hem-etl sql "select * from marts.monthly_energy"`')
             cursor = connection.execute(query)
             names, rows = [column[0] for column in cursor.description or ()], cursor.fetchall()
         except duckdb.Error as error:

@@ -89,6 +89,8 @@ def explain(
     """
     if metric is not None and metric not in (*METRICS, *FIGURES):
         raise UsageError(f"{metric!r} is no metric: take one of {', '.join(METRICS)}, or one of {', '.join(FIGURES)}")
+    if any("\ud800" <= char <= "\udfff" for char in system_id):  # bytes of the shell that are no text
+        raise UsageError(f"{system_id!r} is none of the systems: `hem-etl systems` lists them")
     label, month = Interval.of_day(day).label, Interval.of_month(day).label
     figures = figures_of(metric)
     metrics = METRICS if metric is None else tuple(m for m in METRICS if any(m in f.metrics for f in figures))

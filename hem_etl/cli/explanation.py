@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hem_etl.cli.figures import FIGURES, number
+from hem_etl.cli.output import printable
 from hem_etl.vocabulary import FLOWS, METRICS
 
 WIDTH: Final = 100
@@ -73,11 +74,6 @@ def print_explanation(facts: Facts) -> None:
     _versions(page, facts)
 
 
-def printable(text: object) -> str:
-    """The text with every character that is no print or blank spelt out: nothing moves the cursor or the colours."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
-
-
 def _head(page: Page, facts: Facts) -> None:
     look = facts["last_look"]
     page.title(f"{facts['vendor'] or 'unknown vendor'} {facts['system_id']} on {facts['day']}")
@@ -130,8 +126,8 @@ def _equation(figure: Facts) -> str:
 
 def _beside_a_flow(page: Page, figures: Mapping[str, Facts], flow: str, series: Mapping[str, Facts]) -> None:
     """Coverage, gaps and the vendor's own number."""
-    coverage, row = figures[f"{flow}_coverage"], series.get(flow)
-    if coverage["value"] is not None:
+    coverage, row = figures.get(f"{flow}_coverage"), series.get(flow)
+    if coverage and coverage["value"] is not None:
         page.line(f"coverage {_published(coverage['value'])} = {coverage['text']}", 2)
     if row is None:
         return

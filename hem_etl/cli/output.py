@@ -131,6 +131,11 @@ class TerminalProgress(AbstractContextManager["TerminalProgress"]):
             say(f"{self._step}: {done}/{self._total}, about {left:.0f} s left")
 
 
+def printable(text: object) -> str:
+    """The text with every character that is no print or blank spelt out: nothing moves the cursor or the colours."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
 def _cell(value: Any, digits: int) -> str:
     if value is None:
         return ""
@@ -140,7 +145,7 @@ def _cell(value: Any, digits: int) -> str:
         return f"{value:.{digits}f}"
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
-    return str(value)
+    return printable(value)
 
 
 def _plain(value: Any) -> Any:

@@ -42,9 +42,16 @@ TEMPLATE: Final = f"""\
 # 4df6f0c1-561e-4016,2026-03-03T10:00+01:00,2026-03-03T12:00+01:00,grid_import,0.4,ann,read off the meter
 """
 
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?")
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2100
+"""No reading lies outside; what is meant for ever ends here."""
+
+_OUT_OF_TIME: Final = f"is not in the years {FIRST_YEAR} to {LAST_YEAR}"
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_INSTANT: Final = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?([Zz]|[+-]\d{2}:?\d{2})?", re.ASCII
+)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +121,7 @@ def _refuse(problems: Sequence[str]) -> None:
 
 def _cells(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Line and cells of each row below the header."""
-    lines = ("\n" if line.startswith("#") else line for line in io.StringIO(text, newline=""))
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(_without_comments(text), strict=True)
     header: list[str] | None = None
     before = 0
     try:
@@ -140,10 +146,23 @@ def _cells(text: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise UsageError(f"the file has no header: the first line must be {','.join(COLUMNS)}")
 
 
+def _without_comments(text: str) -> Iterator[str]:
+    """The lines, those that begin with # left blank; inside a quoted cell # is text."""
+    quotes = 0
+    for line in io.StringIO(text, newline=""):
+        if line.startswith("#") and quotes % 2 == 0:
+            yield "\n"
+        else:
+            quotes += line.count('"')
+            yield line
+
+
 def _problems(line: int, cells: Mapping[str, str]) -> Iterator[str]:
     for name in ("system_id", "author", "reason"):
         if not cells[name]:
             yield f"line {line}, {name}: is empty"
+        elif any(ord(char) < ord(" ") and not char.isspace() for char in cells[name]):
+            yield f"line {line}, {name}: holds a control character"
     bounds = {}
     for name in ("start", "end"):
         bound = _bound(cells[name])
@@ -170,12 +189,13 @@ def _bound(text: str) -> date | datetime | str:
     """A local day, an aware instant, or what is wrong with the text."""
     try:
         if _DAY.fullmatch(text):
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
+            return day if FIRST_YEAR <= day.year <= LAST_YEAR else _OUT_OF_TIME
         if _INSTANT.fullmatch(text):
             instant = datetime.fromisoformat(text.upper().replace(" ", "T"))
             if instant.tzinfo is None:
                 return "has no offset: write 2026-03-01T10:00+01:00"
-            return instant.astimezone(UTC)
+            return instant.astimezone(UTC) if FIRST_YEAR <= instant.year <= LAST_YEAR else _OUT_OF_TIME
     except (ValueError, OverflowError):
         return "does not exist"
     return "is neither a day (2026-03-01) nor an instant (2026-03-01T10:00+01:00)"

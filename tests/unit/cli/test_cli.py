@@ -144,6 +144,9 @@ def test_refused_credentials_end_with_two_and_no_secret_is_shown(
         (["run", "--start", START, "--end", END, "--user", "nobody"], "knows no user 'nobody'"),
         (["nonsense"], "No such command"),
         (["sql", "select from"], "DuckDB refuses"),
+        (["sql", " "], "give one query"),
+        (["sql", "/* nothing */"], "give one query"),
+        (["sql", "select 1; select 2"], "give one query"),
         (["simulator", "--faults", "gremlins"], "unknown fault 'gremlins'"),
     ],
 )

@@ -226,6 +226,15 @@ def test_an_unknown_day_or_metric_is_an_error_that_says_what_exists(fortnight: W
         explain(connection, Landing(Path("nowhere")), system[:8], date(2026, 11, 20))
 
 
+@pytest.mark.parametrize("metric", [*METRICS, *FIGURES])
+def test_every_metric_has_a_page_of_its_own(fortnight: World, show: Show, metric: str) -> None:
+    assert metric in show(system_of(fortnight, "TESLA"), "2026-11-20", metric)
+
+
+def test_an_id_that_is_no_text_is_an_unknown_one(show: Show) -> None:
+    assert "is none of the systems" in show("\udcff\udcfe", "2026-11-20", ends_with=2)
+
+
 class changed:
     """The published file of a home, opened for writing against all rules."""
 

@@ -33,6 +33,14 @@ def test_comments_blank_lines_a_byte_order_mark_and_any_order_of_columns_are_rea
     assert (row.line, row.system_id, row.reason) == (5, "h", "why")
 
 
+def test_a_number_sign_inside_a_quoted_cell_is_text() -> None:
+    one, other = rows(
+        'h,2026-03-01,2026-03-02,soc,80,ann,"he said ""x"", then', '# more"', "h,2026-03-03,2026-03-03,soc,1,b,c"
+    )
+    assert one.reason == 'he said "x", then\n# more'
+    assert other.line == 4
+
+
 def test_the_template_is_a_file_without_rows() -> None:
     assert read_override_file(TEMPLATE.encode()) == []
     shown = TEMPLATE.replace("# 4df6f0c1", "4df6f0c1")
@@ -56,6 +64,11 @@ def test_the_id_is_of_the_content_and_not_of_the_place() -> None:
         ("h,2026-03-01T10:00,2026-03-01T11:00Z,soc,80,ann,why", "line 2, start: .* has no offset"),
         ("h,2026-03-01,2026-03-01T11:00Z,soc,80,ann,why", "line 2, end: start and end must both be days"),
         ("h,2026-02-30,2026-03-01,soc,80,ann,why", "line 2, start: '2026-02-30' does not exist"),
+        ("h,0001-01-01,2026-03-01,soc,80,ann,why", "line 2, start: '0001-01-01' is not in the years 2000 to 2100"),
+        ("h,2026-03-01T10:00Z,9999-12-31T00:00Z,soc,80,ann,why", "line 2, end: .* is not in the years 2000 to 2100"),
+        ("h,2026-03-01,2026-03-02,soc,１,ann,why", "line 2, value: '１' is neither"),
+        ("h,2026-03-01,2026-03-02,soc,80,ann,why\0", "line 2, reason: holds a control character"),
+        ("h,2026-03-01,2026-03-02,soc,80,a\x1b[31mnn,why", "line 2, author: holds a control character"),
         ("h,2026-W10-1,2026-03-01,soc,80,ann,why", "line 2, start: '2026-W10-1' is neither"),
         ("h,2026-03-01,2026-03-02,import,80,ann,why", "line 2, metric: 'import' is none of generation"),
         ("h,2026-03-01,2026-03-02,soc,nan,ann,why", "line 2, value: 'nan' is neither"),
