@@ -80,8 +80,13 @@ class Dagster:
 
     def add_systems(self, keys: list[str]) -> None:
         repository = {"repositoryName": "__repository__", "repositoryLocationName": MODULE}
+        ends_at = time.monotonic() + WAIT_SECONDS
         for key in keys:
-            added = self.ask(ADD_KEY, repository=repository, name=SYSTEMS, key=key)
+            # a webserver on a busy machine answers UnauthorizedError at first
+            while (added := self.ask(ADD_KEY, repository=repository, name=SYSTEMS, key=key))[
+                "__typename"
+            ] == "UnauthorizedError" and time.monotonic() < ends_at:
+                time.sleep(0.3)
             assert added["__typename"] == "AddDynamicPartitionSuccess", added
 
     def backfill(self, keys: list[str]) -> str:
