@@ -37,6 +37,8 @@ MINUTES_PER_DAY: Final = 1440
 QUARTER_HOUR_MINUTES: Final = 15
 MOST_KWH_OF_A_DAY: Final = 100_000.0
 """A reported day beyond it (4 MW around the clock) is no home's: the point counts as unreadable."""
+LEAST_DENOMINATOR_KWH: Final = 0.05
+"""A ratio whose denominator is not above it is NULL."""
 NEGATIVE_BELOW_KW: Final = -0.001
 """A flow below this is flagged `negative`: it counts as sent and stays in the sums."""
 

@@ -13,12 +13,12 @@ from typing import Any, Final
 import duckdb
 import polars as pl
 
-from hem_etl.cli.figures import FIGURES, LEAST_DENOMINATOR_KWH, Figure, figures_of, number
+from hem_etl.cli.figures import FIGURES, Figure, figures_of, number
 from hem_etl.errors import LandingError, UsageError
 from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, zone_named
 from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
-from hem_etl.vocabulary import FLOWS, METRICS, SOC
+from hem_etl.vocabulary import FLOWS, LEAST_DENOMINATOR_KWH, METRICS, SOC
 
 Row = dict[str, Any]
 Values = dict[datetime, float]

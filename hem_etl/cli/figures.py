@@ -12,8 +12,6 @@ from typing import Any, Final
 from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS
 from hem_etl.vocabulary import FLOWS, SOC
 
-LEAST_DENOMINATOR_KWH: Final = 0.05
-"""A ratio of less is not published (formulas: ratios)."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _FUNCTIONS: Final = ("abs", "coalesce", "greatest")
 _SIGNS: Final = {"/": "÷", "*": "×", "-": "−"}

@@ -13,7 +13,7 @@ from hem_etl.normalise.evidence import FOUND_SCHEMA, figure, of_series, time
 from hem_etl.normalise.frames import FINDING_SCHEMA, Days, gated
 from hem_etl.normalise.measured import RANK, Measured, measured
 from hem_etl.normalise.plausibility import Thresholds, implausible
-from hem_etl.vocabulary import METRICS, NEGATIVE_BELOW_KW, Severity
+from hem_etl.vocabulary import LEAST_DENOMINATOR_KWH, METRICS, NEGATIVE_BELOW_KW, Severity
 
 STRUCTURE: Final = {
     "duplicate_bucket": "duplicate_buckets",
@@ -24,7 +24,6 @@ STRUCTURE: Final = {
 }
 """Rule of structure → the count of core.series without which it is not broken."""
 BALANCE_FAILS_ABOVE: Final = 0.10
-LEAST_KWH_OF_A_RATIO: Final = 0.05
 
 
 def judge(
@@ -152,7 +151,7 @@ def _balance(energy: pl.DataFrame, seen: Measured, tolerance: Mapping[str, float
             tolerance=pl.Series([tolerance[each] for each in seen.days["system_id"]], dtype=pl.Float64)
         )
         .join(energy, on=["system_id", "day"], how="inner", validate="1:1", maintain_order="left")
-        .filter(greater > LEAST_KWH_OF_A_RATIO)
+        .filter(greater > LEAST_DENOMINATOR_KWH)
         .with_columns(ratio=(sources - sinks).abs() / greater)
         .filter(pl.col("ratio") > pl.col("tolerance"))
         .select(

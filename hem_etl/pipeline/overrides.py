@@ -134,8 +134,6 @@ class Corrections:
         self._history = writer.rows("core.override", HISTORY_SCHEMA)
         self._newest_version: dict[tuple[str, date], datetime] = {}
         self._earliest_news: datetime | None = None
-        self.edited: set[Key] = set()
-        """Days that got a version because corrections changed."""
 
     def learn(self, receipts: pl.DataFrame, segments: Iterable[str]) -> pl.DataFrame:
         """Take in the files among `receipts`, knowing these segments; returns the loaded days whose corrections change.
@@ -254,7 +252,6 @@ class Corrections:
             version_row(of_day[key], entry, Cause.OVERRIDE, at, applied=applied[key]) for key, entry in after_it.items()
         ]
         append_versions(self._writer, versions, normalise.day_totals(days, energy))
-        self.edited.update((entry.system_id, entry.interval) for entry in after_it.values())
         return list(after_it.values())
 
     def _applied(self, days: pl.DataFrame) -> dict[tuple[str, date], bool]:
