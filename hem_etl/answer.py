@@ -2,23 +2,36 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from hem_etl.vocabulary import Outcome
 
-STATISTICS_KINDS: Final = ("day", "month")
-LIST_KINDS: Final = ("systems", "inverters", "batteries", "meters")
-OVERRIDES: Final = "overrides"
-"""The operator's file of corrections: landed like an answer, so that everything can be made again from landing."""
+
+class Kind(StrEnum):
+    """What a look asked for. Kinds are landed: one that is added needs a new landing format, none is ever renamed."""
+
+    DAY = "day"
+    MONTH = "month"
+    SYSTEM = "system"
+    """One system's state."""
+    SYSTEMS = "systems"
+    INVERTERS = "inverters"
+    BATTERIES = "batteries"
+    METERS = "meters"
+    OVERRIDES = "overrides"
+    """The operator's file of corrections: landed like an answer, so that everything can be made again from landing."""
+
+
+STATISTICS_KINDS: Final = (Kind.DAY, Kind.MONTH)
+LIST_KINDS: Final = (Kind.SYSTEMS, Kind.INVERTERS, Kind.BATTERIES, Kind.METERS)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back when we looked, or that nothing did. The body is the exact bytes, unparsed."""
 
-    kind: str
-    """`day`, `month`, `system` (one system's state), a list (`systems`, `inverters`,
-    `batteries`, `meters`), or `overrides`."""
+    kind: Kind
     system_id: str | None
     interval: str | None
     page: int

@@ -6,7 +6,7 @@
     ├── AccessError             exit 2   renew credentials, or ask Enode to enable the feature
     ├── WriterBusyError         exit 1   wait for the process that is named, then run again
     ├── StructuralCheckError    exit 1   a check that only our own bug can fail: report it; the old file stays published
-    ├── LandingError            exit 1   the disk refused or a landed file is damaged: make room, run again
+    ├── LandingError            exit 1   a landed file could not be written or read: the message says what to do
     └── ModelError              exit 1   a SQL model's header or text is wrong: fix the file that is named
 
 Every message ends with the next step and never holds a secret, a token or a query string with one.

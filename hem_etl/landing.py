@@ -4,6 +4,9 @@ A segment is one Parquet file that holds receipts together with the bodies that 
 temporary name, flushed to disk and renamed, so a segment is whole or absent, whatever dies when. Any number of
 processes may write at once: names never collide and nothing is ever changed. Ids are values in columns, never parts of
 a path. Landing knows nothing of the warehouse and does not parse what it keeps.
+
+It is the users' only backup, so segments of every format ever written are read (`FORMAT`), what a newer version wrote
+is refused whole, and nothing in between is guessed.
 """
 
 import hashlib
@@ -18,7 +21,8 @@ from typing import Final, Self
 
 import polars as pl
 
-from hem_etl.answer import Answer
+from hem_etl import __version__
+from hem_etl.answer import Answer, Kind
 from hem_etl.errors import LandingError
 from hem_etl.local_day import naive_utc
 
@@ -29,6 +33,13 @@ SEGMENT_SECONDS: Final = 30.0
 """A killed run loses at most what it fetched in this time."""
 ROWS_PER_GROUP: Final = 100
 STALE_TEMPORARY_SECONDS: Final = 86_400
+
+FORMAT: Final = 2
+"""The format of the segments written here. A column or a kind that is added makes a new one.
+
+    1  as RECEIPT_SCHEMA and `body` alone; written until 0.1.0
+    2  + `format`, `written_by`
+"""
 
 RECEIPT_SCHEMA: Final = pl.Schema(
     {
@@ -48,7 +59,13 @@ RECEIPT_SCHEMA: Final = pl.Schema(
     }
 )
 """One row per look, in the order they were landed; `is_body_here`: this segment is the one that keeps the bytes."""
-SEGMENT_SCHEMA: Final = pl.Schema({**RECEIPT_SCHEMA, "body": pl.Binary()})
+SEGMENT_SCHEMA: Final = pl.Schema(
+    {**RECEIPT_SCHEMA, "body": pl.Binary(), "format": pl.Int16(), "written_by": pl.String()}
+)
+"""A column that an older format lacks is NULL. `written_by`: the version of hem_etl that did."""
+
+_MARKS: Final = ["kind", "format", "written_by"]
+"""What tells whether a row may be read here."""
 
 
 class Landing:
@@ -96,30 +113,19 @@ class Landing:
 
     def find_bodies(self, hashes: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Content hash → (the segment that keeps the bytes, whether they still give the hash), where they are kept."""
-        segments = self.segments()
-        if not segments or not hashes:
-            return {}
-        wanted = pl.col("is_body_here") & pl.col("body_sha256").is_in(list(hashes))
-        rows = self._run(self._scan(segments).filter(wanted).select("body_sha256", "segment", "body"))
-        return {name: (segment, hashlib.sha256(body).hexdigest() == name) for name, segment, body in rows.iter_rows()}
+        kept = self._kept(self.segments(), pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "segment", "body")
+        return {name: (segment, hashlib.sha256(body).hexdigest() == name) for name, segment, body in kept.iter_rows()}
 
     def _bodies_in(self, segments: Iterable[str], hashes: set[str]) -> dict[str, bytes]:
-        names = list(segments)
-        if not names or not hashes:
-            return {}
-        wanted = pl.col("is_body_here") & pl.col("body_sha256").is_in(list(hashes))
-        return dict(self._run(self._scan(names).filter(wanted).select("body_sha256", "body")).iter_rows())
+        kept = self._kept(segments, pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "body")
+        return dict(kept.iter_rows())
 
     def known_hashes(self, labels: Collection[str | None]) -> set[str]:
         """Hashes of the bodies kept for these intervals (None: lists and system states)."""
-        segments = self.segments()
-        if not segments:
-            return set()
         of_labels = pl.col("interval").is_in([label for label in labels if label is not None])
         if None in labels:
             of_labels |= pl.col("interval").is_null()
-        rows = self._scan(segments).filter(pl.col("is_body_here") & of_labels).select("body_sha256")
-        return set(self._run(rows)["body_sha256"].to_list())
+        return set(self._kept(self.segments(), of_labels, "body_sha256")["body_sha256"])
 
     def writer(
         self, known_hashes: Collection[str] = (), *, monotonic: Callable[[], float] = time.monotonic
@@ -128,27 +134,67 @@ class Landing:
         return SegmentWriter(self.folder, set(known_hashes), monotonic)
 
     def _collect(self, segments: Iterable[str], where: pl.Expr) -> pl.DataFrame:
+        rows = self._read(segments, where, *RECEIPT_SCHEMA.names(), "segment")
+        return rows.sort("fetched_at_utc", "segment", maintain_order=True)
+
+    def _kept(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:
+        """Columns of the receipts that keep the bytes of their bodies."""
+        return self._read(segments, pl.col("is_body_here") & where, *columns)
+
+    def _read(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:
+        """Columns of what the named segments hold, as SEGMENT_SCHEMA and `segment`, the name of each row's file."""
         names = list(segments)
         if not names:
-            return pl.DataFrame(schema={**RECEIPT_SCHEMA, "segment": pl.String()})
-        rows = self._scan(names).filter(where).select(*RECEIPT_SCHEMA.names(), "segment")
-        return self._run(rows).sort("fetched_at_utc", "segment", maintain_order=True)
-
-    def _scan(self, names: Iterable[str]) -> pl.LazyFrame:
-        paths = [self.folder / name for name in names]
-        name = pl.col("segment").str.split("/").list.last()
-        return pl.scan_parquet(paths, schema=SEGMENT_SCHEMA, include_file_paths="segment", glob=False).with_columns(
-            name
+            return pl.DataFrame(schema={**SEGMENT_SCHEMA, "segment": pl.String()}).select(columns)
+        scanned = pl.scan_parquet(
+            [self.folder / name for name in names],
+            schema=SEGMENT_SCHEMA,
+            include_file_paths="segment",
+            glob=False,
+            missing_columns="insert",
+            extra_columns="ignore",  # a newer format's: refused below
         )
-
-    def _run(self, rows: pl.LazyFrame) -> pl.DataFrame:
+        rows = (
+            scanned.filter(where)
+            .select({*columns, *_MARKS, "segment"})
+            .with_columns(pl.col("segment").str.split("/").list.last())
+        )
         try:
-            return rows.collect()
+            read = rows.collect()
         except (pl.exceptions.PolarsError, OSError) as error:
+            for name in names:
+                self._refuse_foreign(self._marks(name))
+            raise self._damaged("a segment", _one_line(error)) from error
+        self._refuse_foreign(read)
+        return read.select(columns)
+
+    def _marks(self, segment: str) -> pl.DataFrame:
+        """Of one segment alone what `_refuse_foreign` looks at; no rows where not even that can be read."""
+        try:
+            return pl.read_parquet(self.folder / segment, columns=_MARKS).with_columns(segment=pl.lit(segment))
+        except (pl.exceptions.PolarsError, OSError):
+            return pl.DataFrame(schema={**SEGMENT_SCHEMA, "segment": pl.String()})
+
+    def _refuse_foreign(self, rows: pl.DataFrame) -> None:
+        """Raises LandingError where a newer format, or a kind that this version does not know, is among the rows."""
+        is_newer = (pl.col("format") > FORMAT).fill_null(False)  # the first format does not name itself
+        is_known = pl.col("kind").is_in(list(Kind)).fill_null(False)
+        foreign = rows.filter(is_newer | ~is_known).select("segment", "kind", "written_by", newer=is_newer).head(1)
+        for segment, kind, written_by, newer in foreign.iter_rows():
+            if kind is None and not newer:
+                raise self._damaged(segment, "it holds a row that is no receipt")
+            what = "is of a newer format" if newer else f"holds a receipt of kind {kind!r}"
+            writer = f"hem_etl {written_by} or newer" if written_by else "the version of hem_etl that landed it"
             raise LandingError(
-                f"a segment in {self.folder} cannot be read ({_one_line(error)}). Restore it from a backup, or move it "
-                "away: its intervals are then asked again with --refresh."
-            ) from error
+                f"{segment} in {self.folder} {what}, which hem_etl {__version__} cannot read: install {writer} and run "
+                "again. Nothing of it was loaded, and nothing is lost."
+            )
+
+    def _damaged(self, what: str, why: str) -> LandingError:
+        return LandingError(
+            f"{what} in {self.folder} cannot be read ({why}). Restore it from a backup, or move it away: its "
+            "intervals are then asked again with --refresh."
+        )
 
 
 class SegmentWriter:
@@ -190,7 +236,7 @@ class SegmentWriter:
             self._bytes += len(answer.body or b"")
         self._rows.append(
             {
-                "kind": answer.kind,
+                "kind": Kind(answer.kind),
                 "system_id": answer.system_id,
                 "interval": answer.interval,
                 "page": answer.page,
@@ -204,6 +250,8 @@ class SegmentWriter:
                 "body_sha256": name,
                 "is_body_here": is_new,
                 "body": answer.body if is_new else None,
+                "format": FORMAT,
+                "written_by": __version__,
             }
         )
         if self._bytes >= SEGMENT_BYTES or len(self._rows) >= SEGMENT_RECEIPTS:

@@ -62,7 +62,7 @@ def test_imports_go_from_doors_to_words_and_stations_never_import_each_other(mod
         return
     room = room_of(module)
     for name in imports_of(path):
-        if not name.startswith("hem_etl.") or room_of(name) == room:
+        if not name.startswith("hem_etl.") or name == "hem_etl.__version__" or room_of(name) == room:
             continue
         other = room_of(name)
         is_word = floor_of(other) == floor_of(room) == 0

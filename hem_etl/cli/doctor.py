@@ -8,6 +8,7 @@ from typing import Final
 
 import httpx
 
+from hem_etl.answer import Kind
 from hem_etl.errors import AccessError, HemEtlError, SettingsError
 from hem_etl.pipeline import make_client
 from hem_etl.settings import MOST_PARTITIONS, Settings
@@ -35,7 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
 def _credentials(settings: Settings) -> Iterator[Finding]:
     try:
         with make_client(settings) as client:
-            answer = next(client.fetch_list("systems"))
+            answer = next(client.fetch_list(Kind.SYSTEMS))
     except (SettingsError, AccessError) as error:
         yield FAIL, "credentials", str(error)
         return

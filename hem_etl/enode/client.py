@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from hem_etl.answer import Answer
+from hem_etl.answer import Answer, Kind
 from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import Effort, send_until_answered
@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 API_VERSION: Final = "2024-10-01"
 LIST_PATHS: Final = {
-    "systems": "/hem-systems",
-    "inverters": "/inverters",
-    "batteries": "/batteries",
-    "meters": "/meters",
+    Kind.SYSTEMS: "/hem-systems",
+    Kind.INVERTERS: "/inverters",
+    Kind.BATTERIES: "/batteries",
+    Kind.METERS: "/meters",
 }
 PAGE_SIZE: Final[int | None] = None
 """None: Enode's default of 50. Its maximum is not documented, and a value above it may be refused."""
@@ -125,16 +125,16 @@ class EnodeClient:
         Waits while another thread or process looks at the same system, and while a `Retry-After` keeps it closed.
         """
         asked = Interval.parse(interval)
-        look = self._look(asked.kind.value, system_id=system_id, interval=asked.label)
+        look = self._look(Kind(asked.kind), system_id=system_id, interval=asked.label)
         read_seconds = self._connection.read_timeout_seconds
         return self._fetch_of_system(look, system_id, "/statistics", {"interval": asked.label}, read_seconds)
 
     def fetch_system(self, system_id: str) -> Answer:
         """One system's current state. Waits like `fetch_statistics`."""
-        look = self._look("system", system_id=system_id)
+        look = self._look(Kind.SYSTEM, system_id=system_id)
         return self._fetch_of_system(look, system_id, "", {}, CACHED_READ_SECONDS)
 
-    def fetch_list(self, kind: str, user_id: str | None = None) -> Iterator[Answer]:
+    def fetch_list(self, kind: Kind, user_id: str | None = None) -> Iterator[Answer]:
         """The pages of `systems` (of one user, if given), `inverters`, `batteries` or `meters`, newest items first.
 
         Items can repeat or be missing across pages: de-duplicate by id. **The list is whole only if the last answer
@@ -145,7 +145,7 @@ class EnodeClient:
             raise ValueError(f"{kind!r} is none of the lists {', '.join(LIST_PATHS)}")
         if user_id is None:
             return self._pages(self._look(kind), LIST_PATHS[kind])
-        if kind != "systems":
+        if kind != Kind.SYSTEMS:
             raise ValueError("only systems are listed by user")
         look = self._look(kind, user_id=user_id)
         segment = _path_segment(user_id)
@@ -194,7 +194,7 @@ class EnodeClient:
         for number in range(self._most_pages):
             look = replace(look, page=number)
             answer = self._fetch(look, path, query, CACHED_READ_SECONDS)
-            if answer.http_status == 403 and look.kind == "systems":
+            if answer.http_status == 403 and look.kind == Kind.SYSTEMS:
                 raise AccessError(
                     f"Enode does not let this client list HEM systems ({answer.detail}). {BETA_NEXT_STEP}"
                 )
@@ -288,7 +288,7 @@ class EnodeClient:
             return f"{seconds:.0f} s"
 
     def _look(
-        self, kind: str, *, system_id: str | None = None, interval: str | None = None, user_id: str | None = None
+        self, kind: Kind, *, system_id: str | None = None, interval: str | None = None, user_id: str | None = None
     ) -> Answer:
         """An answer that nothing has come for yet."""
         return Answer(

@@ -13,13 +13,13 @@ import threading
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from hem_etl import __version__
 from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.errors import SettingsError
 
@@ -187,7 +187,7 @@ class Transfer:
             return list(self._workers)
 
     def _new_client(self) -> httpx.Client:
-        headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"hem_etl/{_version()}"}
+        headers = {"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": f"hem_etl/{__version__}"}
         if self._transport is not None:
             return httpx.Client(headers=headers, transport=self._transport(), follow_redirects=False)
         assert self._tls is not None
@@ -258,10 +258,3 @@ def _no_answer(error: Exception) -> NoAnswerError:
     text = re.sub(r"\?\S*", "", str(error)) or "no answer"
     kind = CertificateError if "CERTIFICATE_VERIFY_FAILED" in text else NoAnswerError
     return kind(type(error).__name__, text)
-
-
-def _version() -> str:
-    try:
-        return version("hem_etl")
-    except PackageNotFoundError:
-        return "0"

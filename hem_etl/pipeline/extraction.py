@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from hem_etl.answer import Answer
+from hem_etl.answer import Answer, Kind
 from hem_etl.enode.client import EnodeClient, Stopped
 from hem_etl.landing import SegmentWriter
 from hem_etl.pipeline.planning import Ask, Plan, SystemPlan
@@ -125,4 +125,6 @@ def _ask_system(
 
 
 def _not_asked(system_id: str, ask: Ask, outcome: Outcome, detail: str, at: datetime) -> Answer:
-    return Answer(ask.interval.kind, system_id, ask.interval.label, 0, None, at, 0, 0, None, outcome, detail, None)
+    return Answer(
+        Kind(ask.interval.kind), system_id, ask.interval.label, 0, None, at, 0, 0, None, outcome, detail, None
+    )

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from hem_etl import normalise
-from hem_etl.answer import LIST_KINDS, OVERRIDES, STATISTICS_KINDS
+from hem_etl.answer import LIST_KINDS, STATISTICS_KINDS, Kind
 from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
@@ -132,13 +132,13 @@ class _Batch:
         self._corrections.know(days)
         self._entries = read_entries(self._writer, touched)
         looks = self._with_late_intervals_whole(looks, corrected, known)
-        lists = receipts.filter(~is_look & (pl.col("kind") != OVERRIDES))
+        lists = receipts.filter(~is_look & (pl.col("kind") != Kind.OVERRIDES))
         changes = pl.DataFrame({"fetched_at_utc": self._corrections.instants(days)}, schema_overrides=receipts.schema)
-        changes = changes.with_columns(kind=pl.lit(OVERRIDES))
+        changes = changes.with_columns(kind=pl.lit(Kind.OVERRIDES.value))
         receipts = pl.concat([lists, looks, changes], how="diagonal").sort("fetched_at_utc", maintain_order=True)
         for episode in _episodes(receipts, is_look):
             self._apply_fleet(episode)
-            for at in episode.filter(kind=OVERRIDES)["fetched_at_utc"]:
+            for at in episode.filter(kind=Kind.OVERRIDES.value)["fetched_at_utc"]:
                 self._correct(at, days)
             for part in self._parts(episode.filter(is_look)):
                 self._fold(part)

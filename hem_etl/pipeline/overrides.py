@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 
 from hem_etl import normalise
-from hem_etl.answer import OVERRIDES, Answer
+from hem_etl.answer import Answer, Kind
 from hem_etl.errors import LandingError, UsageError
 from hem_etl.landing import Landing
 from hem_etl.local_day import Interval, naive_utc
@@ -60,12 +60,12 @@ def land_overrides(writer: Writer, landing: Landing, file: bytes, now: datetime,
     rows = read_override_file(file)
     systems = writer.rows("core.system", ("system_id", "timezone"))
     require_possible(rows, dict(systems.iter_rows()), over_limit_kw)
-    landed = landing.read_receipts_of_kind(OVERRIDES, landing.segments())["fetched_at_utc"].max()
+    landed = landing.read_receipts_of_kind(Kind.OVERRIDES, landing.segments())["fetched_at_utc"].max()
     if isinstance(landed, datetime) and naive_utc(now) <= landed:
         LOG.warning("overrides: the clock says %s, the file before was applied at %s", naive_utc(now), landed)
         now = landed.replace(tzinfo=now.tzinfo) + TICK
     with landing.writer() as segment:
-        segment.add(Answer(OVERRIDES, None, None, 0, None, now, 0, 0, None, None, None, file))
+        segment.add(Answer(Kind.OVERRIDES, None, None, 0, None, now, 0, 0, None, None, None, file))
 
 
 def list_overrides(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -140,7 +140,7 @@ class Corrections:
 
         As (system_id, day).
         """
-        files = receipts.filter(pl.col("kind") == OVERRIDES)
+        files = receipts.filter(pl.col("kind") == Kind.OVERRIDES)
         if files.is_empty():
             return day_frame([])
         self._earliest_news = files["fetched_at_utc"].min()  # type: ignore[assignment]  # polars cannot tell
@@ -272,7 +272,7 @@ class Corrections:
         )
 
     def _read_history(self, segments: Iterable[str]) -> pl.DataFrame:
-        receipts = self._landing.read_receipts_of_kind(OVERRIDES, segments)
+        receipts = self._landing.read_receipts_of_kind(Kind.OVERRIDES, segments)
         bodies = self._landing.read_bodies(set(receipts["body_sha256"]), likely=set(receipts["segment"]))
         files = []
         for at, name in receipts.select("fetched_at_utc", "body_sha256").iter_rows():

@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from hem_etl import sql_models
-from hem_etl.answer import LIST_KINDS, Answer
+from hem_etl.answer import LIST_KINDS, Answer, Kind
 from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_json, read_page, read_system
@@ -161,7 +161,7 @@ class Road:
         failure = None
         with self.landing.writer(self.landing.known_hashes([None])) as writer:
             for user in sorted(users) or EVERYBODY:
-                for answer in self.client.fetch_list("systems", user):
+                for answer in self.client.fetch_list(Kind.SYSTEMS, user):
                     writer.add(answer)
                     if user is not None and answer.http_status == 404:
                         raise UsageError(f"Enode knows no user {user!r}: correct --user")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from world import NOW, World, same_tables
 
-from hem_etl.answer import OVERRIDES, Answer
+from hem_etl.answer import Answer, Kind
 from hem_etl.cli.explain import explain
 from hem_etl.errors import UsageError
 from hem_etl.landing import Landing
@@ -54,7 +54,7 @@ def land(world: World, *landed: Landed) -> None:
         for hours, sent in landed:
             at = MIDNIGHT + timedelta(hours=hours)
             if sent.startswith(b"system_id"):
-                writer.add(Answer(OVERRIDES, None, None, 0, None, at, 0, 0, None, None, None, sent))
+                writer.add(Answer(Kind.OVERRIDES, None, None, 0, None, at, 0, 0, None, None, None, sent))
             else:
                 writer.add(Answer("day", "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, sent))
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+import hem_etl
 from hem_etl import landing as landing_module
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
-from hem_etl.landing import SEGMENT_SCHEMA, SEGMENT_SECONDS, Landing
+from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, SEGMENT_SECONDS, Landing
 from hem_etl.vocabulary import Outcome
 
 AT = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -154,10 +155,83 @@ def test_kept_bodies_are_found_in_their_segment_and_weighed_against_their_hash(t
     assert landing.find_bodies({"anything"}) == {}
     first, second = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
     rows = [
-        {"body_sha256": first, "is_body_here": True, "body": b"one"},
-        {"body_sha256": second, "is_body_here": True, "body": b"other bytes"},
-        {"body_sha256": "0" * 64, "is_body_here": False, "body": None},
+        {"kind": "day", "body_sha256": first, "is_body_here": True, "body": b"one"},
+        {"kind": "day", "body_sha256": second, "is_body_here": True, "body": b"other bytes"},
+        {"kind": "day", "body_sha256": "0" * 64, "is_body_here": False, "body": None},
     ]
     landing.folder.mkdir()
     pl.DataFrame(rows, schema=SEGMENT_SCHEMA).write_parquet(landing.folder / "a.parquet")
     assert landing.find_bodies({first, second, "0" * 64}) == {first: ("a.parquet", True), second: ("a.parquet", False)}
+
+
+def put(landing: Landing, **changes: object) -> None:
+    """A segment of one receipt as another version might have written it: columns changed, added or (None) left out."""
+    with landing.writer() as writer:
+        writer.add(DAY)
+    (name,) = landing.segments()
+    row = pl.read_parquet(landing.folder / name)
+    gone = [column for column, value in changes.items() if value is None]
+    added = {column: value for column, value in changes.items() if value is not None}
+    row.drop(gone).with_columns(
+        **{c: v if isinstance(v, pl.Expr) else pl.lit(v) for c, v in added.items()}
+    ).write_parquet(landing.folder / name)
+
+
+def test_a_segment_carries_its_format_and_who_wrote_it(landing: Landing) -> None:
+    put(landing)
+    row = pl.read_parquet(landing.folder / landing.segments()[0])
+    assert row.select("format", "written_by").row(0) == (FORMAT, hem_etl.__version__)
+
+
+def test_a_column_that_an_older_format_lacks_is_null(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(landing, format=None, written_by=None)
+    added = pl.Schema({**landing_module.RECEIPT_SCHEMA, "delivery_id": pl.String()})
+    monkeypatch.setattr(landing_module, "RECEIPT_SCHEMA", added)
+    monkeypatch.setattr(landing_module, "SEGMENT_SCHEMA", pl.Schema({**SEGMENT_SCHEMA, **added}))
+    (row,) = landing.read_receipts(landing.segments()).to_dicts()
+    assert row["delivery_id"] is None
+    assert (row["kind"], row["system_id"]) == ("day", DAY.system_id)
+    assert landing.read_bodies([row["body_sha256"]]) == {row["body_sha256"]: DAY.body}
+
+
+NEWER = {"format": pl.lit(FORMAT + 1, pl.Int16()), "written_by": "9.1.0"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        NEWER,
+        NEWER | {"delivery_id": "d1"},
+        NEWER | {"kind": "event"},
+        NEWER | {"interval": pl.lit(AT.date())},
+        NEWER | {"page": None},
+    ],
+    ids=["nothing else", "a column more", "a kind more", "a column of another type", "a column less"],
+)
+def test_a_segment_of_a_newer_format_is_refused_with_the_version_to_install(
+    landing: Landing, changes: dict[str, object]
+) -> None:
+    put(landing, **changes)
+    for read in (
+        lambda: landing.read_receipts(landing.segments()),
+        lambda: landing.read_receipts_of(pl.DataFrame({"system_id": [DAY.system_id], "interval": [DAY.interval]})),
+        lambda: landing.known_hashes([DAY.interval, None]),
+        lambda: landing.find_bodies([sha256(DAY.body or b"")]),
+    ):
+        with pytest.raises(LandingError, match=r"newer format.* install hem_etl 9\.1\.0 or newer") as told:
+            read()
+        assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("changes", [{"written_by": "9.1.0"}, {"format": None, "written_by": None}])
+def test_a_kind_that_nobody_here_knows_is_refused(landing: Landing, changes: dict[str, object]) -> None:
+    put(landing, kind="event", **changes)
+    with pytest.raises(LandingError, match="kind 'event'.* install"):
+        landing.read_receipts(landing.segments())
+
+
+def test_a_parquet_file_that_is_no_segment_is_damaged_and_not_full_of_nulls(landing: Landing) -> None:
+    landing.folder.mkdir()
+    pl.DataFrame({"a": [1]}).write_parquet(landing.folder / "a.parquet")
+    with pytest.raises(LandingError, match=r"a\.parquet .*no receipt"):
+        landing.read_receipts(landing.segments())

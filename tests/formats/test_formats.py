@@ -1,0 +1,59 @@
+"""Landing of every format ever written is read for ever.
+
+`v1/` was written by 0.1.0, before segments named their format: five homes over the end of daylight saving time, looked
+at three times, with unreadable points, a home that vanished, credentials that died, days before installation, and a
+file of corrections. `tables/` is what that version made of it. A new format gets a folder of its own beside it; none is
+ever written anew.
+"""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from world import World
+
+from hem_etl.errors import LandingError
+from hem_etl.landing import Landing
+
+HERE = Path(__file__).parent
+V1 = HERE / "v1"
+LOADED_AT = datetime(2026, 10, 28, 15, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> World:
+    """A home of which only the landing is left."""
+    world = World(tmp_path / "home", now=LOADED_AT)
+    shutil.copytree(V1 / "landing", world.settings.landing)
+    return world
+
+
+def test_landing_of_the_first_format_is_rebuilt_to_the_tables_of_its_time(old: World) -> None:
+    old.road().rebuild()
+    for path in sorted((V1 / "tables").glob("*.parquet")):
+        expected = pl.read_parquet(path)
+        if path.stem == "core.finding":  # rules are added, and find more
+            rules = expected["rule"].unique().to_list()
+            got = old.sql(f"from {path.stem}").filter(pl.col("rule").is_in(rules))
+        else:
+            got = old.sql(f"from {path.stem}")
+        assert_frame_equal(
+            got.select(expected.columns), expected, check_row_order=False, check_exact=path.stem.startswith("core.")
+        )
+
+
+def test_a_segment_that_cannot_be_read_here_is_not_marked_as_loaded(old: World) -> None:
+    """It is loaded by the version that knows it; what was loaded before stays."""
+    old.road().rebuild()
+    landing = Landing(old.settings.landing)
+    newest = landing.folder / landing.segments()[-1]
+    foreign = pl.read_parquet(newest).with_columns(kind=pl.lit("event"))
+    foreign.write_parquet(landing.folder / "20991231T000000000000Z-00000000.parquet")
+    with pytest.raises(LandingError, match="kind 'event'"):
+        old.road().load()
+    with old.road().warehouse.writing() as writer:
+        held = writer.read("select segment from core.loaded_segment")["segment"]
+    assert sorted(held) == landing.segments()[:-1]
