@@ -84,6 +84,9 @@ BLOCKED_OUTCOMES: Final = frozenset({Outcome.RELINK_NEEDED, Outcome.FORBIDDEN})
 FINAL_OUTCOMES: Final = frozenset({Outcome.BEFORE_INSTALLATION, Outcome.UNSUPPORTED, Outcome.GONE})
 """Not asked again, unless by --refresh or (for `gone`) when the system is listed again."""
 
+NO_LOOK: Final = "not_asked"
+"""In the place of an outcome, in marts alone: nobody asked for the day, only the vendor's daily total is known."""
+
 NOT_ASKED: Final = "not asked"
 """The detail of an interval that got its system's outcome without a request of its own."""
 

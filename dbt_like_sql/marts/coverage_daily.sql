@@ -10,7 +10,7 @@
 --   day | date | local date | the system's local day
 --   metric | varchar | - | one of the six flows or soc; a name we do not know as it was sent
 --   vendor | varchar | - | vendor as Enode spells it
---   outcome | varchar | - | what the last look at the day brought
+--   outcome | varchar | - | what the last look at the day brought; not_asked: nobody asked for the day
 --   is_available | boolean | - | whether the loaded day has the series
 --   coverage | double | 0–1 | share of the local day with buckets that count: valid ones, with corrections by hand in their place
 --   reason | varchar | - | why the series is not available, in Enode's words
@@ -130,7 +130,7 @@ select
         concat_ws(
             '; ',
             case
-                when joined.outcome is null then 'never asked: only the vendor''s daily total is known'
+                when joined.outcome = 'not_asked' then 'never asked: only the vendor''s daily total is known'
                 when joined.is_available is null and not joined.is_loaded
                     then concat('not loaded: ', joined.outcome, ' (' || joined.detail || ')')
                 when joined.is_available is null then 'the loaded day says nothing about this metric'

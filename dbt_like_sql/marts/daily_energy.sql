@@ -3,7 +3,7 @@
 -- grain: system × local day that has a row in core.load or a reported value
 -- key: system_id, day
 -- null: <flow>_kwh: nothing valid (never 0 for "no data"); <flow>_coverage: the flow is not available, or the day not loaded;
---   <flow>_reported_kwh: the vendor reports no value; outcome, state: never asked; soc_*: no state of charge;
+--   <flow>_reported_kwh: the vendor reports no value; is_complete, state: nobody asked for the day; soc_*: no state of charge;
 --   balance_*: no bucket with all six flows valid; the attributed flows (used_*, *_to_*): no bucket with all of generation,
 --   grid and battery flows valid, as in a home without a battery, whose simple ratios are exact; every ratio: also where its
 --   denominator is at most 0.05 kWh.
@@ -11,8 +11,8 @@
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day
---   outcome | varchar | - | what the last look at the day brought; a day that was loaded earlier keeps its numbers whatever it says
---   user_id | varchar | - | your own id of the user who linked the account
+--   outcome | varchar | - | what the last look at the day brought; a day that was loaded earlier keeps its numbers whatever it says; not_asked: nobody asked for the day, only the vendor's daily total is known
+--   user_id | varchar | - | your own id of the user to whom the account belonged at the end of the day
 --   vendor | varchar | - | vendor as Enode spells it
 --   timezone | varchar | - | IANA zone that the day was read in, else the system's
 --   day_hours | double | h | length of the local day: 24, and 23, 23.5, 24.5 or 25 where a clock changes
@@ -60,6 +60,7 @@
 --   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
 --   peak_import_kw | double | kW | highest 15-minute mean of grid_import
 --   peak_import_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   peak_import_at_local | timestamp | local time | the same on the wall clock of the home
 --   load_factor_ratio | double | 0–1 | mean of consumption over its valid time ÷ its highest 15-minute mean
 --   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
 --   edited_buckets | bigint | buckets | buckets of all metrics whose value is a correction by hand (core.override); in every number of this row but the reported ones
@@ -151,7 +152,10 @@ select
     energy.soc_last_pct,
     energy.soc_min_pct,
     energy.soc_max_pct,
-    case when completeness.least_coverage >= setting.complete_coverage then true else false end as is_complete,
+    case
+        when completeness.least_coverage >= setting.complete_coverage then true
+        when spine.outcome <> 'not_asked' then false
+    end as is_complete,
     energy.balance_sources_kwh - energy.balance_sinks_kwh as balance_residual_kwh,
     case
         when greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh) > 0.05
@@ -208,6 +212,7 @@ select
     end as self_sufficiency_simple_ratio,
     energy.grid_import_peak_kw as peak_import_kw,
     energy.grid_import_peak_at_utc as peak_import_at_utc,
+    energy.grid_import_peak_at_local as peak_import_at_local,
     case
         when energy.consumption_kwh > 0.05
             then energy.consumption_kwh / (flow.consumption_valid_minutes / 60) / energy.consumption_peak_kw

@@ -9,7 +9,8 @@
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
---   user_id | varchar | - | your own id of the user who linked the account
+--   user_id | varchar | - | your own id of the user to whom the account belonged on the last day of the month that has a row
+--   users | bigint | users | different users to whom it belonged over the days of the month: above 1 the numbers are of more than one
 --   vendor | varchar | - | vendor as Enode spells it
 --   month_hours | double | h | length of the whole local calendar month, also of a running one
 --   generation_kwh | double | kWh | energy produced by the PV, over the valid buckets of the month
@@ -37,6 +38,8 @@
 --   battery_charge_reported_days | bigint | days | days for which the vendor reports battery_charge
 --   battery_discharge_reported_days | bigint | days | days for which the vendor reports battery_discharge
 --   loaded_days | bigint | days | days that the tables hold
+--   not_asked_days | bigint | days | days that nobody asked for and for which only the vendor's daily total is known
+--   expected_days | bigint | days | days with a row on which the home could have data: not before its installation, not unsupported, not gone
 --   complete_days | bigint | days | days that are complete
 --   edited_days | bigint | days | days with a correction by hand (core.override)
 --   calendar_days | bigint | days | days of the whole calendar month, also of a running one
@@ -60,6 +63,7 @@
 --   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
 --   peak_import_kw | double | kW | highest 15-minute mean of grid_import
 --   peak_import_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   peak_import_at_local | timestamp | local time | the same on the wall clock of the home
 --   load_factor_ratio | double | 0–1 | mean of consumption over its valid time ÷ its highest 15-minute mean
 --   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
 --   battery_round_trip_ratio | double | ratio | battery_discharge ÷ battery_charge over this month and the two before it, over the quarter hours that both cover whole; NULL where that is less than 30 days; above 1 is no battery's
@@ -99,7 +103,8 @@ sums as (
 select
     touched.system_id,
     touched.month,
-    system.user_id,
+    touched.user_id,
+    touched.users,
     system.vendor,
     touched.month_hours,
     sums.generation_kwh,
@@ -127,6 +132,8 @@ select
     sums.battery_charge_reported_days,
     sums.battery_discharge_reported_days,
     touched.loaded_days,
+    touched.not_asked_days,
+    touched.expected_days,
     sums.complete_days,
     sums.edited_days,
     touched.calendar_days,
@@ -180,6 +187,7 @@ select
     end as self_sufficiency_simple_ratio,
     energy.grid_import_peak_kw as peak_import_kw,
     energy.grid_import_peak_at_utc as peak_import_at_utc,
+    energy.grid_import_peak_at_local as peak_import_at_local,
     case
         when sums.consumption_kwh > 0.05
             then sums.consumption_kwh / (touched.consumption_valid_minutes / 60) / energy.consumption_peak_kw

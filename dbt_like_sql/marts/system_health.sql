@@ -22,6 +22,7 @@
 --   gone_days | bigint | days | days of the last 30 whose last look ended as gone
 --   unsupported_days | bigint | days | days of the last 30 whose last look ended as unsupported
 --   unreachable_days | bigint | days | days of the last 30 whose last look ended as unreachable
+--   not_asked_days | bigint | days | days of the last 30 that nobody asked for and for which only the vendor's daily total is known
 --   settled_days | bigint | days | settled days of the last 90 that were loaded first within 48 hours of their local end: they tell how late data settle
 --   settle_hours_median | double | h | over settled_days: from the local end of a day to its last change; 0 where that came before the end
 --   settle_hours_p95 | double | h | the same: at least 95 of 100 days had not changed after this many hours
@@ -66,7 +67,8 @@ recent as (
         count(*) filter (where spine.outcome = 'refused') as refused_days,
         count(*) filter (where spine.outcome = 'gone') as gone_days,
         count(*) filter (where spine.outcome = 'unsupported') as unsupported_days,
-        count(*) filter (where spine.outcome = 'unreachable') as unreachable_days
+        count(*) filter (where spine.outcome = 'unreachable') as unreachable_days,
+        count(*) filter (where spine.outcome = 'not_asked') as not_asked_days
     from core.system as system
     cross join newest_day
     left join staging.day as spine
@@ -156,6 +158,7 @@ select
     recent.gone_days,
     recent.unsupported_days,
     recent.unreachable_days,
+    recent.not_asked_days,
     coalesce(settling.settled_days, 0) as settled_days,
     settling.settle_hours_median,
     settling.settle_hours_p95,

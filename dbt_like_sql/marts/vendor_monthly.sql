@@ -2,13 +2,14 @@
 -- meaning: Energy of each vendor's systems per month, beside how much of them it covers.
 -- grain: vendor × calendar month with at least one row in marts.monthly_energy
 -- key: vendor, month
--- null: vendor: no list ever showed these systems; <flow>_kwh: nothing valid in any system; <flow>_coverage: no system has
+-- null: <flow>_kwh, <flow>_mean_kwh: nothing valid in any system; <flow>_coverage: no system has
 --   or ought to have the flow.
 -- columns:
---   vendor | varchar | - | vendor as Enode spells it
+--   vendor | varchar | - | vendor as Enode spells it; unknown where neither a list nor an asset names one
 --   month | date | local date | first day of the month
---   systems | bigint | systems | systems with a row
+--   systems | bigint | systems | systems that could have data: those with a day that is not before their installation, unsupported or gone
 --   complete_systems | bigint | systems | of these, complete ones
+--   not_asked_systems | bigint | systems | of these, with days that nobody asked for: their energy is in none of the sums
 --   edited_systems | bigint | systems | of these, with a correction by hand (core.override)
 --   generation_kwh | double | kWh | energy produced by the PV, over the valid buckets of all systems
 --   consumption_kwh | double | kWh | energy used by the home, over the valid buckets of all systems
@@ -16,6 +17,18 @@
 --   grid_export_kwh | double | kWh | energy fed into the grid, over the valid buckets of all systems
 --   battery_charge_kwh | double | kWh | energy put into the battery, over the valid buckets of all systems
 --   battery_discharge_kwh | double | kWh | energy taken out of the battery, over the valid buckets of all systems
+--   generation_systems | bigint | systems | systems whose generation is in the sum
+--   consumption_systems | bigint | systems | systems whose consumption is in the sum
+--   grid_import_systems | bigint | systems | systems whose grid_import is in the sum
+--   grid_export_systems | bigint | systems | systems whose grid_export is in the sum
+--   battery_charge_systems | bigint | systems | systems whose battery_charge is in the sum
+--   battery_discharge_systems | bigint | systems | systems whose battery_discharge is in the sum
+--   generation_mean_kwh | double | kWh | energy produced by the PV, per system that has any: the sum ÷ generation_systems
+--   consumption_mean_kwh | double | kWh | energy used by the home, per system that has any: the sum ÷ consumption_systems
+--   grid_import_mean_kwh | double | kWh | energy drawn from the grid, per system that has any: the sum ÷ grid_import_systems
+--   grid_export_mean_kwh | double | kWh | energy fed into the grid, per system that has any: the sum ÷ grid_export_systems
+--   battery_charge_mean_kwh | double | kWh | energy put into the battery, per system that has any: the sum ÷ battery_charge_systems
+--   battery_discharge_mean_kwh | double | kWh | energy taken out of the battery, per system that has any: the sum ÷ battery_discharge_systems
 --   generation_coverage | double | 0–1 | hours with valid buckets of generation ÷ hours of all systems that have or ought to have it
 --   consumption_coverage | double | 0–1 | hours with valid buckets of consumption ÷ hours of all systems that have or ought to have it
 --   grid_import_coverage | double | 0–1 | hours with valid buckets of grid_import ÷ hours of all systems that have or ought to have it
@@ -46,10 +59,11 @@
 with
 sums as (
     select
-        monthly.vendor,
+        coalesce(monthly.vendor, 'unknown') as vendor,
         monthly.month,
-        count(*) as systems,
+        count(*) filter (where monthly.expected_days > 0) as systems,
         count(*) filter (where monthly.is_complete) as complete_systems,
+        count(*) filter (where monthly.not_asked_days > 0) as not_asked_systems,
         count(*) filter (where monthly.edited_days > 0) as edited_systems,
         sum(try_cast(1e18 * monthly.generation_kwh as hugeint)) / 1e18 as generation_kwh,
         sum(try_cast(1e18 * monthly.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
@@ -57,6 +71,12 @@ sums as (
         sum(try_cast(1e18 * monthly.grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
         sum(try_cast(1e18 * monthly.battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
         sum(try_cast(1e18 * monthly.battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
+        count(monthly.generation_kwh) as generation_systems,
+        count(monthly.consumption_kwh) as consumption_systems,
+        count(monthly.grid_import_kwh) as grid_import_systems,
+        count(monthly.grid_export_kwh) as grid_export_systems,
+        count(monthly.battery_charge_kwh) as battery_charge_systems,
+        count(monthly.battery_discharge_kwh) as battery_discharge_systems,
         sum(touched.generation_valid_minutes) / (60 * sum(touched.generation_due_hours)) as generation_coverage,
         sum(touched.consumption_valid_minutes) / (60 * sum(touched.consumption_due_hours)) as consumption_coverage,
         sum(touched.grid_import_valid_minutes) / (60 * sum(touched.grid_import_due_hours)) as grid_import_coverage,
@@ -81,7 +101,7 @@ sums as (
     from marts.monthly_energy as monthly
     inner join staging.month as touched on touched.system_id = monthly.system_id and touched.month = monthly.month
     inner join staging.month_energy as energy on energy.system_id = monthly.system_id and energy.month = monthly.month
-    group by monthly.vendor, monthly.month
+    group by coalesce(monthly.vendor, 'unknown'), monthly.month
 )
 
 select
@@ -89,6 +109,7 @@ select
     month,
     systems,
     complete_systems,
+    not_asked_systems,
     edited_systems,
     generation_kwh,
     consumption_kwh,
@@ -96,6 +117,18 @@ select
     grid_export_kwh,
     battery_charge_kwh,
     battery_discharge_kwh,
+    generation_systems,
+    consumption_systems,
+    grid_import_systems,
+    grid_export_systems,
+    battery_charge_systems,
+    battery_discharge_systems,
+    generation_kwh / nullif(generation_systems, 0) as generation_mean_kwh,
+    consumption_kwh / nullif(consumption_systems, 0) as consumption_mean_kwh,
+    grid_import_kwh / nullif(grid_import_systems, 0) as grid_import_mean_kwh,
+    grid_export_kwh / nullif(grid_export_systems, 0) as grid_export_mean_kwh,
+    battery_charge_kwh / nullif(battery_charge_systems, 0) as battery_charge_mean_kwh,
+    battery_discharge_kwh / nullif(battery_discharge_systems, 0) as battery_discharge_mean_kwh,
     generation_coverage,
     consumption_coverage,
     grid_import_coverage,

@@ -56,7 +56,7 @@ loaded as (
         spine.system_id,
         spine.day,
         spine.day_hours,
-        not spine.is_loaded and spine.outcome in ('before_installation', 'unsupported', 'gone') as has_nothing,
+        spine.is_expected,
         coalesce(series.generation_is_available, case when spine.is_loaded then false end) as generation_is_available,
         coalesce(series.consumption_is_available, case when spine.is_loaded then false end) as consumption_is_available,
         coalesce(series.grid_import_is_available, case when spine.is_loaded then false end) as grid_import_is_available,
@@ -90,32 +90,32 @@ due as (
         grid_export_minutes,
         battery_charge_minutes,
         battery_discharge_minutes,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             generation_is_available,
             last_value(generation_is_available ignore nulls) over earlier,
             first_value(generation_is_available ignore nulls) over later
         ) as has_generation,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             consumption_is_available,
             last_value(consumption_is_available ignore nulls) over earlier,
             first_value(consumption_is_available ignore nulls) over later
         ) as has_consumption,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             grid_import_is_available,
             last_value(grid_import_is_available ignore nulls) over earlier,
             first_value(grid_import_is_available ignore nulls) over later
         ) as has_grid_import,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             grid_export_is_available,
             last_value(grid_export_is_available ignore nulls) over earlier,
             first_value(grid_export_is_available ignore nulls) over later
         ) as has_grid_export,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             battery_charge_is_available,
             last_value(battery_charge_is_available ignore nulls) over earlier,
             first_value(battery_charge_is_available ignore nulls) over later
         ) as has_battery_charge,
-        day_hours is not null and not coalesce(has_nothing, false) and coalesce(
+        day_hours is not null and is_expected and coalesce(
             battery_discharge_is_available,
             last_value(battery_discharge_is_available ignore nulls) over earlier,
             first_value(battery_discharge_is_available ignore nulls) over later

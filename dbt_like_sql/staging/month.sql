@@ -9,7 +9,12 @@
 --   month | date | local date | first day of the month
 --   calendar_days | bigint | days | days of the whole calendar month, also of a running one
 --   loaded_days | bigint | days | days that the tables hold
+--   expected_days | bigint | days | days with a row on which the home could have data (staging.day)
+--   not_asked_days | bigint | days | days that nobody asked for and for which only the vendor's daily total is known
+--   user_id | varchar | - | your own id of the user to whom the account belonged on the last of these days
+--   users | bigint | users | different users to whom it belonged over these days
 --   month_hours | double | h | length of the whole local calendar month, each day in its own zone
+--   elapsed_hours | double | h | of these, hours that were over at the newest look of all and on which the home could have data
 --   generation_is_available | boolean | - | whether any loaded day has a series of generation
 --   consumption_is_available | boolean | - | whether any loaded day has a series of consumption
 --   grid_import_is_available | boolean | - | whether any loaded day has a series of grid_import
@@ -35,6 +40,10 @@ flows as (
         spine.system_id,
         spine.month,
         count(*) filter (where spine.is_loaded) as loaded_days,
+        count(*) filter (where spine.is_expected) as expected_days,
+        count(*) filter (where spine.outcome = 'not_asked') as not_asked_days,
+        arg_max(spine.user_id, spine.day) as user_id,
+        count(distinct spine.user_id) as users,
         bool_or(flow.generation_is_available) as generation_is_available,
         bool_or(flow.consumption_is_available) as consumption_is_available,
         bool_or(flow.grid_import_is_available) as grid_import_is_available,
@@ -57,9 +66,25 @@ calendar as (
     from flows
 ),
 
+newest_look as (
+    select max(fetched_at_utc) as at_utc
+    from core.load
+),
+
 calendar_hours as (
-    select calendar.system_id, calendar.month, local_day.hours
+    select
+        calendar.system_id,
+        calendar.month,
+        local_day.hours,
+        -- a day without a row was not asked, and could have data
+        case
+            when not spine.is_expected then 0
+            when newest_look.at_utc is null or newest_look.at_utc >= local_day.end_utc then local_day.hours
+            when newest_look.at_utc > local_day.start_utc then epoch(newest_look.at_utc - local_day.start_utc) / 3600
+            when local_day.hours is not null then 0
+        end as elapsed_hours
     from calendar
+    cross join newest_look
     inner join staging.system as system on system.system_id = calendar.system_id
     left join staging.day as spine on spine.system_id = calendar.system_id and spine.day = calendar.day
     left join core.local_day as local_day
@@ -71,7 +96,8 @@ length as (
         system_id,
         month,
         count(*) as calendar_days,
-        case when count(*) = count(hours) then sum(hours) end as month_hours
+        case when count(*) = count(hours) then sum(hours) end as month_hours,
+        case when count(*) = count(elapsed_hours) then sum(elapsed_hours) end as elapsed_hours
     from calendar_hours
     group by system_id, month
 )
@@ -81,7 +107,12 @@ select
     flows.month,
     length.calendar_days,
     flows.loaded_days,
+    flows.expected_days,
+    flows.not_asked_days,
+    flows.user_id,
+    flows.users,
     length.month_hours,
+    length.elapsed_hours,
     flows.generation_is_available,
     flows.consumption_is_available,
     flows.grid_import_is_available,

@@ -25,6 +25,7 @@
 --   consumption_peak_kw | double | kW | highest 15-minute mean of consumption
 --   grid_import_peak_kw | double | kW | highest 15-minute mean of grid_import
 --   grid_import_peak_at_utc | timestamp | UTC | start of the first quarter hour with that peak
+--   grid_import_peak_at_local | timestamp | local time | the same on the wall clock of the home
 --   battery_charge_kwh | double | kWh | battery_charge of this month and the two before it, over the quarter hours that both battery flows cover whole
 --   battery_discharge_kwh | double | kWh | battery_discharge over the same quarter hours
 --   battery_days | bigint | days | days of these three months with both battery flows
@@ -59,6 +60,7 @@ figures as (
         max(grid_import_peak_kw) as grid_import_peak_kw,
         -- of equal peaks the first; equal means of different numbers of buckets differ in their last bit
         arg_max(grid_import_peak_at_utc, (round(grid_import_peak_kw, 9), -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_utc,
+        arg_max(grid_import_peak_at_local, (round(grid_import_peak_kw, 9), -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_local,
         count(*) filter (where paired_battery_charge_kwh is not null) as battery_days
     from core.day_energy
     group by system_id, cast(date_trunc('month', day) as date)
@@ -88,14 +90,16 @@ missing as (
     select
         touched.system_id,
         touched.month,
-        -- the five flows are due alike, each for the whole month; nothing attributed: here 0 is meant
-        (
-            touched.generation_due_hours
-            + touched.grid_import_due_hours
-            + touched.grid_export_due_hours
-            + touched.battery_charge_due_hours
-            + touched.battery_discharge_due_hours
-        ) / 5 - coalesce(figures.attributed_minutes, 0) / 60 as hours
+        -- the five flows are due alike; what is still to come is not missing; nothing attributed: here 0 is meant
+        case
+            when
+                touched.generation_due_hours
+                + touched.grid_import_due_hours
+                + touched.grid_export_due_hours
+                + touched.battery_charge_due_hours
+                + touched.battery_discharge_due_hours is not null
+                then touched.elapsed_hours - coalesce(figures.attributed_minutes, 0) / 60
+        end as hours
     from staging.month as touched
     left join figures on figures.system_id = touched.system_id and figures.month = touched.month
 )
@@ -119,6 +123,7 @@ select
     figures.consumption_peak_kw,
     figures.grid_import_peak_kw,
     figures.grid_import_peak_at_utc,
+    figures.grid_import_peak_at_local,
     battery.charge_kwh as battery_charge_kwh,
     battery.discharge_kwh as battery_discharge_kwh,
     battery.days as battery_days,

@@ -38,6 +38,7 @@
 --   battery_charge_peak_kw | double | kW | highest 15-minute mean of the power put into the battery
 --   battery_discharge_peak_kw | double | kW | highest 15-minute mean of the power taken out of the battery
 --   grid_import_peak_at_utc | timestamp | UTC | start of the first quarter hour with that peak of grid_import
+--   grid_import_peak_at_local | timestamp | local time | the same on the wall clock of the home
 --   soc_first_pct | double | % | first state of charge of the day
 --   soc_last_pct | double | % | last state of charge of the day
 --   soc_min_pct | double | % | lowest state of charge of the day
@@ -79,6 +80,7 @@ create table if not exists core.day_energy (
     battery_charge_peak_kw double,
     battery_discharge_peak_kw double,
     grid_import_peak_at_utc timestamp,
+    grid_import_peak_at_local timestamp,
     soc_first_pct double,
     soc_last_pct double,
     soc_min_pct double,

@@ -87,6 +87,7 @@ left join found as of_metric
 left join found as of_day
     on of_day.system_id = coverage.system_id and of_day.day = coverage.day and of_day.metric is null
 where coverage.explanation is not null
+  and coverage.outcome <> 'not_asked'
   and (coverage.system_id in (select id from wanted) or not exists (select id from wanted))
 order by coverage.system_id, coverage.day, coverage.metric
 """

@@ -80,6 +80,7 @@ def _from_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
             *_lists((*summed, *paired)),
             *(pl.col(f"{flow}_kw").max().alias(f"{flow}_peak_kw") for flow in FLOWS),
             grid_import_peak_at_utc=pl.col("start_utc").filter(import_peak).first(),
+            grid_import_peak_at_local=pl.col("start_local").filter(import_peak).first(),
         )
         .with_columns(_sums((*summed, *paired)))
     )

@@ -147,6 +147,7 @@ DAY_ENERGY_SCHEMA: Final = pl.Schema(
         **{f"paired_{flow}_kwh": pl.Float64() for flow in FLOWS},
         **{f"{flow}_peak_kw": pl.Float64() for flow in FLOWS},
         "grid_import_peak_at_utc": INSTANT,
+        "grid_import_peak_at_local": INSTANT,
         "soc_first_pct": pl.Float64(),
         "soc_last_pct": pl.Float64(),
         "soc_min_pct": pl.Float64(),

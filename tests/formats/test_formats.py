@@ -34,7 +34,7 @@ def old(tmp_path: Path) -> World:
 def test_landing_of_the_first_format_is_rebuilt_to_the_tables_of_its_time(old: World) -> None:
     old.road().rebuild()
     for path in sorted((V1 / "tables").glob("*.parquet")):
-        expected = pl.read_parquet(path)
+        expected = pl.read_parquet(path).select(pl.exclude(r"^.*_ratio_(low|high)$"))  # bounds were of the whole month
         if path.stem == "core.finding":  # rules are added, and find more
             rules = expected["rule"].unique().to_list()
             got = old.sql(f"from {path.stem}").filter(pl.col("rule").is_in(rules))

@@ -122,4 +122,4 @@ def test_every_additive_column_of_a_month_is_the_sum_of_its_days(seed: int) -> N
         assert row["month_hours"] == sum(day_hours(day, zone_named(zone)) for day in calendar)
         assert row["calendar_days"] == len(calendar)
         assert row["loaded_days"] == len(own)
-        assert row["complete_days"] == sum(each["is_complete"] for each in days)
+        assert row["complete_days"] == sum(each["is_complete"] is True for each in days)

@@ -102,6 +102,7 @@ select
     max(battery_charge_kw),
     max(battery_discharge_kw),
     min(start_utc),
+    min(start_local),
     case when system_id = 'a' then 80 end,
     case when system_id = 'a' then 80 end,
     case when system_id = 'a' then 80 end,

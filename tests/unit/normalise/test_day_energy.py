@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, timedelta
 from fractions import Fraction
 from math import isclose
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -63,9 +64,11 @@ def test_the_sums_of_a_day_equal_the_slow_reader(sent) -> None:
     assert len(found) == bool(reference.readings(truth))
     for row in found:
         expected = reference.day_energy(truth)
+        local = row.pop("grid_import_peak_at_local")
         assert {"system_id", "day", *expected} == set(row)
         at, expected_at = row.pop("grid_import_peak_at_utc"), expected.pop("grid_import_peak_at_utc")
         assert (at and at.replace(tzinfo=UTC)) == expected_at
+        assert local == (expected_at and expected_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None))
         for name, value in expected.items():
             assert same(row[name], value), name
         if row["used_total_kwh"] is not None:
@@ -151,4 +154,5 @@ def test_of_equal_peaks_the_first_is_told_also_where_a_bucket_is_missing_in_one(
 
 def test_every_column_has_a_reference() -> None:
     empty = reference.read_day({}, date(2026, 3, 29), "Europe/Berlin", LATER, LIMIT)
-    assert {"system_id", "day", *reference.day_energy(empty)} == set(DAY_ENERGY_SCHEMA)
+    told = {"system_id", "day", "grid_import_peak_at_local", *reference.day_energy(empty)}
+    assert told == set(DAY_ENERGY_SCHEMA)

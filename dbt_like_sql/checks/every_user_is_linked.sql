@@ -1,4 +1,4 @@
--- name: checks.no_relink_needed
+-- name: checks.every_user_is_linked
 -- meaning: No user has to link again.
 -- severity: plausibility
 -- failing row: a system whose user has to, with the reason
