@@ -12,6 +12,29 @@
 Every message ends with the next step and never holds a secret, a token or a query string with one.
 """
 
+import errno
+from typing import Final
+
+
+def disk_trouble(error: OSError, setting: str | None = None) -> str:
+    """What a disk's refusal is, and what to do about it: not every one is a full disk. `setting` names the place."""
+    what = error.strerror or type(error).__name__
+    step = _DISK_STEPS.get(error.errno or 0, "check the disk and the path")
+    return f"{what}: {step}" + (f", or let {setting} name another place" if setting else "")
+
+
+_DISK_STEPS: Final = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room"),
+    errno.EROFS: "mount it writable",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "give this user access"),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.EEXIST, errno.EISDIR), "a file or folder stands where the other should: move it"
+    ),
+    errno.ENOENT: "make the folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EIO: "the disk is failing: look at the system's log",
+}
+
 
 class HemEtlError(Exception):
     """Base of all errors we raise on purpose."""

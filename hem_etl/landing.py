@@ -23,7 +23,7 @@ import polars as pl
 
 from hem_etl import __version__
 from hem_etl.answer import Answer, Kind
-from hem_etl.errors import LandingError
+from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.local_day import naive_utc
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -213,9 +213,7 @@ class SegmentWriter:
             folder.mkdir(parents=True, exist_ok=True)
             self._remove_stale_temporaries()
         except OSError as error:
-            raise LandingError(
-                f"cannot use {folder} ({error.strerror}): correct HEM_ETL_HOME or its access."
-            ) from error
+            raise LandingError(f"cannot use {folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
 
     def __enter__(self) -> Self:
         return self
@@ -282,7 +280,8 @@ class SegmentWriter:
         except (OSError, pl.exceptions.PolarsError) as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise LandingError(f"cannot write to {self._folder} ({_one_line(error)}): make room, run again.") from error
+            why = disk_trouble(error, "HEM_ETL_HOME") if isinstance(error, OSError) else _one_line(error)
+            raise LandingError(f"cannot write to {self._folder} ({why}), then run again.") from error
         self.segments.append(name)
         self._rows, self._bytes = [], 0
 

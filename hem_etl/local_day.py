@@ -102,6 +102,11 @@ def day_bounds_utc(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
     return first_instant(day, zone), first_instant(day + timedelta(days=1), zone)
 
 
+def newest_day_over(now: datetime) -> date:
+    """The newest local date that is over everywhere on Earth at this instant."""
+    return now.astimezone(LAST_ZONE_ON_EARTH).date() - timedelta(days=1)
+
+
 def day_hours(day: date, zone: tzinfo) -> float:
     """Length of the local day in hours."""
     start, end = day_bounds_utc(day, zone)

@@ -21,6 +21,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from hem_etl.errors import SettingsError
 
 DOTENV: Final = Path(".env")
+DOTENV_ENCODING: Final = "utf-8-sig"
+"""UTF-8, with the mark that some editors put before it or without."""
 MOST_PARTITIONS: Final = 100_000
 """Dagster's pages stay quick up to here (systems × days since the start date, of one asset)."""
 EVERY_VENDOR: Final = "default"
@@ -82,6 +84,12 @@ class Settings(BaseSettings):
     )
     """Ratio by vendor (upper case), and EVERY_VENDOR for the others."""
     system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
+
+    @field_validator("client_id", "client_secret", "webhook_secret", "alert_url", mode="before")
+    @classmethod
+    def _without_blanks_around(cls, value: object) -> object:
+        """A mounted file ends in a line break; no credential begins or ends with a blank."""
+        return (value.strip() or None) if isinstance(value, str) else value
 
     @field_validator("api_url_override", "oauth_url_override")
     @classmethod
@@ -182,12 +190,12 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
 
     Raises SettingsError that names every malformed variable, and every unknown one that carries our prefix.
     """
-    names = {*os.environ, *(dotenv_values(dotenv) if dotenv.is_file() else ())}
+    names = {*os.environ, *_names_in(dotenv)}
     known = {str(field.alias) for field in Settings.model_fields.values()}
     ours = {name for name in names if name.startswith(OUR_PREFIXES)}
     problems = [_unknown(name, known) for name in sorted(ours - known)]
     try:
-        settings = Settings(_env_file=dotenv)
+        settings = Settings(_env_file=dotenv, _env_file_encoding=DOTENV_ENCODING)
     except ValidationError as error:
         problems += [
             f"{e['loc'][0]}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_input=False)
@@ -195,6 +203,19 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
     if problems:
         raise SettingsError("; ".join(problems) + ". Correct it in the environment or in .env and run again.")
     return settings
+
+
+def _names_in(dotenv: Path) -> list[str]:
+    if not dotenv.is_file():
+        return []
+    try:
+        return list(dotenv_values(dotenv, encoding=DOTENV_ENCODING))
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{dotenv} is not UTF-8 (byte {error.start}): save it as UTF-8 and run again.") from None
+    except OSError as error:
+        raise SettingsError(
+            f"{dotenv} cannot be read ({error.strerror}): give this user access and run again."
+        ) from error
 
 
 def _unknown(name: str, known: set[str]) -> str:

@@ -20,7 +20,7 @@ from typing import Final, Self, TextIO
 import duckdb
 import polars as pl
 
-from hem_etl.errors import HemEtlError, WriterBusyError
+from hem_etl.errors import HemEtlError, WriterBusyError, disk_trouble
 
 LOG = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class Warehouse:
             opened = self.lock_file.open("a+")
         except OSError as error:
             raise HemEtlError(
-                f"cannot write in {self.lock_file.parent} ({error.strerror}): correct HEM_ETL_HOME or its access."
+                f"cannot write in {self.lock_file.parent} ({disk_trouble(error, 'HEM_ETL_HOME')})."
             ) from error
         with opened as file:
             started = self._monotonic()
@@ -287,7 +287,7 @@ def _replace_file(source: Path, target: Path) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise HemEtlError(
-            f"cannot publish {target} ({error.strerror}): make room or correct HEM_ETL_DATABASE, run again. "
+            f"cannot publish {target} ({disk_trouble(error, 'HEM_ETL_DATABASE')}), then run again. "
             "The file that was published before is untouched."
         ) from error
 

@@ -15,6 +15,7 @@
 --   detail | varchar | - | last look: one line that says more; "not asked" where the system's block decided
 --   fetched_at_utc | timestamp | UTC | last look: when its answer was complete, or given up
 --   attempts | integer | requests | last look: requests made, retries included
+--   duration_ms | bigint | ms | last look: how long it took, retries and their waits included
 --   loaded_at_utc | timestamp | UTC | when the content that the tables hold was loaded
 --   payload_sha256 | varchar | - | hash of the body that the tables hold
 --   version | integer | - | version of the content that the tables hold, 1 for the first
@@ -35,6 +36,7 @@ create table if not exists core.load (
     detail varchar,
     fetched_at_utc timestamp,
     attempts integer,
+    duration_ms bigint,
     loaded_at_utc timestamp,
     payload_sha256 varchar,
     version integer,

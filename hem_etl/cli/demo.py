@@ -1,5 +1,6 @@
 """The demo and the simulator's server: everything that can be seen without credentials."""
 
+import errno
 import shutil
 import signal
 import sys
@@ -15,6 +16,7 @@ import polars as pl
 from hem_etl.cli.output import TerminalProgress, print_line, print_rows, say
 from hem_etl.cli.reports import print_report
 from hem_etl.errors import UsageError
+from hem_etl.local_day import newest_day_over
 from hem_etl.pipeline import Request, Road, make_client
 from hem_etl.settings import GivenSettings, Settings
 from hem_etl.simulator import Faults, Simulator, make_fleet, serve
@@ -51,6 +53,7 @@ def run_demo(systems: int, days: int) -> int:
     """Fleet, run, tables; returns the exit code. Begins anew in `hem_demo` each time."""
     now = datetime.now(UTC)
     last_day = now.date() - timedelta(days=1)
+    day_shown = newest_day_over(now)
     _clear(DEMO_HOME)
     say(f"{systems} simulated homes of nine vendors, {days} days up to {last_day}.")
     with _simulated(systems, seed=1, faults=Faults.none(), port=0) as url:
@@ -59,7 +62,7 @@ def run_demo(systems: int, days: int) -> int:
             road = Road(settings, client=client, progress=progress)
             report = road.run(Request(last_day - timedelta(days=days - 1), last_day))
     print_report(report, is_json=False)
-    _print_tables(settings, last_day)
+    _print_tables(settings, min(last_day, day_shown))
     return report.exit_code
 
 
@@ -80,13 +83,22 @@ def serve_simulator(port: int, systems: int, seed: int, faults: str) -> None:
         chosen = Faults.all(seed) if faults == "all" else Faults.parse("" if faults == "none" else faults, seed)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    with _simulated(systems, seed, chosen, port) as url:
-        print_exports(url)
-        say("Serving; Ctrl-C stops it.")
-        stopped = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-        while not stopped.wait(1):
-            pass
+    try:
+        with _simulated(systems, seed, chosen, port) as url:
+            print_exports(url)
+            say("Serving; Ctrl-C stops it.")
+            stopped = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+            while not stopped.wait(1):
+                pass
+    except KeyboardInterrupt:
+        say("Stopped.")
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        raise UsageError(
+            f"port {port} cannot be used ({error.strerror}): choose another with --port, 0 for any"
+        ) from error
 
 
 def print_exports(url: str) -> None:

@@ -1,15 +1,17 @@
 """The doctor: is everything in place for the next run? A finding is a status, a subject, a text with the next step."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Final
 
 import httpx
 
 from hem_etl.answer import Kind
-from hem_etl.errors import AccessError, HemEtlError, SettingsError
+from hem_etl.errors import AccessError, HemEtlError, SettingsError, disk_trouble
 from hem_etl.pipeline import make_client
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.warehouse import Warehouse, read, reading
@@ -28,6 +30,7 @@ def examine(settings: Settings) -> list[Finding]:
         *_credentials(settings),
         *_clock(settings),
         _disk(settings),
+        *_writable(settings),
         _lock(settings),
         *_published(settings),
     ]
@@ -66,14 +69,42 @@ def _clock(settings: Settings) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = settings.home.resolve()
-    while not folder.exists():
-        folder = folder.parent
+    folder = _nearest_folder(settings.home)
     free = shutil.disk_usage(folder).free
     told = f"{free / 1e9:.1f} GB free at {folder}"
     # Publishing needs room for one more copy of the database.
     needed = LEAST_FREE_BYTES + (settings.database.stat().st_size if settings.database.exists() else 0)
     return (OK, "disk", told) if free >= needed else (FAIL, "disk", f"{told}: make room for {needed / 1e9:.1f} GB")
+
+
+def _writable(settings: Settings) -> Iterator[Finding]:
+    """Whether a file can be made in every place that a run writes to, or in the nearest folder above it."""
+    places = {
+        settings.landing: "HEM_ETL_HOME",
+        settings.work: "HEM_ETL_HOME",
+        settings.database.parent: "HEM_ETL_DATABASE",
+    }
+    tried: dict[Path, str] = {}
+    for place, setting in places.items():
+        tried.setdefault(_nearest_folder(place), setting)
+    refused = []
+    for folder, setting in tried.items():
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"hem_etl")
+        except OSError as error:
+            refused.append(f"cannot write in {folder} ({disk_trouble(error, setting)})")
+    if refused:
+        yield FAIL, "writing", "; ".join(refused)
+    else:
+        yield OK, "writing", f"a file can be made in {', '.join(map(str, tried))}"
+
+
+def _nearest_folder(place: Path) -> Path:
+    folder = place.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
 
 
 def _lock(settings: Settings) -> Finding:

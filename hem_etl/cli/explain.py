@@ -91,6 +91,7 @@ def explain(
         raise UsageError(f"{metric!r} is no metric: take one of {', '.join(METRICS)}, or one of {', '.join(FIGURES)}")
     if any("\ud800" <= char <= "\udfff" for char in system_id):  # bytes of the shell that are no text
         raise UsageError(f"{system_id!r} is none of the systems: `hem-etl systems` lists them")
+    system_id = _whole_id(connection, system_id)
     label, month = Interval.of_day(day).label, Interval.of_month(day).label
     figures = figures_of(metric)
     metrics = METRICS if metric is None else tuple(m for m in METRICS if any(m in f.metrics for f in figures))
@@ -140,6 +141,13 @@ def explain(
         ],
         "month_look": None if looks[1] is None else {**looks[1], "raw_body": bodies.get(looks[1]["payload_sha256"])},
     }
+
+
+def _whole_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """The id that begins with the text where just one does; any other text stays as it is."""
+    begin = "select system_id from staging.system where starts_with(system_id, $text) order by system_id = $text desc"
+    ids = [row["system_id"] for row in _rows(connection, begin, {"text": text})]
+    return ids[0] if ids and (len(ids) == 1 or ids[0] == text) else text
 
 
 def _nothing_of(connection: duckdb.DuckDBPyConnection, system_id: str, day: date) -> Row:

@@ -36,7 +36,18 @@ def print_line(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output; dates and instants (UTC) as ISO 8601."""
-    OUT.file.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    OUT.file.write(as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """One JSON value as text."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n"
+
+
+def objects(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Rows as JSON objects; a name that stands twice gets its place."""
+    unique = [name if name not in names[:place] else f"{name}_{place + 1}" for place, name in enumerate(names)]
+    return [dict(zip(unique, row, strict=True)) for row in rows]
 
 
 def print_rows(frame: pl.DataFrame, *, title: str | None = None, is_json: bool = False, digits: int = 3) -> None:
@@ -51,11 +62,14 @@ def print_table(
     title: str | None = None,
     is_json: bool = False,
     digits: int = 3,
+    total: int | None = None,
 ) -> None:
-    """The same for rows of any kind. NULL is shown as an empty cell, never as 0."""
+    """The same for rows of any kind. NULL is shown as an empty cell, never as 0.
+
+    total: how many rows there are, where these are the first ones only; the table then says so.
+    """
     if is_json:
-        unique = [name if name not in names[:place] else f"{name}_{place + 1}" for place, name in enumerate(names)]
-        print_json([dict(zip(unique, row, strict=True)) for row in rows])
+        print_json(objects(names, rows))
         return
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for place, name in enumerate(names):
@@ -66,6 +80,8 @@ def print_table(
     if title:
         print_line(title)
     OUT.print(table)
+    if total is not None and total > len(rows):
+        say(f"… and {total - len(rows)} more rows ({len(rows)} of {total} shown)")
 
 
 def print_findings(findings: Iterable[tuple[str, str, str]]) -> None:

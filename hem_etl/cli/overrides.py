@@ -43,8 +43,8 @@ def apply(
         print_table(names, rows, title=f"{len(report.idle)} rows edit nothing as yet")
     if report.changed_days:
         shown = report.changed_days[:DAYS_SHOWN]
-        more = f", {DAYS_SHOWN} of them shown" if len(report.changed_days) > DAYS_SHOWN else ""
-        print_table(("system_id", "day"), shown, title=f"{len(report.changed_days)} days changed{more}")
+        changed = len(report.changed_days)
+        print_table(("system_id", "day"), shown, title=f"{changed} days changed", total=changed)
     else:
         say("No loaded day changed.")
     say(f"Published {report.published}")

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.cli.output import print_json, print_rows, say
+from hem_etl.cli.output import print_json, print_rows, print_table, say
 from hem_etl.pipeline import Plan, RunReport
+from hem_etl.pipeline.planning import ASSUMED_SECONDS
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import IntervalKind
 
@@ -26,11 +27,16 @@ def print_plan(plan: Plan, settings: Settings, *, is_json: bool) -> None:
         "not_begun": plan.not_begun,
     }
     if is_json:
-        print_json(told | {"estimated_seconds": seconds})
+        print_json(told | {"estimated_seconds": seconds, "seconds_per_request": plan.seconds_per_request})
         return
     print_rows(pl.DataFrame({"what": list(told), "count": list(told.values())}))
     budget = f" and {settings.requests_per_second:g} requests/s" if settings.requests_per_second else ""
-    say(f"About {timedelta(seconds=seconds)} with {settings.max_in_flight} in flight{budget}.")
+    each = (
+        f"{plan.seconds_per_request:.2g} s a request, the median of the looks before"
+        if plan.seconds_per_request is not None
+        else f"{ASSUMED_SECONDS:g} s a request, an assumption: nothing was asked yet"
+    )
+    say(f"About {timedelta(seconds=seconds)} with {settings.max_in_flight} in flight{budget} ({each}).")
 
 
 def print_report(report: RunReport, *, is_json: bool) -> None:
@@ -47,8 +53,10 @@ def print_report(report: RunReport, *, is_json: bool) -> None:
         f"{report.changed_days} changed, {report.unchanged} unchanged; {report.seconds:.1f} s."
     )
     if report.failed:
-        shown = pl.DataFrame(report.failed[:FAILURES_SHOWN])
-        print_rows(shown, title=f"{len(report.failed)} intervals failed; the next run asks for them again")
+        names = list(report.failed[0])
+        shown = [tuple(row.values()) for row in report.failed[:FAILURES_SHOWN]]
+        title = f"{len(report.failed)} intervals failed; the next run asks for them again"
+        print_table(names, shown, title=title, total=len(report.failed))
     for check in report.warnings:
         say(f"check {check.name}: {check.failing_rows} rows worth a look (`hem-etl check` shows them)")
     say(f"Published {report.published}")

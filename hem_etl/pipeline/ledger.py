@@ -26,6 +26,7 @@ ENTRY_SCHEMA: Final = pl.Schema(
         "detail": pl.String(),
         "fetched_at_utc": pl.Datetime("us"),
         "attempts": pl.Int32(),
+        "duration_ms": pl.Int64(),
         "loaded_at_utc": pl.Datetime("us"),
         "payload_sha256": pl.String(),
         "version": pl.Int32(),
@@ -54,6 +55,7 @@ class Entry:
     detail: str | None = None
     fetched_at_utc: datetime | None = None
     attempts: int | None = None
+    duration_ms: int | None = None
     loaded_at_utc: datetime | None = None
     payload_sha256: str | None = None
     version: int | None = None
@@ -116,6 +118,7 @@ class Entry:
             detail=detail,
             fetched_at_utc=look["fetched_at_utc"],
             attempts=look["attempts"],
+            duration_ms=look["duration_ms"],
             ends_at_utc=ends_at.replace(tzinfo=None),
         )
 

@@ -1,7 +1,7 @@
 """What a run asks for: the intervals of a range that are due, system by system. Asks nothing itself."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Final
 
@@ -13,8 +13,9 @@ from hem_etl.pipeline.ledger import Entry, Key, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, IntervalKind
 
 EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
-SECONDS_PER_REQUEST: Final = 2.0
-"""A typical answer of the real API; only for the estimate that `plan` prints."""
+ASSUMED_SECONDS: Final = 2.0
+"""How long an answer takes, where none was timed yet; only for the estimate that `plan` prints."""
+SHOWN_IN_ERRORS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Plan:
     not_begun: int
     before: Mapping[Key, Entry | None] = field(default_factory=dict)
     """Every interval that was wanted and has begun, asked or not, with its row of the ledger as it is now."""
+    seconds_per_request: float | None = None
+    """Median of the last looks; None where none was timed."""
 
     @property
     def requests(self) -> int:
@@ -72,18 +75,48 @@ class Plan:
             return 0.0
         at_once = min(max_in_flight, len(self.systems))
         longest = max(len(system.asks) for system in self.systems)
-        unbound = SECONDS_PER_REQUEST * max(self.requests / at_once, longest)
+        each = ASSUMED_SECONDS if self.seconds_per_request is None else self.seconds_per_request
+        unbound = each * max(self.requests / at_once, longest)
         return max(unbound, self.requests / requests_per_second if requests_per_second else 0.0)
 
 
-def require_known(request: Request, systems: pl.DataFrame) -> None:
-    """Raises UsageError where the request names a system or a vendor that is not in `systems`."""
-    if unknown := sorted(request.systems - set(systems["system_id"])):
-        more = f" (and {len(unknown) - 1} more)" if unknown[1:] else ""
-        raise UsageError(f"no system {unknown[0]!r} is known{more}: `hem-etl systems` lists them")
-    known = set(systems["vendor"].drop_nulls())
-    if strange := sorted(request.vendors - known):
-        raise UsageError(f"no system of vendor {strange[0]!r} is known; known are {', '.join(sorted(known)) or 'none'}")
+def known_request(request: Request, systems: pl.DataFrame) -> Request:
+    """The request with whole ids and vendors as `systems` spells them. UsageError where one is not known."""
+    return replace(
+        request,
+        systems=match_systems(request.systems, systems["system_id"]),
+        vendors=match_vendors(request.vendors, systems["vendor"]),
+    )
+
+
+def match_systems(wanted: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """The systems that these ids, or unique beginnings of ids, stand for. UsageError where one stands for none."""
+    ids = set(known)
+    found, problems = set(), []
+    for text in sorted(set(wanted)):
+        alike = [text] if text in ids else sorted(name for name in ids if text and name.startswith(text))
+        if len(alike) == 1:
+            found.add(alike[0])
+        elif alike:
+            shown = ", ".join(map(repr, alike[:SHOWN_IN_ERRORS]))
+            problems.append(f"{text!r} begins {len(alike)} ids ({shown}): give more of it")
+        else:
+            problems.append(f"no system {text!r} is known: `hem-etl systems` lists them")
+    if problems:
+        raise UsageError(problems[0] + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
+    return frozenset(found)
+
+
+def match_vendors(wanted: Iterable[str], known: Iterable[str | None]) -> frozenset[str]:
+    """The vendors that these names stand for, upper or lower case. UsageError where one stands for none."""
+    vendors = {name for name in known if name is not None}
+    found = set()
+    for text in sorted(set(wanted)):
+        alike = {name for name in vendors if name.casefold() == text.casefold()}
+        if not alike:
+            raise UsageError(f"no system of vendor {text!r} is known; known are {', '.join(sorted(vendors)) or 'none'}")
+        found |= alike
+    return frozenset(found)
 
 
 def plan_range(request: Request, systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> Plan:

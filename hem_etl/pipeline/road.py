@@ -9,7 +9,7 @@ checks + copy. Whatever stops a run, what was fetched is landed, and the next ru
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, Final
@@ -32,7 +32,7 @@ from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
-from hem_etl.pipeline.planning import Plan, Request, plan_intervals, plan_late, plan_range, require_known
+from hem_etl.pipeline.planning import Plan, Request, known_request, plan_intervals, plan_late, plan_range
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
@@ -195,8 +195,13 @@ class Road:
 
     def preview(self, request: Request) -> Plan:
         """The same by the published file: what `run` would ask, without asking or waiting for a writer."""
+        if not self.settings.database.exists():
+            raise UsageError(
+                "nothing is known of the fleet yet, so there is nothing to plan: `hem-etl systems` lists it "
+                "(and asks for no statistics), then plan again"
+            )
         with reading(self.settings.database) as connection:
-            return self._plan(request, connection)
+            return replace(self._plan(request, connection), seconds_per_request=_seconds_per_request(connection))
 
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
@@ -291,7 +296,7 @@ class Road:
 
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
         systems = _systems(connection)
-        require_known(request, systems)
+        request = known_request(request, systems)
         entries = _entries(connection, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
@@ -362,6 +367,13 @@ def _entries(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> 
     columns = ", ".join(column.name for column in fields(Entry))
     rows = read(connection, f"select {columns} from core.load, span where day between first and last", span=span)
     return [Entry.of_row(row) for row in rows.iter_rows(named=True)]
+
+
+def _seconds_per_request(connection: duckdb.DuckDBPyConnection) -> float | None:
+    """The median of the last looks that asked."""
+    timed = "select median(duration_ms / 1000) as seconds from core.load where attempts > 0"
+    seconds: float | None = read(connection, timed).item()
+    return seconds
 
 
 def _overrides_in_force(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -133,3 +133,24 @@ def test_settings_given_in_code_ignore_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("HEM_ETL_DATABASE", "/real/data.duckdb")
     monkeypatch.setenv("ENODE_ENVIRONMENT", "nonsense")
     assert GivenSettings(HEM_ETL_HOME=Path("demo")).database == Path("demo/hem.duckdb")
+
+
+def test_a_dotenv_file_with_a_byte_order_mark_is_read(load: Load) -> None:
+    assert load({}, "\ufeffENODE_CLIENT_ID=me\n").client_id == "me"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_dotenv_file_that_is_not_utf_8_is_one_line_that_says_so(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "settings.env"
+    file.write_bytes("# Käse\nENODE_CLIENT_ID=me\n".encode(encoding))
+    with pytest.raises(SettingsError, match=r"settings\.env is not UTF-8 \(byte \d+\): save it as UTF-8"):
+        load_settings(file)
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " ", "\t"])
+def test_blanks_around_a_credential_are_no_part_of_it(load: Load, blank: str) -> None:
+    given = {"ENODE_CLIENT_ID": f"me{blank}", "ENODE_CLIENT_SECRET": f"{blank}s3cret{blank}"}
+    client_id, secret = load(given).credentials()
+    assert (client_id, secret.get_secret_value()) == ("me", "s3cret")
+    with pytest.raises(SettingsError, match="ENODE_CLIENT_SECRET not set"):
+        load({"ENODE_CLIENT_ID": "me", "ENODE_CLIENT_SECRET": blank * 3}).credentials()

@@ -438,6 +438,8 @@ def test_the_contract_is_there() -> None:
         "marts.reconciliation",
         "marts.restatement",
         "marts.system_health",
+        "marts.gaps",
+        "marts.status",
     }
 
 

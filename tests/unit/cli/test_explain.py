@@ -223,7 +223,7 @@ def test_an_unknown_day_or_metric_is_an_error_that_says_what_exists(fortnight: W
     assert "does not match" in show(system, "20.11.2026", ends_with=2)
     assert "does not exist yet" in show(system, "2026-11-20", home=Path("nowhere"), ends_with=1)
     with reading(fortnight.settings.database) as connection, pytest.raises(UsageError, match="e.g. "):
-        explain(connection, Landing(Path("nowhere")), system[:8], date(2026, 11, 20))
+        explain(connection, Landing(Path("nowhere")), f"{system[:-1]}z", date(2026, 11, 20))
 
 
 @pytest.mark.parametrize("metric", [*METRICS, *FIGURES])

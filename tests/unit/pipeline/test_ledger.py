@@ -9,7 +9,7 @@ from hem_etl.pipeline.ledger import Entry, is_due
 
 DAY = "2026-11-09"
 END = datetime(2026, 11, 9, 23)  # Berlin
-LOOK = {"http_status": 200, "fetched_at_utc": END, "attempts": 1, "body_sha256": "a" * 64}
+LOOK = {"http_status": 200, "fetched_at_utc": END, "attempts": 1, "duration_ms": 80, "body_sha256": "a" * 64}
 SETTLE_DAYS = 7
 
 

@@ -1,0 +1,156 @@
+"""Commands that look at what is published: status, gaps, explain, check, sql. They ask nobody and change nothing."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import polars as pl
+import typer
+
+from hem_etl import facts, sql_models
+from hem_etl.cli.explain import explain as explain_day
+from hem_etl.cli.explanation import print_explanation
+from hem_etl.cli.options import End, Json, Start, Systems, Vendors
+from hem_etl.cli.output import as_json, objects, print_json, print_rows, print_table, say
+from hem_etl.errors import UsageError, disk_trouble
+from hem_etl.landing import Landing
+from hem_etl.settings import load_settings
+from hem_etl.warehouse import reading
+
+ROWS_ON_A_TERMINAL: Final = 100
+
+
+def status(is_json: Json = False) -> None:
+    """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do."""
+    print_rows(facts.read_status(load_settings().database), is_json=is_json)
+
+
+def gaps(
+    system: Systems = None,
+    vendor: Vendors = None,
+    metric: Annotated[list[str] | None, typer.Option(help="Only this flow, or soc; repeatable.")] = None,
+    start: Start = None,
+    end: End = None,
+    rows: Annotated[bool, typer.Option("--rows", help="Each day and metric, and what the rules noticed.")] = False,
+    is_json: Json = False,
+) -> None:
+    """What is missing, and why: first how much of it by reason, with --rows (or --json) each day and metric."""
+    found = facts.read_gaps(
+        load_settings().database,
+        systems=system or (),
+        vendors=vendor or (),
+        metrics=metric or (),
+        start=start and start.date(),
+        end=end and end.date(),
+    )
+    if is_json or rows:
+        print_rows(found.rows, is_json=is_json)
+        return
+    if found.rows.is_empty():
+        say("Nothing is missing of what was asked for.")
+        return
+    print_rows(found.summary())
+    say(f"{found.rows.height} days and metrics in all: `gaps --rows` shows each, `explain` where one comes from.")
+
+
+def explain(
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="Enode's id of the system, or how it begins.")],
+    day: Annotated[datetime, typer.Argument(metavar="DAY", formats=["%Y-%m-%d"], help="Local day, e.g. 2026-03-29.")],
+    metric: Annotated[
+        str | None, typer.Argument(metavar="[METRIC]", help="One flow, soc, or a column such as peak_import_kw.")
+    ] = None,
+    is_json: Json = False,
+) -> None:
+    """From a published number back to its formula, buckets, flags, versions and raw answers."""
+    settings = load_settings()
+    with reading(settings.database) as connection:
+        told = explain_day(connection, Landing(settings.landing), system, day.date(), metric)
+    if is_json:
+        print_json(told)
+    else:
+        print_explanation(told)
+
+
+def check(is_json: Json = False) -> None:
+    """Run the SQL checks on the published file; print failing rows. Exit 1 when a structural one fails."""
+    models = sql_models.load_models()
+    with reading(load_settings().database) as connection:
+        results = sql_models.run_checks(connection, models)
+        failing = [result for result in results if result.failing_rows]
+        if is_json:
+            print_json([asdict(result) for result in results])
+        for result in () if is_json else failing:
+            names, shown = sql_models.rows(connection, models, result.name)
+            found = f"{result.severity}: {result.name} does not hold. Each row: {models.check(result.name).failing_row}"
+            print_table(names, shown, title=found, total=result.failing_rows)
+    say(f"{len(results)} checks, {len(failing)} with rows.")
+    if any(result.severity == "error" for result in failing):
+        raise typer.Exit(1)
+
+
+def sql(
+    query: str,
+    is_json: Json = False,
+    is_csv: Annotated[bool, typer.Option("--csv", help="All rows as CSV.")] = False,
+    is_parquet: Annotated[bool, typer.Option("--parquet", help="All rows as Parquet; needs --output.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file; its ending (.csv, .parquet, .json) says what.")
+    ] = None,
+) -> None:
+    """One query on the published file: it reads that file alone and changes nothing.
+
+    A terminal shows the first 100 rows, a pipe gets all of them.
+    """
+    kind = _kind(output, json=is_json, csv=is_csv, parquet=is_parquet)
+    database = load_settings().database
+    if kind in ("csv", "parquet"):
+        frame = facts.query_frame(database, query)
+        if output is None:
+            sys.stdout.write(_csv(frame))
+            return
+        if kind == "parquet":
+            _write(output, frame.write_parquet)
+        else:
+            _write(output, lambda file: file.write(_csv(frame).encode()))
+        say(f"{frame.height} rows in {output}")
+        return
+    names, rows = facts.query(database, query)
+    if output is not None:
+        _write(output, lambda file: file.write(as_json(objects(names, rows)).encode()))
+        say(f"{len(rows)} rows in {output}")
+        return
+    shown = ROWS_ON_A_TERMINAL if sys.stdout.isatty() and not is_json else len(rows)
+    print_table(names, rows[:shown], is_json=is_json, total=len(rows))
+
+
+def _kind(output: Path | None, **asked: bool) -> str:
+    """`json`, `csv`, `parquet`, or `table`. UsageError where the options do not say one thing."""
+    chosen = [name for name, is_asked in asked.items() if is_asked]
+    ending = "" if output is None else output.suffix.lower().removeprefix(".")
+    if len(chosen) > 1:
+        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two formats: give one")
+    if chosen == ["parquet"] and output is None:
+        raise UsageError("--parquet is no text: name a file with --output FILE.parquet")
+    if not chosen and output is not None and ending not in asked:
+        raise UsageError(
+            f"--output {output} ends in none of .csv, .parquet, .json: say which with --csv, --parquet or --json"
+        )
+    return chosen[0] if chosen else ending or "table"
+
+
+def _csv(frame: pl.DataFrame) -> str:
+    try:
+        return frame.write_csv()
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(f"CSV cannot hold these rows ({error}): cast them in the query, or write Parquet") from error
+
+
+def _write(file: Path, write: Callable[[BinaryIO], object]) -> None:
+    try:
+        with file.open("wb") as opened:
+            write(opened)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {disk_trouble(error)}") from error

@@ -1,0 +1,64 @@
+"""What is missing: rows of marts.gaps, and what they come to."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from hem_etl.errors import UsageError
+from hem_etl.facts.systems import known_systems
+from hem_etl.pipeline.planning import match_vendors
+from hem_etl.vocabulary import METRICS
+from hem_etl.warehouse import read, reading
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Rows of marts.gaps, by system, day and metric."""
+
+    rows: pl.DataFrame
+
+    def summary(self) -> pl.DataFrame:
+        """Per reason: systems, days (of systems), metrics of days, and the day on which it stood last; most first."""
+        return (
+            self.rows.group_by("reason")
+            .agg(
+                systems=pl.col("system_id").n_unique(),
+                days=pl.struct("system_id", "day").n_unique(),
+                metrics_of_days=pl.len(),
+                first_day=pl.col("day").min(),
+                last_day=pl.col("day").max(),
+            )
+            .sort("days", "reason", descending=[True, False])
+        )
+
+
+def read_gaps(
+    database: Path,
+    *,
+    systems: Collection[str] = (),
+    vendors: Collection[str] = (),
+    metrics: Collection[str] = (),
+    start: date | None = None,
+    end: date | None = None,
+) -> Gaps:
+    """What is missing of these; an empty choice means all.
+
+    Raises UsageError where a system, vendor or metric is not known: nothing found must not read as nothing missing.
+    """
+    if strange := sorted(set(metrics) - {*METRICS}):
+        raise UsageError(f"{strange[0]!r} is no metric: take {', '.join(METRICS)}")
+    ids = known_systems(database, systems)
+    with reading(database) as connection:
+        rows = read(connection, "from marts.gaps order by system_id, day, metric")
+        known = read(connection, "select distinct vendor from staging.system")["vendor"]
+    chosen = [
+        pl.col("system_id").is_in(ids) if systems else pl.lit(True),
+        pl.col("vendor").is_in(match_vendors(vendors, known)) if vendors else pl.lit(True),
+        pl.col("metric").is_in(list(metrics)) if metrics else pl.lit(True),
+        pl.col("day") >= start if start else pl.lit(True),
+        pl.col("day") <= end if end else pl.lit(True),
+    ]
+    return Gaps(rows.filter(pl.all_horizontal(chosen)))

@@ -1,0 +1,282 @@
+"""The first hour of somebody who did not write this: ranges, names, what is missing, exports, odd terminals."""
+
+import io
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from commands import TODAY, Run, commands
+
+import hem_etl
+from hem_etl.cli import looking
+from hem_etl.cli.app import run_app
+from hem_etl.errors import disk_trouble
+from hem_etl.simulator import Faults, Simulator, make_fleet
+
+ROOT = Path(hem_etl.__file__).parents[1]
+ENCODINGS = ("ascii", "latin-1", "cp1252", "cp932", "utf-8")
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Simulator:
+    return Simulator(make_fleet(4, today=TODAY))
+
+
+@pytest.fixture(scope="module")
+def filled(fleet: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Three days of four homes, of which one refuses every question."""
+    fleet.faults = Faults.pinned({fleet.fleet.homes[2].system_id: "bad_query"})
+    with commands(fleet, tmp_path_factory.mktemp("filled")) as run:
+        assert run("run", "--last", "3d") == 3
+        yield run
+
+
+def test_a_fresh_home_is_told_how_to_plan(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--yesterday") == 2
+    assert "`hem-etl systems` lists it" in capsys.readouterr().err
+    assert run("systems") == 0
+    assert run("plan", "--yesterday") == 0
+    told = capsys.readouterr()
+    assert "2 s a request, an assumption: nothing was asked yet" in told.err
+    assert run("plan", "--yesterday", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["days"] == 4
+
+
+def test_a_plan_rests_on_how_long_earlier_looks_took(filled: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert filled("plan", "--last", "20d") == 0
+    assert "s a request, the median of the looks before" in capsys.readouterr().err
+    assert filled("plan", "--last", "20d", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert 0 < told["seconds_per_request"] < 2
+    assert told["estimated_seconds"] < told["requests"] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "days"), [(["--yesterday"], 1), (["--last", "3d"], 3), (["--last", "2w"], 14), (["--last", "5"], 5)]
+)
+def test_a_range_may_be_named_from_its_end(
+    options: list[str], days: int, filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = fleet.fleet.homes[0].system_id
+    assert filled("plan", *options, "--refresh", "--no-months", "--system", home, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["days"] == days
+
+
+def test_a_unique_beginning_of_an_id_and_a_vendor_in_any_case_are_enough(
+    filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = fleet.fleet.homes[0]
+    for option in (["--system", home.system_id[:5]], ["--vendor", home.vendor.lower()]):
+        assert filled("plan", "--yesterday", "--refresh", *option, "--no-months", "--json") == 0, option
+        assert json.loads(capsys.readouterr().out)["requests"] == 1
+    assert filled("explain", home.system_id[:5], str(TODAY - timedelta(days=2)), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["system_id"] == home.system_id
+    assert filled("plan", "--yesterday", "--system", "zzz") == 2
+    assert "no system 'zzz' is known" in capsys.readouterr().err
+
+
+def test_a_beginning_of_two_ids_names_them() -> None:
+    with pytest.raises(hem_etl.errors.UsageError, match=r"begins 2 ids \('ab', 'ac'\)"):
+        looking.facts.systems.match_systems(["a"], ["ab", "ac", "b"])
+    assert looking.facts.systems.match_systems(["ab"], ["ab", "abc"]) == {"ab"}
+
+
+def test_gaps_are_summed_up_before_they_are_listed(
+    filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = fleet.fleet.homes[2].system_id
+    assert filled("gaps", "--system", refused) == 0
+    told = capsys.readouterr()
+    reason, systems, days, metrics = told.out.split("\n")[-3].split()[:4]
+    assert (reason, systems, days, metrics) == ("refused", "1", "3", "21")
+    assert "21 days and metrics in all" in told.err
+    narrowed = ["--metric", "soc", "--start", str(TODAY - timedelta(days=2)), "--end", str(TODAY)]
+    assert filled("gaps", "--vendor", fleet.fleet.homes[2].vendor.lower(), *narrowed, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["system_id"], row["metric"]) for row in rows if row["reason"] == "refused"] == [(refused, "soc")] * 2
+    month_only = filled("gaps", "--json"), json.loads(capsys.readouterr().out)
+    assert "not_asked" not in {row["outcome"] for row in month_only[1]}
+
+
+@pytest.mark.parametrize("option", [["--system", "nobody"], ["--vendor", "nobody"], ["--metric", "heat"]])
+def test_gaps_of_what_is_not_known_are_an_error_and_not_none(
+    option: list[str], filled: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert filled("gaps", *option) == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_a_query_cannot_read_or_write_anything_but_the_published_file(
+    filled: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("secret.csv").write_text("a\n1\n")
+    for query in (
+        "from 'secret.csv'",
+        "copy (select 1) to 'written.csv'",
+        "attach 'other.duckdb'",
+        "set enable_external_access = true",
+        "create table core.mine as select 1",
+        "delete from core.load",
+        "install httpfs",
+    ):
+        assert filled("sql", query) == 2, query
+    assert not Path("written.csv").exists()
+    assert not Path("other.duckdb").exists()
+    assert "DuckDB refuses" in capsys.readouterr().err
+    assert filled("sql", "describe marts.daily_energy") == 0
+
+
+def test_rows_go_to_a_file_in_the_format_that_its_ending_names(filled: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    query = "select system_id, day, generation_kwh from marts.daily_energy order by all"
+    assert filled("sql", query, "--output", "a.csv") == 0
+    assert filled("sql", query, "--output", "a.parquet") == 0
+    assert filled("sql", query, "--output", "a.json") == 0
+    assert filled("sql", query, "--csv") == 0
+    assert capsys.readouterr().out == Path("a.csv").read_text()
+    frame = pl.read_parquet("a.parquet")
+    assert frame.schema["day"] == pl.Date()
+    assert (
+        pl.read_csv("a.csv", try_parse_dates=True).height == frame.height == len(json.loads(Path("a.json").read_text()))
+    )
+    for wrong in (["--parquet"], ["--csv", "--json"], ["--output", "a.xlsx"], ["--output", "nowhere/a.csv"]):
+        assert filled("sql", query, *wrong) == 2, wrong
+
+
+def test_a_terminal_is_shown_the_first_rows_and_how_many_more_there_are(
+    filled: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert filled("sql", "select range as n from range(250)") == 0
+    assert "249" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert filled("sql", "select range as n from range(250)") == 0
+    told = capsys.readouterr()
+    assert "249" not in told.out
+    assert "150 more rows (100 of 250 shown)" in told.err
+
+
+def test_failures_that_are_cut_say_how_many_more_there_are(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator.faults = Faults.pinned({home.system_id: "bad_query" for home in simulator.fleet.homes})
+    assert run("run", "--last", "6d", "--no-months") == 3
+    told = capsys.readouterr()
+    assert "24 intervals failed" in told.out
+    assert "4 more rows (20 of 24 shown)" in told.err
+
+
+def test_the_version_is_told_in_three_ways(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_app(["--version"]) == 0
+    assert capsys.readouterr().out == f"hem_etl {hem_etl.__version__}\n"
+    asked = [sys.executable, "-m", "hem_etl", "--version"]
+    program = subprocess.run(asked, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert program.stdout == f"hem_etl {hem_etl.__version__}\n"
+
+
+def test_more_may_be_told_by_a_v_behind_the_command(filled: Run) -> None:
+    import logging
+
+    assert filled("status", "-vv") == 0
+    assert logging.getLogger("hem_etl").level == logging.DEBUG
+    assert filled("sql", "select '-v' as v", "--json") == 0
+
+
+COMMANDS = (
+    "--help",
+    "run --yesterday",
+    "plan --last 3d",
+    "systems",
+    "status",
+    "gaps",
+    "gaps --rows",
+    "explain {home} {day}",
+    "check",
+    "sql 'select 1 as größe, ''→ ☀ 日本'' as text'",
+    "sql 'select ''→ ☀ 日本'' as text' --csv",
+    "sql 'select ''→'' as text' --json",
+    "doctor",
+    "overrides template",
+    "overrides list",
+    "rebuild",
+    "nonsense ☀",
+)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_command_writes_to_a_stream_of_any_encoding(
+    encoding: str, filled: Run, fleet: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in COMMANDS:
+        arguments = shlex.split(command.format(home=fleet.fleet.homes[0].system_id, day=TODAY - timedelta(days=2)))
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            code = filled(*arguments)
+        err.flush()
+        assert code in (0, 2, 3), (command, err.buffer.getvalue())
+        assert b"bug of hem_etl" not in err.buffer.getvalue(), command
+
+
+def test_a_port_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert run_app(["simulator", "--port", str(port)]) == 2
+    assert f"port {port} cannot be used" in capsys.readouterr().err
+
+
+def test_stopping_the_simulator_says_nothing_of_fetched_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("threading.Event.wait", interrupted)
+    monkeypatch.setattr("hem_etl.cli.demo._simulated", _Nothing)
+    run_app(["simulator"])
+    told = capsys.readouterr().err
+    assert "Stopped." in told
+    assert "fetched" not in told
+
+
+class _Nothing:
+    def __init__(self, *_: object) -> None: ...
+
+    def __enter__(self) -> str:
+        return "http://127.0.0.1:1"
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(28, "make room"), (30, "mount it writable"), (13, "give this user access"), (122, "make room"), (5, "failing")],
+)
+def test_a_disk_that_refuses_is_told_by_what_it_is(number: int, step: str) -> None:
+    told = disk_trouble(OSError(number, os.strerror(number)), "HEM_ETL_HOME")
+    assert step in told
+    assert ("make room" in told) == (number in (28, 122))
+    assert told.endswith("or let HEM_ETL_HOME name another place")
+
+
+@pytest.mark.parametrize("place", ["home", "database"])
+def test_the_doctor_tries_to_write_where_a_run_must(
+    place: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("no folder")
+    setting = {"home": ("HEM_ETL_HOME", "file"), "database": ("HEM_ETL_DATABASE", "file/hem.duckdb")}[place]
+    monkeypatch.setenv(*setting)
+    assert run("doctor") == 2
+    told = capsys.readouterr().out
+    assert "FAIL writing: cannot write in" in told
+    assert setting[0] in told.split("FAIL writing")[1].splitlines()[0]
+    monkeypatch.delenv(setting[0])
+    assert run("doctor") == 0
+    assert "ok   writing: a file can be made in" in capsys.readouterr().out
