@@ -1,7 +1,7 @@
 -- name: checks.every_user_is_linked
--- meaning: No user has to link again.
+-- meaning: Every system's user is linked.
 -- severity: plausibility
--- failing row: a system whose user has to, with the reason
+-- failing row: a system whose user has to link again, with the reason
 
 select system_id, user_id, vendor, relink_reason
 from marts.system_health

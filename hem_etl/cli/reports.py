@@ -58,5 +58,5 @@ def print_report(report: RunReport, *, is_json: bool) -> None:
         title = f"{len(report.failed)} intervals failed; the next run asks for them again"
         print_table(names, shown, title=title, total=len(report.failed))
     for check in report.warnings:
-        say(f"check {check.name}: {check.failing_rows} rows worth a look (`hem-etl check` shows them)")
+        say(f"check {check.name} does not hold: {check.failing_rows} rows (`hem-etl check` shows them)")
     say(f"Published {report.published}")

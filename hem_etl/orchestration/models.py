@@ -144,7 +144,7 @@ def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
         check.name,
         asset=checked_key(check, models),
         description=(
-            f"{_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}"
+            f"Has to hold: {_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}"
             f"\n\n{_sql(check.sql)}"
         ),
         metadata={"severity": check.severity.value},

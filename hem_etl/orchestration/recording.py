@@ -152,7 +152,8 @@ def run_metadata(report: RunReport, figures: Mapping[SystemDay, Metadata]) -> Me
         facts["failed_intervals"] = failed_table(report)
     if report.warnings:
         facts["plausibility"] = markdown(
-            ["check", "rows", "for example"], [(w.name, w.failing_rows, w.sample) for w in report.warnings]
+            ["check that does not hold", "rows", "for example"],
+            [(w.name, w.failing_rows, w.sample) for w in report.warnings],
         )
     return facts
 

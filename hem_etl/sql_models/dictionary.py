@@ -88,7 +88,7 @@ def _checks(models: Models) -> Iterator[str]:
     written = [check for check in models.checks if check.name not in names]
     for severity, standing in STANDING.items():
         yield f"**{standing[0].upper()}{standing[1:]}**\n"
-        yield "| check | meaning | a failing row is |\n|---|---|---|"
+        yield "| check | has to hold | a failing row is |\n|---|---|---|"
         yield from (_check_line(check) for check in written if check.severity is severity)
         yield ""
 

@@ -8,7 +8,11 @@ import duckdb
 import pytest
 from commands import TODAY, Run
 
+from hem_etl.cli.reports import print_report
+from hem_etl.pipeline.report import RunReport
 from hem_etl.simulator import Faults, Simulator
+from hem_etl.sql_models import CheckResult
+from hem_etl.vocabulary import Severity
 
 START, END = str(TODAY - timedelta(days=4)), str(TODAY - timedelta(days=3))
 
@@ -199,3 +203,10 @@ def test_the_demo_needs_no_settings_and_keeps_to_its_own_folder(
     assert run("demo", "--systems", "2", "--days", "1") == 0
     with duckdb.connect("hem_demo/hem.duckdb", read_only=True) as connection:
         assert connection.execute("select count(*) from core.system").fetchone() == (2,)
+
+
+def test_a_report_says_of_a_check_with_rows_that_it_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    """`every_user_is_linked: 2 rows worth a look` read as an all-clear."""
+    print_report(RunReport(warnings=[CheckResult("every_user_is_linked", Severity.WARNING, 2, "a · b")]), is_json=False)
+    captured = capsys.readouterr()
+    assert "every_user_is_linked does not hold: 2 rows" in captured.out + captured.err
