@@ -19,12 +19,13 @@ class Kind(StrEnum):
     INVERTERS = "inverters"
     BATTERIES = "batteries"
     METERS = "meters"
+    LOCATIONS = "locations"
     OVERRIDES = "overrides"
     """The operator's file of corrections: landed like an answer, so that everything can be made again from landing."""
 
 
 STATISTICS_KINDS: Final = (Kind.DAY, Kind.MONTH)
-LIST_KINDS: Final = (Kind.SYSTEMS, Kind.INVERTERS, Kind.BATTERIES, Kind.METERS)
+LIST_KINDS: Final = (Kind.SYSTEMS, Kind.INVERTERS, Kind.BATTERIES, Kind.METERS, Kind.LOCATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ FORMAT: Final = 2
 """The format of the segments written here. A column or a kind that is added makes a new one.
 
     1  as RECEIPT_SCHEMA and `body` alone; written until 0.1.0
-    2  + `format`, `written_by`
+    2  + `format`, `written_by`; the kind `locations`
 """
 
 RECEIPT_SCHEMA: Final = pl.Schema(

@@ -24,7 +24,7 @@ WIRE_FLOWS: Final = {
 }
 """Enode's spelling of a flow → ours."""
 
-WIRE_SOC_SPELLINGS: Final = ("soc", "SoC", "stateOfCharge", "batterySoc", "batteryLevel")
+WIRE_SOC_SPELLINGS: Final = ("batteryLevel", "soc", "SoC", "stateOfCharge", "batterySoc")
 """The state of charge's key is not documented: each of these is taken for it, the first that is present wins."""
 
 METRIC_BY_WIRE_NAME: Final = {**WIRE_FLOWS, **dict.fromkeys(WIRE_SOC_SPELLINGS, SOC)}
@@ -89,6 +89,15 @@ NO_LOOK: Final = "not_asked"
 
 NOT_ASKED: Final = "not asked"
 """The detail of an interval that got its system's outcome without a request of its own."""
+
+
+class Source(StrEnum):
+    """Who told what is known of a system. What its own list states outranks the others."""
+
+    LIST = "list"
+    ASSETS = "assets"
+    SERIES = "series"
+    LOCATIONS = "locations"
 
 
 class State(StrEnum):

@@ -2,16 +2,21 @@
 -- meaning: Every HEM system ever seen, as it is known now.
 -- grain: one row per system; a system that is gone keeps its row
 -- key: system_id
--- null: Enode did not send the field; gone_at_utc: the system is still listed.
+-- null: nobody states it; gone_at_utc: the system is still listed.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   user_id | varchar | - | your own id of the user who linked the account
 --   vendor | varchar | - | vendor as Enode spells it (ENPHASE, TESLA, …); an open list
---   timezone | varchar | - | IANA zone that the system's object states; NULL where it states none
+--   timezone | varchar | - | IANA zone of the site; NULL where neither the system's object nor a series states one
 --   latitude | double | ° | latitude of the site, north positive
 --   longitude | double | ° | longitude of the site, east positive
+--   vendor_source | varchar | - | who told the vendor: list (the system's own object) or assets (the vendor that most of its devices name)
+--   timezone_source | varchar | - | who told the zone: list, or series (the newest look at a series)
+--   place_source | varchar | - | who told latitude and longitude: list or locations
+--   location_id | varchar | - | Enode's id of the place
 --   is_reachable | boolean | - | whether Enode could reach the system at its last contact
 --   first_seen_utc | timestamp | UTC | when a list first showed the system
+--   listed_at_utc | timestamp | UTC | newest list that showed the system
 --   last_seen_utc | timestamp | UTC | the vendor's last contact as Enode states it, else the newest list that showed the system
 --   gone_at_utc | timestamp | UTC | when the system was found gone; NULL while it is listed
 --   raw | json | - | the object exactly as Enode sent it
@@ -23,8 +28,13 @@ create table if not exists core.system (
     timezone varchar,
     latitude double,
     longitude double,
+    vendor_source varchar,
+    timezone_source varchar,
+    place_source varchar,
+    location_id varchar,
     is_reachable boolean,
     first_seen_utc timestamp,
+    listed_at_utc timestamp,
     last_seen_utc timestamp,
     gone_at_utc timestamp,
     raw json

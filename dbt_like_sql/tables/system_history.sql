@@ -10,8 +10,13 @@
 --   timezone | varchar | - | IANA zone that the system's object states; NULL where it states none
 --   latitude | double | ° | latitude of the site, north positive
 --   longitude | double | ° | longitude of the site, east positive
+--   vendor_source | varchar | - | who told the vendor: list (the system's own object) or assets (the vendor that most of its devices name)
+--   timezone_source | varchar | - | who told the zone: list, or series (the newest look at a series)
+--   place_source | varchar | - | who told latitude and longitude: list or locations
+--   location_id | varchar | - | Enode's id of the place
 --   is_reachable | boolean | - | whether Enode could reach the system at its last contact
 --   first_seen_utc | timestamp | UTC | when a list first showed the system
+--   listed_at_utc | timestamp | UTC | newest list that showed the system
 --   last_seen_utc | timestamp | UTC | the vendor's last contact as Enode states it, else the newest list that showed the system
 --   gone_at_utc | timestamp | UTC | when the system was found gone; NULL while it is listed
 --   raw | json | - | the object exactly as Enode sent it
@@ -25,8 +30,13 @@ create table if not exists core.system_history (
     timezone varchar,
     latitude double,
     longitude double,
+    vendor_source varchar,
+    timezone_source varchar,
+    place_source varchar,
+    location_id varchar,
     is_reachable boolean,
     first_seen_utc timestamp,
+    listed_at_utc timestamp,
     last_seen_utc timestamp,
     gone_at_utc timestamp,
     raw json,

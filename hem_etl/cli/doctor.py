@@ -20,6 +20,10 @@ OK, WARN, FAIL = "ok", "warn", "FAIL"
 LEAST_FREE_BYTES: Final = 1_000_000_000
 CLOCK_TOLERANCE_SECONDS: Final = 60.0
 
+FLEET: Final = (
+    "select count(*) as systems, count(*) - count(vendor) as nameless from core.system where gone_at_utc is null"
+)
+
 Finding = tuple[str, str, str]
 
 
@@ -32,7 +36,7 @@ def examine(settings: Settings) -> list[Finding]:
         _disk(settings),
         *_writable(settings),
         _lock(settings),
-        *_published(settings),
+        *examine_published(settings),
     ]
 
 
@@ -114,17 +118,26 @@ def _lock(settings: Settings) -> Finding:
     return WARN, "writer", f"{holder} is writing; other runs wait for it, readers do not"
 
 
-def _published(settings: Settings) -> Iterator[Finding]:
+def examine_published(settings: Settings) -> Iterator[Finding]:
+    """What the published file tells of the fleet."""
     if not settings.database.exists():
         yield WARN, "published file", f"{settings.database} does not exist yet: `hem-etl run` makes it"
         return
     try:
         with reading(settings.database) as connection:
-            systems = read(connection, "select count(*) as n from core.system where gone_at_utc is null").item()
+            systems, nameless = read(connection, FLEET).row(0)
     except HemEtlError as error:
         yield FAIL, "published file", str(error)
         return
     yield OK, "published file", f"{settings.database.stat().st_size / 1e6:.1f} MB, {systems} systems"
+    if nameless:
+        yield (
+            WARN,
+            "vendors",
+            f"{nameless} of {systems} systems have none: neither their object nor an asset names it, and sums call "
+            "them unknown. Ask Enode to let this client read /inverters, /batteries and /meters, or the users to link "
+            "with those scopes",
+        )
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
     count = (settings.system_buckets or systems) * days
     told = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"

@@ -24,7 +24,7 @@ from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import Effort, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
-from hem_etl.enode.transfer import Received, Transfer, TransportFactory
+from hem_etl.enode.transfer import Received, Transfer, TransportFactory, moved_by_a_slash
 from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError
@@ -41,6 +41,7 @@ LIST_PATHS: Final = {
     Kind.INVERTERS: "/inverters",
     Kind.BATTERIES: "/batteries",
     Kind.METERS: "/meters",
+    Kind.LOCATIONS: "/locations",
 }
 PAGE_SIZE: Final[int | None] = None
 """None: Enode's default of 50. Its maximum is not documented, and a value above it may be refused."""
@@ -135,7 +136,7 @@ class EnodeClient:
         return self._fetch_of_system(look, system_id, "", {}, CACHED_READ_SECONDS)
 
     def fetch_list(self, kind: Kind, user_id: str | None = None) -> Iterator[Answer]:
-        """The pages of `systems` (of one user, if given), `inverters`, `batteries` or `meters`, newest items first.
+        """The pages of one of the lists, of `systems` also those of one user, newest items first.
 
         Items can repeat or be missing across pages: de-duplicate by id. **The list is whole only if the last answer
         has no outcome**: a failed page, a cursor that comes back and the page cap each end it with an answer that has.
@@ -222,19 +223,23 @@ class EnodeClient:
     def _fetch(self, look: Answer, path: str, query: Mapping[str, str], read_seconds: float) -> Answer:
         """One look, repeated while its failure can pass by itself."""
         requests = 0
+        asked = url = self._api_url + path
 
         def attempt() -> Received:
-            nonlocal requests
+            nonlocal requests, url
             while True:
                 token, is_new = self._tokens.current()
                 requests += 1
                 received = self._transfer.send(
                     "GET",
-                    self._api_url + path,
+                    url,
                     params=query,
                     headers={"Authorization": f"Bearer {token}", "Enode-Version": API_VERSION},
                     read_timeout_seconds=read_seconds,
                 )
+                if url == asked and (moved := moved_by_a_slash(asked, received)) is not None:
+                    url = moved
+                    continue
                 if received.status != 401:
                     return received
                 self._tokens.drop(token)

@@ -53,8 +53,12 @@ def classify(
     if status in ANSWERED_STATUSES:
         return None, None
     problem = read_problem(body)
-    told = _told(body) if problem is None else ": ".join(filter(None, (problem.title, problem.detail))) or problem.type
-    signs = "" if problem is None else _words(problem.type, problem.title, problem.detail)
+    if problem is None:
+        told: str | None = _told(body)
+        signs = ""
+    else:
+        told = ": ".join(filter(None, (problem.title, problem.detail, *problem.issues))) or problem.type
+        signs = _words(problem.type, problem.title, problem.detail, *problem.issues)
     return _outcome(status, signs, kind), one_line(f"{status} {told or ''}", secrets)
 
 

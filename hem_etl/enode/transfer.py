@@ -30,6 +30,7 @@ WRITE_SECONDS: Final = 30.0
 MOST_READ_TIMEOUTS: Final = 3
 """A body that keeps trickling is given up after so many read timeouts in all."""
 CLOSE_SECONDS: Final = 5.0
+REDIRECTS: Final = frozenset({301, 302, 307, 308})
 GZIP: Final = 31
 """zlib's `wbits` for a gzip header and trailer."""
 
@@ -57,6 +58,8 @@ class Received:
     retry_after: str | None
     body: bytes | None
     """Decoded from gzip; None where it was longer than the cap."""
+    location: str | None = None
+    """Where a redirect points."""
 
 
 class Transfer:
@@ -121,7 +124,8 @@ class Transfer:
         log.debug(
             "method=%s path=%s status=%d ms=%.0f bytes=%s", method, _path(url), response.status_code, took_ms, size
         )
-        return Received(response.status_code, response.headers.get("retry-after"), body)
+        headers = response.headers
+        return Received(response.status_code, headers.get("retry-after"), body, headers.get("location"))
 
     def stop(self) -> None:
         """Ends the reads of all threads: a vendor's answer can take a minute, Ctrl-C must not."""
@@ -237,6 +241,21 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def moved_by_a_slash(url: str, received: Received) -> str | None:
+    """Where to ask instead: the same place with or without a slash at its end. Any other redirect is not followed: it
+    would take the token elsewhere."""
+    if received.status not in REDIRECTS or received.location is None:
+        return None
+    here = httpx.URL(url)
+    try:
+        there = here.join(received.location)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    is_same = there.copy_with(path=here.path, query=None, fragment=None) == here.copy_with(query=None)
+    is_slash = there.path != here.path and there.path.rstrip("/") == here.path.rstrip("/")
+    return str(there.copy_with(query=None, fragment=None)) if is_same and is_slash else None
 
 
 def _tls_context() -> ssl.SSLContext:

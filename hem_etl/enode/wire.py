@@ -68,6 +68,15 @@ def _mapping(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {}
 
 
+def _issues(value: Any) -> tuple[str, ...]:
+    """The texts in a list of texts or of flat objects; anything else says nothing."""
+    told: list[str] = []
+    for issue in value if isinstance(value, list) else ():
+        parts = issue.values() if isinstance(issue, Mapping) else (issue,)
+        told.append(" ".join(part for part in parts if isinstance(part, str)))
+    return tuple(filter(None, told))
+
+
 Text = Annotated[str | None, BeforeValidator(_text)]
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 Truth = Annotated[bool | None, BeforeValidator(_truth)]
@@ -86,12 +95,19 @@ M = TypeVar("M", bound=Wire)
 
 
 class Location(Wire):
+    """A place, as part of a system or as an item of the list of locations. Its `timezoneName` is no fact: UTC where
+    nobody set it."""
+
+    id: Text = None
     latitude: Latitude = None
     longitude: Longitude = None
 
 
 class HemSystem(Wire):
-    """One item of the list of systems. Only `id` is sure to be there; a vendor is any text."""
+    """One item of the list of systems. Only `id` is sure to be there; a vendor is any text.
+
+    `lastSeen` and `isReachable` stand at the top or under `status`; the place in it, or as `locationId` elsewhere.
+    """
 
     id: Identifier
     user_id: Text = None
@@ -100,6 +116,16 @@ class HemSystem(Wire):
     last_seen: Instant = None
     is_reachable: Truth = None
     location: Annotated[Location, BeforeValidator(_mapping)] = Location()
+    location_id: Text = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_status(cls, sent: Any) -> Any:
+        if not isinstance(sent, Mapping):
+            return sent
+        status, location = _mapping(sent.get("status")), _mapping(sent.get("location"))
+        found = {name: status[name] for name in ("lastSeen", "isReachable") if name in status and name not in sent}
+        return {"locationId": location.get("id"), **sent, **found}
 
 
 class AssetInformation(Wire):
@@ -184,6 +210,8 @@ class Problem(Wire):
     type: Text = None
     title: Text = Field(None, validation_alias=AliasChoices("title", "error"))
     detail: Text = Field(None, validation_alias=AliasChoices("detail", "error_description", "message"))
+    issues: Annotated[tuple[str, ...], BeforeValidator(_issues)] = ()
+    """What each of `issues[]` says, as text."""
 
 
 def read_json(body: bytes) -> Any:
@@ -202,6 +230,11 @@ def read_page(body: bytes) -> Page:
 def read_system(item: Any) -> HemSystem:
     """One system from an item of a page, or from the parsed body of one system; WireError without an id."""
     return _read(HemSystem, item, "HEM system")
+
+
+def read_location(item: Any) -> Location:
+    """One location from an item of a page; WireError where it is no object."""
+    return _read(Location, item, "location")
 
 
 def read_asset(item: Any) -> Asset:
@@ -234,7 +267,7 @@ def read_problem(body: bytes | None) -> Problem | None:
     if not isinstance(sent, dict):
         return None
     problem = Problem.model_validate(sent)
-    return problem if problem.type or problem.title or problem.detail else None
+    return problem if problem.type or problem.title or problem.detail or problem.issues else None
 
 
 def canonical_json(item: Any) -> str:

@@ -32,10 +32,11 @@ from hem_etl.normalise.neighbours import DAY_BEFORE, SERIES_COLUMNS, compare_wit
 from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, held_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
 from hem_etl.normalise.quarters import quarter_hours
-from hem_etl.normalise.rules import judge
+from hem_etl.normalise.rules import BALANCE, judge, judge_balance
 from hem_etl.normalise.vanished import keep_vanished, keep_vanished_months
 
 __all__ = [
+    "BALANCE",
     "DAY_BEFORE",
     "DAY_ENERGY_SCHEMA",
     "DAY_SCHEMA",
@@ -60,6 +61,7 @@ __all__ = [
     "edits_of",
     "held_days",
     "judge",
+    "judge_balance",
     "keep_vanished",
     "keep_vanished_months",
     "quarter_hours",

@@ -4,7 +4,7 @@ Here are `judge` and the rules that follow from counts: structure, gaps, limits,
 look at the course of values are `plausibility`'s, those that compare with the day before `neighbours`'.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import polars as pl
@@ -23,6 +23,7 @@ STRUCTURE: Final = {
     "offset_mismatch": "offset_mismatch_buckets",
 }
 """Rule of structure → the count of core.series without which it is not broken."""
+BALANCE: Final = "balance"
 BALANCE_FAILS_ABOVE: Final = 0.10
 
 
@@ -41,11 +42,21 @@ def judge(
         _negative(seen),
         _over_limit(days, seen),
         *implausible(seen, thresholds),
-        _balance(energy, seen, balance_tolerance),
+        _balance(energy, seen.days, balance_tolerance),
     ]
+    return _findings(found, seen.days)
+
+
+def judge_balance(days: pl.DataFrame, energy: pl.DataFrame, balance_tolerance: Mapping[str, float]) -> pl.DataFrame:
+    """The findings of the rule `balance` alone. days: system_id, day, fetched_at_utc; the rest as for `judge`."""
+    numbered = days.with_row_index("day_ix")
+    return _findings([_balance(energy, numbered, balance_tolerance)], numbered)
+
+
+def _findings(found: Sequence[pl.DataFrame], days: pl.DataFrame) -> pl.DataFrame:
     findings = (
         pl.concat(gated(each, FOUND_SCHEMA) for each in found)
-        .join(seen.days, on="day_ix", how="left", validate="m:1", maintain_order="left")
+        .join(days, on="day_ix", how="left", validate="m:1", maintain_order="left")
         .with_columns(
             severity=pl.when(pl.col("rule").is_in(list(STRUCTURE)))
             .then(pl.lit(Severity.ERROR.value))
@@ -142,14 +153,12 @@ def _over_limit(days: Days, seen: Measured) -> pl.DataFrame:
     return of_series("over_limit", seen.over_limit, pl.col("value").abs(), *told)
 
 
-def _balance(energy: pl.DataFrame, seen: Measured, tolerance: Mapping[str, float]) -> pl.DataFrame:
+def _balance(energy: pl.DataFrame, days: pl.DataFrame, tolerance: Mapping[str, float]) -> pl.DataFrame:
     """|sources − sinks| ÷ the greater one, over the buckets in which all six flows are valid."""
     sources, sinks = pl.col("balance_sources_kwh"), pl.col("balance_sinks_kwh")
     greater = pl.max_horizontal(sources, sinks)
     return (
-        seen.days.with_columns(
-            tolerance=pl.Series([tolerance[each] for each in seen.days["system_id"]], dtype=pl.Float64)
-        )
+        days.with_columns(tolerance=pl.Series([tolerance[each] for each in days["system_id"]], dtype=pl.Float64))
         .join(energy, on=["system_id", "day"], how="inner", validate="1:1", maintain_order="left")
         .filter(greater > LEAST_DENOMINATOR_KWH)
         .with_columns(ratio=(sources - sinks).abs() / greater)
@@ -157,7 +166,7 @@ def _balance(energy: pl.DataFrame, seen: Measured, tolerance: Mapping[str, float
         .select(
             "day_ix",
             metric=pl.lit(None, pl.String),
-            rule=pl.lit("balance"),
+            rule=pl.lit(BALANCE),
             evidence=pl.concat_str(
                 pl.when(pl.col("ratio") <= BALANCE_FAILS_ABOVE).then(pl.lit("warn")).otherwise(pl.lit("fail")),
                 pl.lit(": ratio "),

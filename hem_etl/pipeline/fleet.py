@@ -1,20 +1,26 @@
-"""The fleet as the lists tell it: landed list pages → `core.system`, its history, `core.asset`.
+"""The fleet as the lists tell it: landed list pages → `core.system`, its history, `core.asset`, `core.location`.
 
 What an item leaves out, or spells so that it means nothing (a zone nobody knows), stays as it was; `raw` keeps it all.
+A system's object may state neither vendor nor zone nor place. Then the vendor is the one that most of its assets name
+(none where two are named equally often), the zone that of its series, the place that of its location; who told is kept
+beside it, and what a list states outranks the others.
 
 Adds and updates, never deletes: a system that disappears keeps its rows and gets `gone_at_utc`, once its statistics
 and its own page answer 404 as well. An empty list changes nothing.
 """
 
 import logging
+from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.enode.wire import WireError, canonical_json, read_asset, read_page, read_system
-from hem_etl.local_day import zone_named
-from hem_etl.vocabulary import AssetKind, Outcome
+from hem_etl.answer import Kind
+from hem_etl.enode.wire import WireError, canonical_json, read_asset, read_location, read_page, read_system
+from hem_etl.local_day import naive_utc, zone_named
+from hem_etl.vocabulary import AssetKind, Outcome, Source
 from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
@@ -31,8 +37,13 @@ SYSTEM_SCHEMA: Final = pl.Schema(
         "timezone": pl.String(),
         "latitude": pl.Float64(),
         "longitude": pl.Float64(),
+        "vendor_source": pl.String(),
+        "timezone_source": pl.String(),
+        "place_source": pl.String(),
+        "location_id": pl.String(),
         "is_reachable": pl.Boolean(),
         "first_seen_utc": pl.Datetime("us"),
+        "listed_at_utc": pl.Datetime("us"),
         "last_seen_utc": pl.Datetime("us"),
         "gone_at_utc": pl.Datetime("us"),
         "raw": pl.String(),
@@ -40,6 +51,15 @@ SYSTEM_SCHEMA: Final = pl.Schema(
 )
 HISTORY_SCHEMA: Final = pl.Schema(
     {**SYSTEM_SCHEMA, "valid_from_utc": pl.Datetime("us"), "valid_to_utc": pl.Datetime("us")}
+)
+LOCATION_SCHEMA: Final = pl.Schema(
+    {
+        "location_id": pl.String(),
+        "latitude": pl.Float64(),
+        "longitude": pl.Float64(),
+        "listed_at_utc": pl.Datetime("us"),
+        "raw": pl.String(),
+    }
 )
 ASSET_SCHEMA: Final = pl.Schema(
     {
@@ -64,8 +84,15 @@ class Fleet:
         assets = writer.rows("core.asset", ASSET_SCHEMA)
         self._systems = {row["system_id"]: row for row in systems.iter_rows(named=True)}
         self._assets = {row["asset_id"]: row for row in assets.iter_rows(named=True)}
+        locations = writer.rows("core.location", LOCATION_SCHEMA)
+        self._locations = {row["location_id"]: row for row in locations.iter_rows(named=True)}
+        self._vendors_before = {name: row["vendor"] for name, row in self._systems.items()}
+        self._vendors: dict[str, dict[str, str]] = {}
+        for row in self._assets.values():
+            self._vendors.setdefault(row["system_id"], {})[row["asset_id"]] = row["vendor"]
         self._touched_systems: set[str] = set()
         self._touched_assets: set[str] = set()
+        self._touched_locations: set[str] = set()
         self._history: list[dict[str, Any]] = []
         self._closed: list[tuple[str, datetime]] = []
 
@@ -74,8 +101,16 @@ class Fleet:
         return self._systems[system_id]["timezone"] if system_id in self._systems else None
 
     def vendor(self, system_id: str) -> str | None:
-        """The system's vendor, as its list told it."""
+        """The system's vendor, as its list or its assets told it."""
         return self._systems[system_id]["vendor"] if system_id in self._systems else None
+
+    def with_another_vendor(self, judged_by: Callable[[str | None], object]) -> list[str]:
+        """Systems whose vendor changed since this fleet was read, where that makes them be judged otherwise."""
+        return [
+            name
+            for name in sorted(self._touched_systems)
+            if judged_by(self._vendors_before.get(name)) != judged_by(self.vendor(name))
+        ]
 
     def see(self, receipt: dict[str, Any], body: bytes | None) -> None:
         """Apply one receipt: a page of a list, or a look that found its system gone. Others change nothing."""
@@ -90,7 +125,9 @@ class Fleet:
                 return
             for item in items:
                 try:
-                    if receipt["kind"] in ASSET_LISTS:
+                    if receipt["kind"] == Kind.LOCATIONS:
+                        self._see_location(item, at)
+                    elif receipt["kind"] in ASSET_LISTS:
                         self._see_asset(item, ASSET_LISTS[receipt["kind"]], at)
                     else:
                         self._see_system(item, receipt["user_id"], at)
@@ -98,10 +135,10 @@ class Fleet:
                     LOG.warning("list=%s page=%d item left out: %s", receipt["kind"], receipt["page"], error)
 
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
-        """Where the system's object states no zone, the zone of its series is the system's."""
+        """Where the system's object states no zone, the zone of its newest series is the system's."""
         row = self._systems.get(system_id)
-        if row is not None and row["timezone"] is None and timezone is not None:
-            self._change(row | {"timezone": timezone}, at)
+        if row is not None and row["timezone_source"] != Source.LIST and timezone not in (None, row["timezone"]):
+            self._change(row | {"timezone": timezone, "timezone_source": Source.SERIES.value}, at)
 
     def write(self, writer: Writer) -> None:
         """Replace the rows that changed."""
@@ -109,6 +146,8 @@ class Fleet:
         assets = [self._assets[name] for name in sorted(self._touched_assets)]
         _replace(writer, "core.system", pl.DataFrame(systems, schema=SYSTEM_SCHEMA), "system_id")
         _replace(writer, "core.asset", pl.DataFrame(assets, schema=ASSET_SCHEMA), "asset_id")
+        locations = [self._locations[name] for name in sorted(self._touched_locations)]
+        _replace(writer, "core.location", pl.DataFrame(locations, schema=LOCATION_SCHEMA), "location_id")
         for system_id, at in self._closed:
             writer.connection.execute(
                 "update core.system_history set valid_to_utc = $at "
@@ -119,31 +158,72 @@ class Fleet:
         writer.replace("core.system_history", history, keys=history.select("system_id", "valid_from_utc"))
         self._touched_systems.clear()
         self._touched_assets.clear()
+        self._touched_locations.clear()
         self._history.clear()
         self._closed.clear()
 
     def _see_system(self, item: Any, user_id: str | None, at: datetime) -> None:
         sent = read_system(item)
         held = self._systems.get(sent.id)
-        if held is not None and at < held["last_seen_utc"]:
+        if held is not None and at < held["listed_at_utc"]:
             self._put(held | {"first_seen_utc": min(at, held["first_seen_utc"])})
             return
         told = {
             "user_id": sent.user_id or user_id,
-            "vendor": sent.vendor,
-            "timezone": sent.timezone if zone_named(sent.timezone) else None,
-            "latitude": sent.location.latitude,
-            "longitude": sent.location.longitude,
             "is_reachable": sent.is_reachable,
+            "location_id": sent.location_id,
+            **_stated(Source.LIST, "vendor_source", vendor=sent.vendor),
+            **_stated(Source.LIST, "timezone_source", timezone=sent.timezone if zone_named(sent.timezone) else None),
+            **_stated(Source.LIST, "place_source", latitude=sent.location.latitude, longitude=sent.location.longitude),
         }
-        before = held or dict.fromkeys(told) | {"system_id": sent.id, "first_seen_utc": at}
+        nothing = dict.fromkeys(SYSTEM_SCHEMA) | {"system_id": sent.id, "first_seen_utc": at}
+        before = held or nothing
         new = {name: before[name] if value is None else value for name, value in told.items()}
-        self._change(before | new | {"last_seen_utc": at, "gone_at_utc": None, "raw": canonical_json(item)}, at)
+        seen = {
+            "listed_at_utc": at,
+            "last_seen_utc": at if sent.last_seen is None else naive_utc(sent.last_seen),
+            "gone_at_utc": None,
+            "raw": canonical_json(item),
+        }
+        self._change(self._completed(before | new | seen), at)
+
+    def _completed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """The row with the vendor of its assets and the place of its location, where its list states none."""
+        told: dict[str, Any] = {}
+        if row["vendor_source"] != Source.LIST:
+            told |= _stated(Source.ASSETS, "vendor_source", vendor=self._vendor_of_assets(row["system_id"]))
+        location = self._locations.get(row["location_id"])
+        if row["place_source"] != Source.LIST and location is not None:
+            place = {name: location[name] for name in ("latitude", "longitude")}
+            told |= _stated(Source.LOCATIONS, "place_source", **place)
+        return row | told
+
+    def _vendor_of_assets(self, system_id: str) -> str | None:
+        named = Counter(vendor for vendor in self._vendors.get(system_id, {}).values() if vendor)
+        most = named.most_common(2)
+        is_tie = len(most) == 2 and most[0][1] == most[1][1]
+        return None if not most or is_tie else most[0][0]
 
     def _see_gone(self, system_id: str, at: datetime) -> None:
         held = self._systems.get(system_id)
-        if held is not None and held["gone_at_utc"] is None and at >= held["last_seen_utc"]:
+        if held is not None and held["gone_at_utc"] is None and at >= held["listed_at_utc"]:
             self._change(held | {"gone_at_utc": at}, at)
+
+    def _see_location(self, item: Any, at: datetime) -> None:
+        sent = read_location(item)
+        held = self._locations.get(sent.id)
+        if sent.id is None or (held is not None and at < held["listed_at_utc"]):
+            return
+        self._locations[sent.id] = {
+            "location_id": sent.id,
+            "latitude": sent.latitude,
+            "longitude": sent.longitude,
+            "listed_at_utc": at,
+            "raw": canonical_json(item),
+        }
+        self._touched_locations.add(sent.id)
+        for row in [row for row in self._systems.values() if row["location_id"] == sent.id]:
+            self._change(self._completed(row), at)
 
     def _see_asset(self, item: Any, kind: AssetKind, at: datetime) -> None:
         sent = read_asset(item)
@@ -162,6 +242,12 @@ class Fleet:
             "raw": canonical_json(item),
         }
         self._touched_assets.add(sent.id)
+        owners = {sent.hem_system_id} if held is None else {sent.hem_system_id, held["system_id"]}
+        for system_id in sorted(owners):
+            self._vendors.setdefault(system_id, {}).pop(sent.id, None)
+        self._vendors[sent.hem_system_id][sent.id] = sent.vendor or ""
+        for row in [self._systems[name] for name in sorted(owners) if name in self._systems]:
+            self._change(self._completed(row), at)
 
     def _change(self, row: dict[str, Any], at: datetime) -> None:
         held = self._systems.get(row["system_id"])
@@ -185,6 +271,11 @@ class Fleet:
     def _put(self, row: dict[str, Any]) -> None:
         self._systems[row["system_id"]] = row
         self._touched_systems.add(row["system_id"])
+
+
+def _stated(source: Source, name: str, **facts: Any) -> dict[str, Any]:
+    """The facts with their source, which is NULL where none is known."""
+    return facts | {name: None if all(value is None for value in facts.values()) else source.value}
 
 
 def _replace(writer: Writer, table: str, rows: pl.DataFrame, key: str) -> None:

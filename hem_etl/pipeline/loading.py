@@ -31,7 +31,7 @@ from hem_etl.pipeline.keys import (
 from hem_etl.pipeline.ledger import ENTRY_SCHEMA, Entry, Key
 from hem_etl.pipeline.overrides import Corrections
 from hem_etl.pipeline.reference import hold_thresholds, write_reference
-from hem_etl.pipeline.validation import compare_neighbours, findings_of, replace_findings
+from hem_etl.pipeline.validation import compare_neighbours, findings_of, judge_balance_again, replace_findings
 from hem_etl.pipeline.versions import append_versions, version_row
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, Cause, IntervalKind, Outcome
@@ -143,8 +143,10 @@ class _Batch:
             for part in self._parts(episode.filter(is_look)):
                 self._fold(part)
         compare_neighbours(self._writer, self._changed_days)
-        self._fleet.write(self._writer)
         self._write_entries(touched)
+        if moved := self._fleet.with_another_vendor(self._settings.balance_tolerance_of):
+            judge_balance_again(self._writer, moved, self._settings, self._fleet)
+        self._fleet.write(self._writer)
         now = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
         self._writer.append("core.loaded_segment", pl.DataFrame({"segment": list(segments)}).with_columns(now))
 

@@ -1,7 +1,8 @@
 """Validation on the road: the operator's thresholds made the rules', and the findings that two days make together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -12,6 +13,19 @@ from hem_etl.settings import Settings
 from hem_etl.vocabulary import Cause, IntervalKind
 from hem_etl.warehouse import Writer
 
+DAYS_AT_ONCE: Final = 500
+LOADED_DAYS: Final = """
+select load.system_id, load.day, load.timezone, load.loaded_outcome as outcome,
+       max(version.fetched_at_utc) as fetched_at_utc
+from core.load as load
+semi join wanted on wanted.system_id = load.system_id
+inner join core.day_version as version
+    on version.system_id = load.system_id and version.day = load.day and version.cause = 'answer'
+where load.interval_kind = 'day' and load.version is not null
+group by all
+order by load.day, load.system_id
+"""
+
 
 def findings_of(days: normalise.Days, energy: pl.DataFrame, settings: Settings, fleet: Fleet) -> pl.DataFrame:
     """What reading the days found, and what the rules find in them as the tables will hold them."""
@@ -21,8 +35,33 @@ def findings_of(days: normalise.Days, energy: pl.DataFrame, settings: Settings, 
         night_generation_kw=settings.night_generation_kw,
         simultaneous_kw=settings.simultaneous_kw,
     )
-    tolerance = {system: settings.balance_tolerance_of(fleet.vendor(system)) for system in days.days["system_id"]}
+    tolerance = _tolerance(days.days["system_id"], settings, fleet)
     return pl.concat([days.findings, normalise.judge(days, energy, thresholds, tolerance)])
+
+
+def judge_balance_again(writer: Writer, systems: Sequence[str], settings: Settings, fleet: Fleet) -> None:
+    """Judge the balance of all loaded days of these systems anew: their vendor, and so their tolerance, is another.
+
+    By the readings as they were sent, like the first time.
+    """
+    standing = writer.read(LOADED_DAYS, wanted=pl.DataFrame({"system_id": list(systems)}))
+    tolerance = _tolerance(systems, settings, fleet)
+    for part in standing.iter_slices(DAYS_AT_ONCE):
+        keys = part.select("system_id", "day")
+        sent = normalise.held_days(
+            part.drop("fetched_at_utc"),
+            writer.rows("core.reading", normalise.READING_SCHEMA, keys=keys),
+            writer.rows("core.series", normalise.SERIES_SCHEMA, keys=keys),
+            over_limit_kw=settings.over_limit_kw,
+        )
+        energy = normalise.day_energy(sent, normalise.quarter_hours(sent))
+        found = normalise.judge_balance(part.select("system_id", "day", "fetched_at_utc"), energy, tolerance)
+        intervals = keys.select("system_id", _interval(IntervalKind.DAY), rule=pl.lit(normalise.BALANCE))
+        writer.replace("core.finding", found.with_columns(_interval(IntervalKind.DAY)), keys=intervals)
+
+
+def _tolerance(systems: Iterable[str], settings: Settings, fleet: Fleet) -> dict[str, float]:
+    return {system: settings.balance_tolerance_of(fleet.vendor(system)) for system in systems}
 
 
 def replace_findings(writer: Writer, findings: pl.DataFrame, keys: pl.DataFrame, kind: IntervalKind) -> None:

@@ -3,10 +3,11 @@
 `make_fleet` is prefix-stable: home 5 is the same home in a fleet of 6 and in a fleet of 1,000.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Any, Final
 from uuid import UUID
 
 from hem_etl.simulator.chance import stable_hash, stable_hex, stable_ratio
@@ -108,7 +109,7 @@ _PATTERN = (
         timezone="Europe/London",
         latitude=51.5,
         longitude=-0.1,
-        quirks=Quirks(restated_days=0.7, accepted_hours=20, soc_unit="percent"),
+        quirks=Quirks(restated_days=0.7, accepted_hours=20, soc_unit="percent", soc_name="soc"),
     ),
     _Kind(
         vendor=Vendor.SOLAX,
@@ -201,16 +202,21 @@ _PATTERN = (
 )
 
 
-def make_fleet(systems: int = 18, seed: int = 1, *, today: date, days_of_history: int = 1000) -> Fleet:
+def make_fleet(
+    systems: int = 18, seed: int = 1, *, today: date, days_of_history: int = 1000, is_rich: bool = False
+) -> Fleet:
     """The default fleet: 18 different homes, then the same pattern again with other seeds and devices.
+
+    Their system objects are thin and their state of charge is `batteryLevel`, as they are likely to come; `is_rich`:
+    objects that state vendor, zone and place, and every spelling of the state of charge.
 
     Most homes were installed `days_of_history` to a year more before `today`; one of 18 nine days before it, and one of
     18 switches from 15 to 5 minutes eight days before it, so that two weeks show both.
     """
-    return Fleet(tuple(_make_home(index, seed, today, days_of_history) for index in range(systems)))
+    return Fleet(tuple(_make_home(index, seed, today, days_of_history, is_rich) for index in range(systems)))
 
 
-def _make_home(index: int, seed: int, today: date, days_of_history: int) -> Home:
+def _make_home(index: int, seed: int, today: date, days_of_history: int, is_rich: bool) -> Home:
     lap, position = divmod(index, len(_PATTERN))
     kind = _PATTERN[position]
     home_seed = stable_hash(seed, "home", index)
@@ -238,8 +244,12 @@ def _make_home(index: int, seed: int, today: date, days_of_history: int) -> Home
         soc_resolution_minutes=kind.soc_resolution_minutes,
         switches_on=today - timedelta(days=kind.switches_days_ago) if kind.switches_days_ago else None,
         missing_scopes=kind.missing_scopes,
-        quirks=replace(kind.quirks, reported_bias=REPORTED_BIAS),
+        quirks=replace(kind.quirks, reported_bias=REPORTED_BIAS, **({"sends_rich_object": True} if is_rich else _THIN)),
     )
+
+
+_THIN: Final[Mapping[str, Any]] = {"soc_name": "batteryLevel", "has_series_timezone": True}
+"""Where the object states no zone, the series do."""
 
 
 def _make_id(seed: int, kind: str, index: int) -> str:

@@ -57,7 +57,9 @@ class Quirks:
     """Available series name their zone."""
     has_orphan_inverter: bool = False
     """The user has another inverter, which belongs to no system."""
-    soc_name: str = "soc"
+    soc_name: str = "batteryLevel"
+    sends_rich_object: bool = False
+    """The system object states vendor, zone and place; else it holds id, user, the location's id and a status."""
     soc_unit: str = "%"
     soc_mode: str = "bucketed"
     accepted_hours: int = 0

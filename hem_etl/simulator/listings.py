@@ -30,6 +30,13 @@ class Row:
 
 def system_row(home: Home, now: datetime) -> dict[str, object]:
     """The HEM system object as lists show it."""
+    if not home.quirks.sends_rich_object:
+        return {
+            "id": home.system_id,
+            "userId": home.user_id,
+            "locationId": _location_id(home),
+            "status": {"lastSeen": _last_seen(now), "energy": system_state(home, now)["rates"]},
+        }
     row: dict[str, object] = {
         "id": home.system_id,
         "userId": home.user_id,
@@ -37,7 +44,7 @@ def system_row(home: Home, now: datetime) -> dict[str, object]:
         "lastSeen": _last_seen(now),
         "isReachable": True,
         "location": {
-            "id": stable_hex("location", home.user_id, home.latitude),
+            "id": _location_id(home),
             "latitude": home.latitude,
             "longitude": home.longitude,
             "lastUpdated": utc_stamp(datetime(2024, 1, 1, tzinfo=UTC)),
@@ -48,6 +55,22 @@ def system_row(home: Home, now: datetime) -> dict[str, object]:
     if home.quirks.sends_unknown_fields:
         row["capabilities"] = {"curtailment": {"isCapable": False, "interventionIds": []}}
     return row
+
+
+def location_row(home: Home) -> dict[str, object]:
+    """The place of a home as the list of locations shows it. Nobody has set its zone: it is UTC then."""
+    return {
+        "id": _location_id(home),
+        "userId": home.user_id,
+        "name": "Home",
+        "latitude": home.latitude,
+        "longitude": home.longitude,
+        "timezoneName": "UTC",
+    }
+
+
+def _location_id(home: Home) -> str:
+    return stable_hex("location", home.user_id, home.latitude)
 
 
 def system_state(home: Home, now: datetime) -> dict[str, object]:

@@ -7,7 +7,7 @@ real socket; both share tokens, faults and ledger, so a test may switch between 
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -22,7 +22,16 @@ from hem_etl.simulator.faults import Faults
 from hem_etl.simulator.fleet import Fleet
 from hem_etl.simulator.homes import Home
 from hem_etl.simulator.ledger import Ledger
-from hem_etl.simulator.listings import PAGE_PARAMETERS, Row, asset_row, count_assets, page_of, system_row, system_state
+from hem_etl.simulator.listings import (
+    PAGE_PARAMETERS,
+    Row,
+    asset_row,
+    count_assets,
+    location_row,
+    page_of,
+    system_row,
+    system_state,
+)
 from hem_etl.simulator.spoiling import disturbed, refuse, spoilt
 from hem_etl.simulator.tokens import TokenDesk
 from hem_etl.simulator.transport import SimulatorTransport
@@ -74,6 +83,10 @@ class Simulator:
         self.ledger = Ledger()
         self.is_feature_enabled = True
         """False: the client may not use HEM systems; every answer but the token's is 403."""
+        self.has_asset_access = True
+        """False: the lists of inverters, batteries, meters and locations are 403."""
+        self.moves_to_slash = False
+        """True: a path without a slash at its end is answered with a redirect to the one with it."""
         self._clock, self._pause, self._lock = clock, pause, Lock()
         self.faults = faults or Faults.none()
 
@@ -108,7 +121,7 @@ class Simulator:
 
     def admit(self, request: Request) -> Ticket:
         """Notes that a request came in. Every ticket must be released when the answer is out."""
-        endpoint, argument = _route(request)
+        endpoint, argument = _route(replace(request, path=request.path.rstrip("/")) if self.moves_to_slash else request)
         is_overlapping = self.ledger.begin(argument if endpoint == "statistics" else None)
         return Ticket(endpoint, argument, is_overlapping)
 
@@ -149,12 +162,17 @@ class Simulator:
         if ticket.endpoint == "token":
             return self.tokens.grant(request)
         self.tokens.check(request)
+        if self.moves_to_slash and not request.path.endswith("/"):
+            query = f"?{request.query}" if request.query else ""
+            raise Refusal(307, "moved", "Moved", "Mind the slash", {"location": f"{request.path}/{query}"})
         if request.values("enode-version") != [API_VERSION]:
             raise Refusal.of_query(f"The header Enode-Version must be {API_VERSION}")
         if request.values("enode-user-id"):
             raise Refusal.of_query("The header Enode-User-Id is not supported")
         if not self.is_feature_enabled:
             raise Refusal(403, "forbidden", "Forbidden", "HEM systems are not enabled for this client")
+        if ticket.endpoint in (*_ASSET_LISTS, "locations") and not self.has_asset_access:
+            raise Refusal(403, "forbidden", "Forbidden", "The client may not read this list")
         if ticket.is_overlapping:
             raise Refusal.too_many("Another statistics request for this system is in flight", "1")
         self._pause()
@@ -229,7 +247,8 @@ class Simulator:
         if home is None or self._has_vanished(system_id):
             raise Refusal.unknown("The HEM system")
         now = self._clock()
-        return Response.of_json(system_row(home, now) | {"energyState": system_state(home, now)})
+        row = system_row(home, now)
+        return Response.of_json(row | {"energyState": system_state(home, now)} if "status" not in row else row)
 
     def _list(self, ticket: Ticket, parameters: dict[str, str]) -> Response:
         now = self._clock()
@@ -241,6 +260,8 @@ class Simulator:
         if kind := _ASSET_LISTS.get(ticket.endpoint):
             assets = [(i, home, place) for i, home in homes for place in range(count_assets(home, kind))]
             rows = [Row(2 * i + place, partial(asset_row, home, kind, place, now)) for i, home, place in assets]
+        elif ticket.endpoint == "locations":
+            rows = [Row(i, partial(location_row, home)) for i, home in homes]
         else:
             rows = [Row(i, partial(system_row, home, now)) for i, home in homes]
         repeats_row = self._faults.rates.get("repeated_rows", 0) > 0
@@ -263,7 +284,7 @@ def _route(request: Request) -> tuple[str, str | None]:
             return "system", system_id
         case ["hem-systems", system_id, "statistics"] if system_id:
             return "statistics", system_id
-        case ["inverters" | "batteries" | "meters" as name]:
+        case ["inverters" | "batteries" | "meters" | "locations" as name]:
             return name, None
         case _:
             return "unknown", None

@@ -138,6 +138,52 @@ def test_a_refusal_is_asked_once_and_keeps_the_problem(connect: Connect, enode: 
     assert (answer.attempts, time.waits) == (1, [])
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    "location",
+    ["/hem-systems/home/?interval=x", "https://api.test/hem-systems/home/", "https://api.test:443/hem-systems/home/"],
+)
+def test_a_redirect_that_adds_a_slash_is_followed_with_token_and_query(
+    connect: Connect, enode: Any, status: int, location: str
+) -> None:
+    enode.script = [httpx.Response(status, headers={"location": location}), httpx.Response(200, json={"id": "home"})]
+    answer = connect().fetch_system("home")
+    assert (answer.http_status, answer.attempts, answer.outcome) == (200, 2, None)
+    assert [request.url.path for request in enode.requests] == ["/hem-systems/home", "/hem-systems/home/"]
+    assert {request.headers["Authorization"] for request in enode.requests} == {"Bearer token-1"}
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://elsewhere.test/hem-systems/home/",
+        "http://api.test/hem-systems/home/",
+        "https://api.test:8443/hem-systems/home/",
+        "https://user@api.test/hem-systems/home/",
+        "/hem-systems/other/",
+        "/hem-systems/home",
+        "//elsewhere.test/hem-systems/home/",
+        "https://[",
+        "",
+    ],
+)
+def test_no_redirect_to_another_place_is_followed(connect: Connect, enode: Any, location: str) -> None:
+    enode.script = [httpx.Response(307, headers={"location": location}), httpx.Response(200, json={"id": "home"})]
+    answer = connect().fetch_system("home")
+    assert (answer.http_status, answer.outcome) == (307, Outcome.REFUSED)
+    assert len(enode.requests) == 1
+
+
+def test_a_redirect_that_goes_to_and_fro_ends(connect: Connect, enode: Any) -> None:
+    def back(request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        return httpx.Response(307, headers={"location": path.rstrip("/") if path.endswith("/") else f"{path}/"})
+
+    enode.script = [back]
+    assert connect().fetch_system("home").outcome is Outcome.REFUSED
+    assert len(enode.requests) == 2
+
+
 def test_a_redirect_is_not_followed(connect: Connect, enode: Any) -> None:
     enode.script = [httpx.Response(302, headers={"location": "https://elsewhere.test/"})]
     answer = connect().fetch_statistics("home-1", "2026-03-29")

@@ -104,6 +104,24 @@ def test_every_other_status_means_the_same_whatever_its_body(
     assert detail is None or detail.startswith(str(status))
 
 
+@pytest.mark.parametrize(
+    ("issue", "outcome"),
+    [
+        ({"path": "interval", "message": "before the installation date"}, Outcome.BEFORE_INSTALLATION),
+        ({"code": "invalid_user_credentials"}, Outcome.RELINK_NEEDED),
+        ("The user must relink", Outcome.RELINK_NEEDED),
+        ({"message": ["odd"]}, Outcome.REFUSED),
+        (7, Outcome.REFUSED),
+    ],
+)
+def test_what_issues_say_is_read_like_the_detail(issue: object, outcome: Outcome) -> None:
+    problem = json.dumps({"title": "Bad Request", "issues": [issue]}).encode()
+    found, detail = classify(400, problem, "day")
+    assert found is outcome
+    assert detail is not None
+    assert detail.startswith("400 Bad Request")
+
+
 @pytest.mark.parametrize("kind", ["systems", "system", "inverters", "token"])
 def test_finals_of_statistics_do_not_happen_elsewhere(kind: str) -> None:
     assert classify(400, body("before-installation"), kind)[0] is Outcome.REFUSED

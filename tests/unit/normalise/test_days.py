@@ -102,8 +102,8 @@ def test_an_odd_state_of_charge_is_unavailable_with_its_reason_and_costs_no_flow
 
 def test_of_two_spellings_the_first_wins_and_the_other_is_recorded_as_unknown() -> None:
     days = read({"batteryLevel": full(10, unit="%"), "SoC": full(20, unit="%")})
-    assert days.readings["soc_pct"].unique().to_list() == [20.0]
-    assert facts(days, "batteryLevel")["is_known"] is False
+    assert days.readings["soc_pct"].unique().to_list() == [10.0]
+    assert facts(days, "SoC")["is_known"] is False
 
 
 @pytest.mark.parametrize(("unit", "value"), [("W", 1500), ("kW", 1.5), ("MW", 0.0015)])

@@ -126,3 +126,74 @@ def test_a_zone_that_nobody_knows_is_none(writer: Writer, name: str) -> None:
     see(writer, (receipt(), page(HOME | {"timezone": name})))
     assert systems(writer)[0]["timezone"] is None
     assert json.loads(systems(writer)[0]["raw"])["timezone"] == name
+
+
+THIN = {"id": "h'1", "userId": "u", "locationId": "l1", "status": {"lastSeen": "2026-10-31T23:00:00Z", "energy": {}}}
+
+
+def asset(number: int, vendor: str | None, system: str = "h'1") -> dict[str, Any]:
+    return {"id": f"a{number}", "hemSystemId": system, "vendor": vendor}
+
+
+def test_a_thin_object_is_read_where_its_facts_stand(writer: Writer) -> None:
+    see(writer, (receipt(), page(THIN | {"status": {"lastSeen": "2026-10-31T23:00:00Z", "isReachable": False}})))
+    (row,) = systems(writer)
+    assert (row["user_id"], row["location_id"], row["is_reachable"]) == ("u", "l1", False)
+    assert (row["last_seen_utc"], row["listed_at_utc"]) == (T0 - timedelta(hours=1), T0)
+    assert (row["vendor"], row["vendor_source"], row["timezone_source"], row["place_source"]) == (None,) * 4
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["assets first", "systems first"])
+def test_the_vendor_is_the_one_that_most_assets_name(writer: Writer, is_late: bool) -> None:
+    lists = [
+        (receipt(1, kind="inverters"), page(asset(1, "SMA"), asset(2, "TESLA"))),
+        (receipt(2, kind="batteries"), page(asset(3, "SMA"), asset(4, None), asset(5, "ENPHASE", system="other"))),
+    ]
+    listed = (receipt(3 if not is_late else 0), page(THIN))
+    see(writer, *([listed, *lists] if is_late else [*lists, listed]))
+    (row,) = systems(writer)
+    assert (row["vendor"], row["vendor_source"]) == ("SMA", "assets")
+
+
+def test_vendors_named_equally_often_name_none(writer: Writer) -> None:
+    see(writer, (receipt(), page(THIN)), (receipt(1, kind="meters"), page(asset(1, "SMA"), asset(2, "TESLA"))))
+    assert [(row["vendor"], row["vendor_source"]) for row in systems(writer)] == [(None, None)]
+
+
+def test_what_a_list_states_outranks_assets_series_and_locations(writer: Writer) -> None:
+    rich = HOME | {"locationId": "l1", "location": {"latitude": 1.0, "longitude": 2.0}}
+    fleet = Fleet(writer)
+    fleet.see(receipt(kind="inverters"), page(asset(1, "TESLA")))
+    fleet.see(receipt(1, kind="locations"), page({"id": "l1", "latitude": 52.5, "longitude": 13.4}))
+    fleet.see(receipt(2), page(rich))
+    fleet.learn_timezone("h'1", "Asia/Tokyo", T0 + timedelta(hours=3))
+    fleet.see(receipt(4, kind="inverters"), page(asset(2, "TESLA")))
+    fleet.see(receipt(5), page(THIN))
+    fleet.write(writer)
+    (row,) = systems(writer)
+    assert (row["vendor"], row["timezone"], row["latitude"]) == ("SMA", "Europe/Berlin", 1.0)
+    assert {row["vendor_source"], row["timezone_source"], row["place_source"]} == {"list"}
+
+
+def test_the_place_is_that_of_the_location_and_its_zone_is_no_zone(writer: Writer) -> None:
+    place = {"id": "l1", "latitude": 52.5, "longitude": 13.4, "timezoneName": "UTC"}
+    see(writer, (receipt(), page(THIN)), (receipt(1, kind="locations"), page(place, {"id": None}, "text")))
+    (row,) = systems(writer)
+    assert (row["latitude"], row["longitude"], row["place_source"], row["timezone"]) == (52.5, 13.4, "locations", None)
+
+
+def test_a_zone_learnt_from_a_series_follows_a_later_series(writer: Writer) -> None:
+    fleet = Fleet(writer)
+    fleet.see(receipt(), page(THIN))
+    for hours, zone in ((1, "America/Los_Angeles"), (2, "America/Los_Angeles"), (3, None), (4, "UTC")):
+        fleet.learn_timezone("h'1", zone, T0 + timedelta(hours=hours))
+    fleet.write(writer)
+    (row,) = systems(writer)
+    assert (row["timezone"], row["timezone_source"]) == ("UTC", "series")
+    assert [each["timezone"] for each in history(writer)] == [None, "America/Los_Angeles", "UTC"]
+
+
+def test_an_asset_that_moves_takes_its_vendor_along(writer: Writer) -> None:
+    see(writer, (receipt(), page(THIN, {"id": "other"})), (receipt(1, kind="inverters"), page(asset(1, "SMA"))))
+    see(writer, (receipt(2, kind="inverters"), page(asset(1, "SMA", system="other"))))
+    assert [(row["system_id"], row["vendor"]) for row in systems(writer)] == [("h'1", None), ("other", "SMA")]

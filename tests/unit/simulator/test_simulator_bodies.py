@@ -47,7 +47,7 @@ def test_a_day_has_the_buckets_that_its_clocks_allow(
 ) -> None:
     for minutes, count in ((5, fives), (15, quarters)):
         told = series_of(home(timezone=timezone, resolution_minutes=minutes), date.fromisoformat(day))
-        for name in (*WIRE_FLOWS, "soc"):
+        for name in (*WIRE_FLOWS, "batteryLevel"):
             instants = [datetime.fromisoformat(point["t"]).astimezone(UTC) for point in told[name]["data"]]
             assert len(instants) == count
             assert {after - before for before, after in pairwise(instants)} == {timedelta(minutes=minutes)}
@@ -60,14 +60,16 @@ def test_stamps_carry_the_offset_of_their_own_instant(home: Homes) -> None:
     assert series_of(home(timezone="Africa/Cairo"), date(2026, 4, 24))["import"]["data"][0]["t"] == (
         "2026-04-24T01:00:00+03:00"
     )
-    assert series_of(home(timezone="UTC", quirks=Quirks(spells_z=True)), TODAY)["soc"]["data"][0]["t"] == (
+    assert series_of(home(timezone="UTC", quirks=Quirks(spells_z=True)), TODAY)["batteryLevel"]["data"][0]["t"] == (
         "2026-11-20T00:00:00Z"
     )
 
 
 def test_a_series_looks_as_documented(home: Homes) -> None:
     told = series_of(home(soc_resolution_minutes=15), date(2026, 6, 1))
-    assert {name: series["isAvailable"] for name, series in told.items()} == dict.fromkeys((*WIRE_FLOWS, "soc"), True)
+    assert {name: series["isAvailable"] for name, series in told.items()} == dict.fromkeys(
+        (*WIRE_FLOWS, "batteryLevel"), True
+    )
     head = {key: value for key, value in told["generation"].items() if key != "data"}
     assert head == {
         "isAvailable": True,
@@ -76,9 +78,9 @@ def test_a_series_looks_as_documented(home: Homes) -> None:
         "sampling": {"mode": "bucketed", "resolution": "PT5M"},
         "timezone": "Europe/Berlin",
     }
-    assert told["soc"]["unit"] == "%"
-    assert told["soc"]["sampling"]["resolution"] == "PT15M"
-    assert len(told["soc"]["data"]) == 96
+    assert told["batteryLevel"]["unit"] == "%"
+    assert told["batteryLevel"]["sampling"]["resolution"] == "PT15M"
+    assert len(told["batteryLevel"]["data"]) == 96
 
 
 @pytest.mark.parametrize("position", range(18))
@@ -119,7 +121,7 @@ def test_truth_is_what_an_independent_reader_finds(fleet: Fleet, position: int) 
 def test_a_home_switches_resolution_on_the_day_itself(home: Homes) -> None:
     switching = home(resolution_minutes=15, switches_on=date(2026, 6, 2))
     days = [date(2026, 6, day) for day in (1, 2, 3)]
-    assert [len(series_of(switching, day)["soc"]["data"]) for day in days] == [96, 288, 288]
+    assert [len(series_of(switching, day)["batteryLevel"]["data"]) for day in days] == [96, 288, 288]
 
 
 def test_a_clean_home_serves_exactly_its_physics(home: Homes) -> None:
@@ -127,7 +129,7 @@ def test_a_clean_home_serves_exactly_its_physics(home: Homes) -> None:
         told, power = series_of(home(), day), power_day(home(), day)
         for name, flow in WIRE_FLOWS.items():
             assert [point["v"] for point in told[name]["data"]] == [watts / 1000 for watts in power.watts[flow]]
-        assert [point["v"] for point in told["soc"]["data"]] == [value / 10 for value in power.soc_permille]
+        assert [point["v"] for point in told["batteryLevel"]["data"]] == [value / 10 for value in power.soc_permille]
 
 
 def test_the_default_fleet_shows_every_blemish_within_two_weeks(fleet: Fleet) -> None:
@@ -165,7 +167,7 @@ def test_a_restatement_changes_energies_and_keeps_the_balance(home: Homes) -> No
 def test_an_empty_day_is_all_null_and_has_no_energy(home: Homes) -> None:
     empty = home(quirks=Quirks(empty_days=1))
     told = series_of(empty, date(2026, 6, 1))
-    assert [{point["v"] for point in told[name]["data"]} for name in (*WIRE_FLOWS, "soc")] == [{None}] * 7
+    assert [{point["v"] for point in told[name]["data"]} for name in (*WIRE_FLOWS, "batteryLevel")] == [{None}] * 7
     truth = true_day(empty, date(2026, 6, 1), LATER).metrics["generation"]
     assert (truth.null_buckets, truth.valid_buckets, truth.kwh, truth.coverage) == (288, 0, None, 0)
 
@@ -237,7 +239,7 @@ def test_a_month_begins_at_the_installation_and_days_at_the_first_instant(home: 
 def test_missing_devices_and_scopes_are_told_with_their_reasons(home: Homes) -> None:
     told = series_of(home(battery_wh=0, missing_scopes=(("consumption", "meter:read:data"),)), date(2026, 6, 1))
     assert told["consumption"] == {"isAvailable": False, "reason": "missing_scope_meter:read:data"}
-    for name in ("charge", "discharge", "soc"):
+    for name in ("charge", "discharge", "batteryLevel"):
         assert told[name]["reason"] == "No data available for this timeseries for this interval"
     assert [name for name, series in series_of(home(has_meter=False, battery_wh=0), TODAY).items()
             if series["isAvailable"]] == ["generation"]  # fmt: skip

@@ -142,7 +142,7 @@ def test_unreadable_bodies_come_in_all_kinds(ask: Callable[..., httpx.Response])
     assert ask(faults, kinds["html"]).text.startswith("<html>")
     assert isinstance(ask(faults, kinds["list"]).json(), list)
     assert ask(faults, kinds["unit"]).json()["timeseries"]["import"]["unit"] == "BTU"
-    assert ask(faults, kinds["resolution"]).json()["timeseries"]["soc"]["sampling"]["resolution"] == "PT7M"
+    assert ask(faults, kinds["resolution"]).json()["timeseries"]["batteryLevel"]["sampling"]["resolution"] == "PT7M"
     assert ask(faults).status_code == 200
     assert all(unreadable_kind(1, "home", f"2026-{month:02}") != "resolution" for month in range(1, 13))
 

@@ -48,7 +48,9 @@ def test_the_default_fleet_shows_every_vendor_at_its_resolution(fleet: Fleet) ->
         seen.setdefault(home.vendor, set()).update({home.flow_minutes(date(2026, 1, 1)), home.flow_minutes(TODAY)})
     assert seen == TRUE_RESOLUTIONS
     assert {home.soc_minutes(TODAY) for home in fleet.homes if home.vendor == Vendor.TESLA} == {15}
-    assert {home.quirks.soc_name for home in fleet.homes} == set(WIRE_SOC_SPELLINGS)
+    assert {home.quirks.soc_name for home in fleet.homes} == {WIRE_SOC_SPELLINGS[0]}
+    rich = make_fleet(18, today=TODAY, is_rich=True)
+    assert {home.quirks.soc_name for home in rich.homes} == set(WIRE_SOC_SPELLINGS)
 
 
 def test_one_home_switches_resolution_and_one_is_installed_within_two_weeks(fleet: Fleet) -> None:

@@ -137,7 +137,42 @@ def test_a_switched_off_feature_is_403_after_a_good_token(simulator: Simulator, 
     assert connect_again(client).get("/meters").status_code == 403
 
 
-def test_the_system_object_and_its_assets(fleet: Fleet, client: httpx.Client) -> None:
+def test_the_thin_system_object_leaves_vendor_zone_and_place_to_others(fleet: Fleet, client: httpx.Client) -> None:
+    rows = client.get("/hem-systems").json()["data"]
+    assert {tuple(row) for row in rows} == {("id", "userId", "locationId", "status")}
+    assert set(rows[0]["status"]) == {"lastSeen", "energy"}
+    first = fleet.homes[0]
+    one = client.get(f"/hem-systems/{first.system_id}").json()
+    assert set(one) == set(rows[0])
+    places = {row["id"]: row for row in client.get("/locations").json()["data"]}
+    place = places[one["locationId"]]
+    assert (place["latitude"], place["longitude"], place["timezoneName"]) == (first.latitude, first.longitude, "UTC")
+    assert {row["vendor"] for row in client.get("/inverters").json()["data"]} == {home.vendor for home in fleet.homes}
+
+
+def test_a_client_without_asset_scopes_may_list_systems_alone(fleet: Fleet, clock: Clock, connect: Connect) -> None:
+    simulator = Simulator(fleet, clock=clock)
+    simulator.has_asset_access = False
+    client = connect(simulator)
+    lists = ("inverters", "batteries", "meters", "locations", "hem-systems")
+    assert [client.get(f"/{name}").status_code for name in lists] == [403] * 4 + [200]
+
+
+def test_a_server_that_wants_a_slash_says_so_and_answers_with_it(fleet: Fleet, clock: Clock, connect: Connect) -> None:
+    simulator = Simulator(fleet, clock=clock)
+    simulator.moves_to_slash = True
+    client = connect(simulator)
+    moved = client.get("/hem-systems?pageSize=1")
+    assert (moved.status_code, moved.headers["location"]) == (307, "/hem-systems/?pageSize=1")
+    assert client.get("/hem-systems/?pageSize=1").status_code == 200
+    assert statistics(client, fleet.homes[0].system_id).status_code == 307
+    simulator.moves_to_slash = False
+    assert client.get("/hem-systems/").status_code == 404
+
+
+def test_the_rich_system_object_and_its_assets(clock: Clock, connect: Connect) -> None:
+    fleet = make_fleet(today=TODAY, is_rich=True)
+    client = connect(Simulator(fleet, clock=clock))
     rows = client.get("/hem-systems").json()["data"]
     assert [row["id"] for row in rows] == [home.system_id for home in reversed(fleet.homes)]
     assert [row["timezone"] for row in rows if "timezone" in row] == [
