@@ -2,8 +2,10 @@
 
     HemEtlError                 exit 1
     ├── UsageError              exit 2   change the command or the request
-    │   └── SettingsError                fix a setting; the message names the variable
+    │   ├── SettingsError                fix a setting; the message names the variable
+    │   └── ClockError                   set this machine's clock
     ├── AccessError             exit 2   renew credentials, or ask Enode to enable the feature
+    ├── OutOfReachError         exit 3   mend the network, then run again
     ├── WriterBusyError         exit 1   wait for the process that is named, then run again
     ├── StructuralCheckError    exit 1   a check that only our own bug can fail: report it; the old file stays published
     ├── LandingError            exit 1   a landed file could not be written or read: the message says what to do
@@ -52,10 +54,20 @@ class SettingsError(UsageError):
     """A setting is missing, unknown or malformed."""
 
 
+class ClockError(UsageError):
+    """This machine's clock and Enode's, or what is landed, disagree: when something was known could not be said."""
+
+
 class AccessError(HemEtlError):
     """Enode refuses the credentials or the feature: nothing can be asked until a person acts."""
 
     exit_code = 2
+
+
+class OutOfReachError(HemEtlError):
+    """No answer at all came from Enode: the network, a proxy, a certificate. Nothing was asked; run again later."""
+
+    exit_code = 3
 
 
 class WriterBusyError(HemEtlError):

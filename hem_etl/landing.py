@@ -15,6 +15,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -33,6 +34,8 @@ SEGMENT_SECONDS: Final = 30.0
 """A killed run loses at most what it fetched in this time."""
 ROWS_PER_GROUP: Final = 100
 STALE_TEMPORARY_SECONDS: Final = 86_400
+DISTRUSTED: Final = ".distrusted"
+"""Ends the name of a mark beside a segment."""
 
 FORMAT: Final = 2
 """The format of the segments written here. A column or a kind that is added makes a new one.
@@ -133,8 +136,32 @@ class Landing:
         """A writer that leaves out the bytes of bodies already kept. Use it as a context manager, from one thread."""
         return SegmentWriter(self.folder, set(known_hashes), monotonic)
 
+    def distrust(self, segment: str, after: datetime) -> None:
+        """Never again give out the segment's receipts from after that instant (naive UTC): a clock had run ahead.
+
+        The bytes stay, and may be those of honest receipts elsewhere.
+        """
+        mark = self.folder / f"{segment}{DISTRUSTED}"
+        temporary = mark.with_name(f".{mark.name}.tmp")
+        try:
+            temporary.write_text(after.isoformat(), encoding="utf-8")
+            temporary.replace(mark)
+            _sync_folder(self.folder)
+        except OSError as error:
+            raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
+
+    def distrusted(self) -> dict[str, datetime]:
+        """Segment → the instant after which its receipts are not believed."""
+        marks = sorted(self.folder.glob(f"*{DISTRUSTED}"))
+        return {
+            mark.name.removesuffix(DISTRUSTED): datetime.fromisoformat(mark.read_text(encoding="utf-8"))
+            for mark in marks
+        }
+
     def _collect(self, segments: Iterable[str], where: pl.Expr) -> pl.DataFrame:
         rows = self._read(segments, where, *RECEIPT_SCHEMA.names(), "segment")
+        for segment, after in self.distrusted().items():
+            rows = rows.filter((pl.col("segment") != segment) | (pl.col("fetched_at_utc") <= after))
         return rows.sort("fetched_at_utc", "segment", maintain_order=True)
 
     def _kept(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:

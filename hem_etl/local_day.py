@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hem_etl.vocabulary import IntervalKind
 
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""What clocks may differ by."""
 NO_ZONES: Final = frozenset({"localtime", "posixrules", "Factory"})
 LAST_ZONE_ON_EARTH: Final = timezone(timedelta(hours=-12))
 """Stands in for an unknown zone: a day has begun, and is over, when it has for everybody (12:00 UTC)."""

@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     )
     retry_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(300, alias="HEM_ETL_RETRY_SECONDS")
 
+    clock_check: bool = Field(True, alias="HEM_ETL_CLOCK_CHECK")
+    """Whether each answer's `Date` is compared with this machine's clock."""
+
     settle_days: Annotated[int, Field(ge=0, le=365)] = Field(7, alias="HEM_ETL_SETTLE_DAYS")
     complete_coverage: Annotated[float, Field(gt=0, le=1)] = Field(0.9, alias="HEM_ETL_COMPLETE_COVERAGE")
     over_limit_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(50, alias="HEM_ETL_OVER_LIMIT_KW")

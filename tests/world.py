@@ -44,6 +44,7 @@ class World:
             client_id="simulator",
             client_secret=self.settings.client_secret,
             retry_seconds=self.settings.retry_seconds,
+            has_clock_check=self.settings.clock_check,
         )
         return EnodeClient(
             connection,

@@ -30,7 +30,6 @@ from hem_etl.cli.options import (
     today_utc,
 )
 from hem_etl.cli.output import (
-    TerminalProgress,
     print_findings,
     print_json,
     print_line,
@@ -39,6 +38,7 @@ from hem_etl.cli.output import (
     set_up_logging,
 )
 from hem_etl.cli.overrides import overrides
+from hem_etl.cli.progress import TerminalProgress
 from hem_etl.cli.reports import print_plan, print_report
 from hem_etl.errors import HemEtlError
 from hem_etl.pipeline import Road, make_client

@@ -13,7 +13,8 @@ from typing import Final
 
 import polars as pl
 
-from hem_etl.cli.output import TerminalProgress, print_line, print_rows, say
+from hem_etl.cli.output import print_line, print_rows, say
+from hem_etl.cli.progress import TerminalProgress
 from hem_etl.cli.reports import print_report
 from hem_etl.errors import UsageError
 from hem_etl.local_day import newest_day_over

@@ -4,21 +4,19 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from hem_etl.answer import Kind
 from hem_etl.errors import AccessError, HemEtlError, SettingsError, disk_trouble
+from hem_etl.landing import Landing
+from hem_etl.local_day import CLOCK_TOLERANCE
 from hem_etl.pipeline import make_client
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.warehouse import Warehouse, read, reading
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 LEAST_FREE_BYTES: Final = 1_000_000_000
-CLOCK_TOLERANCE_SECONDS: Final = 60.0
 
 FLEET: Final = (
     "select count(*) as systems, count(*) - count(vendor) as nameless from core.system where gone_at_utc is null"
@@ -31,19 +29,21 @@ def examine(settings: Settings) -> list[Finding]:
     """All findings. Malformed settings never get here: they stop every command."""
     return [
         (OK, "settings", f"home {settings.home}, published file {settings.database}, API {settings.api_url}"),
-        *_credentials(settings),
-        *_clock(settings),
+        *_enode(settings),
         _disk(settings),
         *_writable(settings),
+        *examine_landing(settings),
         _lock(settings),
         *examine_published(settings),
     ]
 
 
-def _credentials(settings: Settings) -> Iterator[Finding]:
+def _enode(settings: Settings) -> Iterator[Finding]:
+    """One request, tried once, by the client that a run uses: credentials, network, proxy, certificates, clock."""
     try:
-        with make_client(settings) as client:
+        with make_client(settings, most_tries=1, has_clock_check=False) as client:
             answer = next(client.fetch_list(Kind.SYSTEMS))
+            ahead = client.seconds_ahead
     except (SettingsError, AccessError) as error:
         yield FAIL, "credentials", str(error)
         return
@@ -51,24 +51,24 @@ def _credentials(settings: Settings) -> Iterator[Finding]:
         yield OK, "credentials", "a token was given and systems may be listed"
     else:
         yield WARN, "credentials", f"could not be tried ({answer.outcome}: {answer.detail}): run again later"
-
-
-def _clock(settings: Settings) -> Iterator[Finding]:
-    try:
-        stamp = httpx.get(f"{settings.api_url}/hem-systems", timeout=10).headers.get("date")
-    except httpx.HTTPError as error:
-        yield WARN, "clock", f"could not be compared with the API ({type(error).__name__}): check the network"
-        return
-    if stamp is None:
-        return
-    seconds = abs((datetime.now(UTC) - parsedate_to_datetime(stamp)).total_seconds())
-    if seconds <= CLOCK_TOLERANCE_SECONDS:
-        yield OK, "clock", f"{seconds:.0f} s from the API's"
+    if ahead is None:
+        yield WARN, "clock", "could not be compared with the API's: no answer told its own"
+    elif abs(ahead) <= CLOCK_TOLERANCE.total_seconds():
+        yield OK, "clock", f"{abs(ahead):.0f} s from the API's"
     else:
+        side = "ahead of" if ahead > 0 else "behind"
+        yield FAIL, "clock", f"{abs(ahead):.0f} s {side} the API's: synchronise it; until then nothing is asked"
+
+
+def examine_landing(settings: Settings) -> Iterator[Finding]:
+    """Looks that a clock which ran ahead has stamped."""
+    marks = Landing(settings.landing).distrusted()
+    if marks:
         yield (
             WARN,
-            "clock",
-            f"{seconds:.0f} s from the API's: synchronise it, running days end by it",
+            "landing",
+            f"{len(marks)} segments hold looks from the future ({', '.join(sorted(marks)[:3])}): a machine's clock had "
+            "run ahead. They are left out, and what they were asked for is asked again",
         )
 
 

@@ -1,27 +1,22 @@
-"""What a person or a program sees: tables, JSON, progress. Data on standard output, the rest on standard error."""
+"""What a person or a program sees: tables, JSON, log lines. Data on standard output, the rest on standard error."""
 
 import json
 import logging
-import time
+import sys
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from datetime import date, datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, TextIO
 
 import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
 OUT: Final = Console(highlight=False, soft_wrap=True, width=10_000)
 """Wide enough for any table: a number is never cut to fit a terminal, the terminal wraps instead."""
 ERR: Final = Console(stderr=True, highlight=False, soft_wrap=True)
-PLAIN_LINE_EVERY_SECONDS: Final = 10.0
 
 
 def say(text: str = "") -> None:
@@ -93,58 +88,22 @@ def print_findings(findings: Iterable[tuple[str, str, str]]) -> None:
 def set_up_logging(verbosity: int) -> None:
     """Log lines on standard error: warnings by default, the story of a run with -v, every request with -vv."""
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = _ToStandardError()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("hem_etl").setLevel(level)
 
 
-class TerminalProgress(AbstractContextManager["TerminalProgress"]):
-    """Bars with ETA on a terminal, a plain line now and then elsewhere."""
+class _ToStandardError(logging.StreamHandler[TextIO]):
+    """To what is standard error when a line comes: while bars are shown, lines go above them and not into them."""
 
-    def __init__(self) -> None:
-        self._bars: Bars | None = None
-        if ERR.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("ETA"),
-                TimeRemainingColumn(),
-            )
-            self._bars = Bars(*columns, console=ERR)
-        self._step, self._total = "", 0
-        self._started = self._told_at = 0.0
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
 
-    def __enter__(self) -> Self:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
-
-    def begin(self, step: str, total: int | None) -> None:
-        self._step, self._total = step, total or 0
-        self._started = self._told_at = time.monotonic()
-        if self._bars:
-            for task in self._bars.tasks:
-                self._bars.update(task.id, total=task.total or task.completed, visible=bool(task.total))
-            self._task = self._bars.add_task(step, total=total)
-        else:
-            say(f"{step}: {total} to do" if total else step)
-
-    def advance(self, done: int) -> None:
-        if self._bars:
-            self._bars.update(self._task, completed=done)
-            return
-        now = time.monotonic()
-        if now - self._told_at >= PLAIN_LINE_EVERY_SECONDS:
-            self._told_at = now
-            left = (now - self._started) / done * max(self._total - done, 0) if done else 0
-            say(f"{self._step}: {done}/{self._total}, about {left:.0f} s left")
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        pass
 
 
 def printable(text: object) -> str:

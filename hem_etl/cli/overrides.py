@@ -5,7 +5,8 @@ from typing import Annotated, Final
 
 import typer
 
-from hem_etl.cli.output import TerminalProgress, print_json, print_rows, print_table, say
+from hem_etl.cli.output import print_json, print_rows, print_table, say
+from hem_etl.cli.progress import TerminalProgress
 from hem_etl.errors import UsageError
 from hem_etl.pipeline import Road
 from hem_etl.pipeline.override_file import IGNORE, TEMPLATE

@@ -22,13 +22,13 @@ from pydantic import SecretStr
 from hem_etl.answer import Answer, Kind
 from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
-from hem_etl.enode.retry import Effort, send_until_answered
+from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, read_http_date, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
 from hem_etl.enode.transfer import Received, Transfer, TransportFactory, moved_by_a_slash
 from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_page
-from hem_etl.errors import AccessError
-from hem_etl.local_day import Interval
+from hem_etl.errors import AccessError, ClockError
+from hem_etl.local_day import CLOCK_TOLERANCE, Interval
 from hem_etl.vocabulary import Outcome
 
 __all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]
@@ -65,6 +65,10 @@ class Connection:
     read_timeout_seconds: float = 90
     retry_seconds: float = 300
     """After five tries, no wait ends later than this after the first; and the longest `Retry-After` that is obeyed."""
+    most_tries: int | None = None
+    """Of one request; None: as `retry` says."""
+    has_clock_check: bool = True
+    """Whether each answer's `Date` is compared with the clock."""
 
 
 def utc_now() -> datetime:
@@ -96,6 +100,9 @@ class EnodeClient:
         self._clock = clock
         self._random = random
         self._most_pages = most_pages
+        self._seconds_ahead: float | None = None
+        self.on_wait: OnWait = lambda what, seconds, why: None
+        """Hears of every wait before a request is tried again: what, how long, why."""
         self._api_url = connection.api_url.rstrip("/")
         self._gate = Gate(connection.max_in_flight, connection.requests_per_second, monotonic=monotonic, sleep=sleep)
         self._transfer = Transfer(
@@ -113,7 +120,14 @@ class EnodeClient:
             clock=clock,
             random=random,
             budget_seconds=connection.retry_seconds,
+            most_tries=connection.most_tries,
+            on_wait=self._tell_wait,
         )
+
+    @property
+    def seconds_ahead(self) -> float | None:
+        """How far our clock was ahead of the server's at the last answer that told its own; None before any did."""
+        return self._seconds_ahead
 
     @property
     def requests_made(self) -> int:
@@ -237,6 +251,7 @@ class EnodeClient:
                     headers={"Authorization": f"Bearer {token}", "Enode-Version": API_VERSION},
                     read_timeout_seconds=read_seconds,
                 )
+                self._compare_clocks(received)
                 if url == asked and (moved := moved_by_a_slash(asked, received)) is not None:
                     url = moved
                     continue
@@ -260,7 +275,9 @@ class EnodeClient:
                 clock=self._clock,
                 random=self._random,
                 budget_seconds=self._connection.retry_seconds,
+                most_tries=self._connection.most_tries or MOST_TRIES,
                 on_retry_after=close_system,
+                on_wait=self._tell_wait,
             )
         except NoTokenError as error:
             answer = replace(look, outcome=Outcome.UNREACHABLE, detail=str(error))
@@ -273,6 +290,28 @@ class EnodeClient:
             told = (_named(look), requests, answer.http_status, answer.outcome, answer.detail)
             log.log(level, "%s attempts=%d status=%s outcome=%s because=%s", *told)
         return answer
+
+    def _tell_wait(self, what: str, seconds: float, why: object) -> None:
+        self.on_wait(what, seconds, why)
+
+    def _compare_clocks(self, received: Received) -> None:
+        """Raises ClockError where ours is wrong: what is fetched would be stamped with an instant that was not.
+
+        An answer without a readable `Date` says nothing.
+        """
+        theirs = read_http_date(received.date)
+        if theirs is None:
+            return
+        age = received.age or ""
+        kept_seconds = int(age) if age.isascii() and age.isdecimal() and len(age) < 9 else 0
+        self._seconds_ahead = (self._clock() - theirs).total_seconds() - kept_seconds
+        if self._connection.has_clock_check and abs(self._seconds_ahead) > CLOCK_TOLERANCE.total_seconds():
+            side = "ahead of" if self._seconds_ahead > 0 else "behind"
+            raise ClockError(
+                f"this machine's clock is {timedelta(seconds=round(abs(self._seconds_ahead)))} {side} Enode's: set it "
+                "(for example by NTP) and run again. Where a proxy changes the header Date, HEM_ETL_CLOCK_CHECK=off "
+                "leaves the comparison out."
+            )
 
     def _answer(self, look: Answer, effort: Effort) -> Answer:
         secrets = self._tokens.secrets

@@ -22,6 +22,10 @@ LOGGED_WAIT_SECONDS: Final = 10.0
 """Longer waits are part of a run's story."""
 
 
+OnWait = Callable[[str, float, object], None]
+"""What is asked, the seconds until it is tried again, and why it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effort:
     """What all tries of one request ended with: the last answer, or why there is none."""
@@ -42,10 +46,12 @@ def send_until_answered(
     budget_seconds: float,
     most_tries: int | None = MOST_TRIES,
     on_retry_after: Callable[[float], None] | None = None,
+    on_wait: OnWait | None = None,
 ) -> Effort:
     """Repeats `attempt` while its failure can pass by itself, waiting as `retry` says. Holds no slot while it waits.
 
-    `what` names the request in the log; `on_retry_after` hears the seconds of each `Retry-After` on a failure.
+    `what` names the request in the log; `on_retry_after` hears the seconds of each `Retry-After` on a failure,
+    `on_wait` of each wait.
     """
     started = gate.monotonic()
     tries = 0
@@ -75,6 +81,8 @@ def send_until_answered(
         why = received.status if received is not None else failure.kind if failure is not None else None
         level = logging.INFO if wait >= LOGGED_WAIT_SECONDS else logging.DEBUG
         log.log(level, "%s tries=%d wait_seconds=%.1f because=%s", what, tries, wait, why)
+        if on_wait is not None:
+            on_wait(what, wait, why)
         gate.pause(wait)
 
 
@@ -114,9 +122,14 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
 
 
 def _seconds_until(header: str, now: datetime) -> float | None:
+    then = read_http_date(header)
+    return None if then is None else max(0.0, (then - now).total_seconds())
+
+
+def read_http_date(header: str | None) -> datetime | None:
+    """The instant that an HTTP date spells; None where it is absent or spells none."""
     try:
-        then = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
+        then = parsedate_to_datetime(header) if header else None
+        return then if then is None or then.tzinfo is not None else then.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
         return None
-    then = then if then.tzinfo is not None else then.replace(tzinfo=UTC)
-    return max(0.0, (then - now).total_seconds())

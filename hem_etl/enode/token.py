@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.problems import RETRYABLE_STATUSES, classify, one_line
-from hem_etl.enode.retry import Effort, send_until_answered
+from hem_etl.enode.retry import Effort, OnWait, send_until_answered
 from hem_etl.enode.transfer import CertificateError, Received, Transfer
 from hem_etl.enode.wire import WireError, read_json
 from hem_etl.errors import AccessError
@@ -68,6 +68,8 @@ class Tokens:
         clock: Callable[[], datetime],
         random: Callable[[], float],
         budget_seconds: float,
+        most_tries: int | None = None,
+        on_wait: OnWait | None = None,
     ) -> None:
         self._oauth_url = oauth_url
         self._client_secret = client_secret
@@ -77,6 +79,8 @@ class Tokens:
         self._clock = clock
         self._random = random
         self._budget_seconds = budget_seconds
+        self._most_tries = most_tries
+        self._on_wait = on_wait
         self._lock = threading.Lock()
         self._token: Token | None = None
         self._flight: Future[Token] | None = None
@@ -151,7 +155,8 @@ class Tokens:
             clock=self._clock,
             random=self._random,
             budget_seconds=self._budget_seconds,
-            most_tries=None,
+            most_tries=self._most_tries,
+            on_wait=self._on_wait,
         )
         return self._read(self._answered(effort), asked_at)
 

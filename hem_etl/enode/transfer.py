@@ -60,6 +60,10 @@ class Received:
     """Decoded from gzip; None where it was longer than the cap."""
     location: str | None = None
     """Where a redirect points."""
+    date: str | None = None
+    """The server's clock, as it was sent."""
+    age: str | None = None
+    """Seconds that a cache on the way has kept the answer."""
 
 
 class Transfer:
@@ -94,6 +98,7 @@ class Transfer:
         read_timeout_seconds: float,
         params: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
+        json: object = None,
     ) -> Received:
         """One request. Raises NoAnswerError where no complete answer came, Stopped once the gate is stopped."""
         with self._gate.slot():
@@ -106,6 +111,7 @@ class Transfer:
                     headers=headers,
                     params=params,
                     data=form,
+                    json=json,
                     timeout=httpx.Timeout(
                         read_timeout_seconds, connect=CONNECT_SECONDS, write=WRITE_SECONDS, pool=CONNECT_SECONDS
                     ),
@@ -125,7 +131,8 @@ class Transfer:
             "method=%s path=%s status=%d ms=%.0f bytes=%s", method, _path(url), response.status_code, took_ms, size
         )
         headers = response.headers
-        return Received(response.status_code, headers.get("retry-after"), body, headers.get("location"))
+        told = (headers.get(name) for name in ("location", "date", "age"))
+        return Received(response.status_code, headers.get("retry-after"), body, *told)
 
     def stop(self) -> None:
         """Ends the reads of all threads: a vendor's answer can take a minute, Ctrl-C must not."""

@@ -60,6 +60,9 @@ class LoggedProgress:
         if total is None or total >= STEPS_TOLD:
             self._log.info("%s%s", step, f": {total}" if total else "")
 
+    def note(self, text: str) -> None:
+        self._log.info("%s", text)
+
     def advance(self, done: int) -> None:
         share = done * STEPS_TOLD // self._total if self._total >= STEPS_TOLD else 0
         if share > self._told:

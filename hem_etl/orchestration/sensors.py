@@ -15,6 +15,8 @@ import dagster as dg
 import httpx
 import polars as pl
 
+from hem_etl.enode.gate import Gate
+from hem_etl.enode.transfer import NoAnswerError, Transfer
 from hem_etl.local_day import months_between
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
@@ -31,6 +33,7 @@ REST_AFTER_FAILURE: Final = timedelta(hours=1)
 MOST_REQUESTS: Final = 2_000
 """Intervals in one run of a backfill: what it fetched is published after minutes, not after days."""
 BUDGET_SECONDS: Final = 900
+MOST_ANSWER_BYTES: Final = 1_000_000
 BACKFILL: Final = "backfill of new systems"
 LISTING: Final = "hourly list"
 
@@ -184,11 +187,14 @@ def alert_message(context: dg.RunFailureSensorContext) -> dict[str, object]:
 
 def post_alert(url: str, message: dict[str, object], transport: httpx.BaseTransport | None = None) -> None:
     """Post it once. The URL is a secret: an error never shows it."""
-    with httpx.Client(timeout=10, transport=transport) as client:
-        try:
-            status = client.post(url, json=message).status_code
-        except httpx.HTTPError as error:
-            raise RuntimeError(f"HEM_ETL_ALERT_URL could not be reached: {type(error).__name__}") from None
+    given = None if transport is None else lambda: transport
+    transfer = Transfer(Gate(1), urls=(url,), max_body_bytes=MOST_ANSWER_BYTES, transport=given)
+    try:
+        status = transfer.send("POST", url, headers={}, json=message, read_timeout_seconds=10).status
+    except NoAnswerError as error:
+        raise RuntimeError(f"HEM_ETL_ALERT_URL could not be reached: {error.kind}") from None
+    finally:
+        transfer.close()
     if status >= 400:
         raise RuntimeError(f"HEM_ETL_ALERT_URL answered {status}: correct it, or unset it to send no alerts")
 

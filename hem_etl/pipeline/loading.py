@@ -16,8 +16,9 @@ import polars as pl
 
 from hem_etl import normalise
 from hem_etl.answer import LIST_KINDS, STATISTICS_KINDS, Kind
+from hem_etl.errors import ClockError
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval, naive_utc
+from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import (
     day_frame,
@@ -85,11 +86,14 @@ def load(
     settings: Settings,
     now: datetime,
     *,
+    is_clock_right: bool = False,
     on_segment: Callable[[int, int], None] = lambda done, total: None,
 ) -> Loaded:
     """Load every segment that the tables do not hold yet; `on_segment(done, total)` is told after each transaction.
 
-    Raises LandingError for a damaged segment; the transactions before it stay.
+    Receipts from the future are left out for good where the clock was compared with Enode's, and are a ClockError
+    where it was not: it may be ours that is wrong. Raises LandingError for a damaged segment; the transactions before
+    it stay.
     """
     hold_thresholds(writer, settings)
     held = set(writer.read("select segment from core.loaded_segment")["segment"])
@@ -97,6 +101,7 @@ def load(
     loaded = Loaded()
     for segments in _chunks(waiting, SEGMENTS_PER_TRANSACTION):
         with writer.transaction():
+            _leave_out_the_future(landing, segments, naive_utc(now), is_clock_right)
             _Batch(writer, landing, settings, now, loaded).load(segments, held)
         held.update(segments)
         loaded.segments += len(segments)
@@ -104,6 +109,36 @@ def load(
     with writer.transaction():
         write_reference(writer, settings, now)
     return loaded
+
+
+def holds_the_future(writer: Writer, now: datetime) -> bool:
+    """Whether the tables know a look that was made later than now: a clock had run ahead, and nothing outranks it."""
+    newest = writer.read(
+        "select max(at_utc) as at_utc from "
+        "(select max(fetched_at_utc) as at_utc from core.load union all select max(listed_at_utc) from core.system)"
+    ).item()
+    return newest is not None and newest > naive_utc(now) + CLOCK_TOLERANCE
+
+
+def _leave_out_the_future(landing: Landing, segments: Sequence[str], now: datetime, is_clock_right: bool) -> None:
+    receipts = landing.read_receipts(segments)
+    future = receipts.filter(pl.col("fetched_at_utc") > now + CLOCK_TOLERANCE)
+    if future.is_empty():
+        return
+    newest: datetime = future["fetched_at_utc"].max()  # type: ignore[assignment]  # polars cannot tell
+    if not is_clock_right:
+        raise ClockError(
+            f"looks of {newest:%Y-%m-%d %H:%M} UTC are landed, and this machine's clock says {now:%Y-%m-%d %H:%M}: set "
+            "the clock. If it is right, `hem-etl run` compares it with Enode's and leaves those looks out."
+        )
+    for segment in future["segment"].unique().sort():
+        landing.distrust(segment, now + CLOCK_TOLERANCE)
+    LOG.warning(
+        "looks=%d newest=%s left out for good: they come from the future, from a machine whose clock ran ahead; their "
+        "intervals are asked again",
+        future.height,
+        newest,
+    )
 
 
 class _Batch:

@@ -16,6 +16,9 @@ class Progress(Protocol):
     def advance(self, done: int) -> None:
         """So many of the step's parts are done."""
 
+    def note(self, text: str) -> None:
+        """Why it takes long just now: a request is tried again. May come from any thread."""
+
 
 class Silence:
     """Nobody is watching."""
@@ -26,6 +29,9 @@ class Silence:
     def advance(self, done: int) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -33,6 +39,8 @@ class Listed:
 
     system_ids: frozenset[str] | None
     failure: str | None
+    is_out_of_reach: bool = False
+    """No answer at all came: the others were not asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from hem_etl.answer import LIST_KINDS, Answer, Kind
 from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_json, read_page, read_system
-from hem_etl.errors import HemEtlError, StructuralCheckError, UsageError
+from hem_etl.errors import HemEtlError, OutOfReachError, StructuralCheckError, UsageError
 from hem_etl.landing import Landing
-from hem_etl.local_day import Interval, naive_utc
+from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
@@ -52,7 +52,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_client(settings: Settings) -> EnodeClient:
+def make_client(
+    settings: Settings, *, most_tries: int | None = None, has_clock_check: bool | None = None
+) -> EnodeClient:
     """The client that the settings describe; SettingsError where credentials are missing."""
     client_id, client_secret = settings.credentials()
     return EnodeClient(
@@ -65,6 +67,8 @@ def make_client(settings: Settings) -> EnodeClient:
             requests_per_second=settings.requests_per_second,
             read_timeout_seconds=settings.read_timeout_seconds,
             retry_seconds=settings.retry_seconds,
+            most_tries=most_tries,
+            has_clock_check=settings.clock_check if has_clock_check is None else has_clock_check,
         ),
         turns=Turns(settings.work / "turns.lock"),
     )
@@ -88,6 +92,8 @@ class Road:
         self._client = client
         self._clock = clock
         self._progress = progress or Silence()
+        if client is not None:
+            client.on_wait = self._tell_wait
         self._is_verified = False
 
     def run(self, request: Request) -> RunReport:
@@ -117,6 +123,11 @@ class Road:
         requests_before = self.client.requests_made
         listed = self.sync_systems(users)
         self.load()
+        if listed.is_out_of_reach:
+            raise OutOfReachError(
+                f"Enode cannot be reached ({listed.failure}): nothing was asked, what is landed is loaded. Check the "
+                "network, and HTTPS_PROXY and SSL_CERT_FILE where there is a proxy; then run again."
+            )
         plan = make_plan()
         report = RunReport(
             fleet_size=plan.fleet_size,
@@ -158,7 +169,7 @@ class Road:
         """
         self._progress.begin("systems", None)
         ids: set[str] = set()
-        failure = None
+        failure, is_out_of_reach = None, False
         with self.landing.writer(self.landing.known_hashes([None])) as writer:
             for user in sorted(users) or EVERYBODY:
                 for answer in self.client.fetch_list(Kind.SYSTEMS, user):
@@ -166,15 +177,18 @@ class Road:
                     if user is not None and answer.http_status == 404:
                         raise UsageError(f"Enode knows no user {user!r}: correct --user")
                     failure = failure or _list_failure(answer)
+                    is_out_of_reach |= answer.outcome is Outcome.UNREACHABLE and answer.http_status is None
+                if is_out_of_reach:
+                    break
                     ids.update(_ids(answer))
-            for kind in LIST_KINDS[1:]:
+            for kind in () if is_out_of_reach else LIST_KINDS[1:]:
                 for answer in self.client.fetch_list(kind):
                     writer.add(answer)
                     if answer.outcome is not None:
                         LOG.info("list=%s outcome=%s: no assets from it (%s)", kind, answer.outcome, answer.detail)
         if failure:
             LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
-        return Listed(frozenset(ids) if ids and not failure else None, failure)
+        return Listed(frozenset(ids) if ids and not failure else None, failure, is_out_of_reach)
 
     def read_state(self, system_id: str) -> Any:
         """One system's current state as Enode sends it; landed like every look. HemEtlError where there is none."""
@@ -226,9 +240,31 @@ class Road:
             )
 
     def load(self) -> Loaded:
-        """Bring what is landed and not loaded into the tables, without asking."""
+        """Bring what is landed and not loaded into the tables, without asking.
+
+        Raises ClockError where landed looks come from the future, unless the clock was compared with Enode's.
+        """
+        ahead = None if self._client is None else self._client.seconds_ahead
+        is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
+        if is_clock_right:
+            self._forget_the_future()
         with self._writing() as writer:
-            return loading.load(writer, self.landing, self.settings, self._clock(), on_segment=self._tell_segment)
+            return loading.load(
+                writer,
+                self.landing,
+                self.settings,
+                self._clock(),
+                is_clock_right=is_clock_right,
+                on_segment=self._tell_segment,
+            )
+
+    def _forget_the_future(self) -> None:
+        """Tables that know looks from the future would never take an honest one: they are made again from landing."""
+        with self._writing() as writer:
+            is_needed = loading.holds_the_future(writer, self._clock())
+        if is_needed:
+            LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
+            self.warehouse.reset()
 
     def publish(self) -> list[sql_models.CheckResult]:
         """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
@@ -347,6 +383,9 @@ class Road:
         told = pl.DataFrame(rows, schema=schema, orient="row")
         writer.replace("core.check_result", told, keys=told.select("check_name", "at_utc"))
         return results
+
+    def _tell_wait(self, what: str, seconds: float, why: object) -> None:
+        self._progress.note(f"no good answer ({why}): trying again in {seconds:.0f} s · {what}")
 
     def _now_utc(self) -> datetime:
         return naive_utc(self._clock())

@@ -44,6 +44,7 @@ def serve(
         access_log=False,
         log_level=logging.CRITICAL,
         server_header=False,
+        date_header=False,  # the simulator tells its own time
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 from functools import partial
 from threading import Lock
 
@@ -135,7 +136,7 @@ class Simulator:
         except Refusal as refusal:
             response = refusal.response
         self.ledger.count(ticket.endpoint, 0 if response.effect == "reset" else response.status)
-        return response
+        return replace(response, headers=response.headers | {"date": format_datetime(self._clock(), usegmt=True)})
 
     def transport(self) -> httpx.BaseTransport:
         """An httpx transport that answers in process."""

@@ -13,10 +13,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from hem_etl.cli.doctor import examine
 from hem_etl.enode.client import Connection, EnodeClient, Stopped
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.transfer import Transfer, is_loopback
 from hem_etl.errors import SettingsError
+from hem_etl.orchestration.sensors import post_alert
+from hem_etl.settings import GivenSettings
 from hem_etl.vocabulary import Outcome
 
 Connect = Callable[..., EnodeClient]
@@ -266,3 +269,54 @@ def test_a_server_that_is_not_there_is_unreachable_after_all_tries() -> None:
     assert answer.outcome is Outcome.UNREACHABLE
     assert (answer.detail or "").startswith("no token: ConnectError: ")
     assert client.requests_made == 5
+
+
+def ask_the_doctor(url: str) -> None:
+    settings = GivenSettings(
+        ENODE_CLIENT_ID="a", ENODE_CLIENT_SECRET="b", ENODE_API_URL=url, ENODE_OAUTH_URL=f"{url}/token"
+    )
+    findings = examine(settings)
+    assert any(status == "FAIL" for status, *_ in findings), findings
+
+
+def alert(url: str) -> None:
+    post_alert(url, {"text": "x"})
+
+
+def ask(url: str) -> None:
+    EnodeClient(Connection(url, f"{url}/token", "a", SecretStr("b")))
+
+
+@pytest.mark.parametrize("path", [ask, alert, ask_the_doctor])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "nonsense://x"),
+        ("SSL_CERT_FILE", "nowhere/ca.pem"),
+    ],
+)
+def test_every_http_path_tells_a_wrong_proxy_or_authority_in_one_line(
+    path: Callable[[str], None], name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor reports it; the others raise the setting's error. None ends in a trace of httpx or ssl."""
+    monkeypatch.setenv(name, value)
+    if path is ask_the_doctor:
+        ask_the_doctor("https://api.test")
+        return
+    with pytest.raises(SettingsError) as told:
+        path("https://api.test/secret-path")
+    assert name.split("_")[0] in str(told.value)
+    assert "secret-path" not in str(told.value)
+
+
+@pytest.mark.parametrize("date", [None, "tomorrow", "Sun, 99 Nov 2026 00:00:00 GMT", "0"])
+def test_no_http_path_stumbles_over_an_odd_date(date: str | None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={} if date is None else {"date": date}, content=TOKEN)
+
+    post_alert("https://alert.test/secret", {"text": "x"}, httpx.MockTransport(answer))
+    connection = Connection("https://api.test", "https://api.test/token", "a", SecretStr("b"))
+    with EnodeClient(connection, transport=lambda: httpx.MockTransport(answer)) as client:
+        assert client.fetch_system("home").http_status == 200
+        assert client.seconds_ahead is None
