@@ -1,5 +1,5 @@
 -- name: core.location
--- meaning: The places that `GET /locations` lists: where a system is whose own object does not say so.
+-- meaning: The places that the list of locations holds: where a system is whose own object does not say so.
 -- grain: one row per location
 -- key: location_id
 -- null: Enode did not send the field. Without access to the list the table is empty.

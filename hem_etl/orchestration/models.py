@@ -34,6 +34,7 @@ WRITTEN_BY: Final[Mapping[str, Sequence[dg.AssetKey]]] = {
     "core.system": [HEM_SYSTEMS],
     "core.system_history": [HEM_SYSTEMS],
     "core.asset": [HEM_SYSTEMS],
+    "core.location": [HEM_SYSTEMS],
     "core.reported_day": [MONTH_STATISTICS, LATE_DATA],
     "core.load": [DAY_STATISTICS, MONTH_STATISTICS, LATE_DATA],
     "core.local_day": [],
