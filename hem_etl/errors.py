@@ -7,6 +7,7 @@
     ├── AccessError             exit 2   renew credentials, or ask Enode to enable the feature
     ├── OutOfReachError         exit 3   mend the network, then run again
     ├── WriterBusyError         exit 1   wait for the process that is named, then run again
+    ├── TornFileError           exit 1   nothing: a run makes the file again from landing
     ├── StructuralCheckError    exit 1   a check that only our own bug can fail: report it; the old file stays published
     ├── LandingError            exit 1   a landed file could not be written or read: the message says what to do
     └── ModelError              exit 1   a SQL model's header or text is wrong: fix the file that is named
@@ -79,6 +80,10 @@ class WriterBusyError(HemEtlError):
             f"the warehouse is being written by {holder}; gave up after {waited_seconds:.0f} s. "
             "Nothing is lost: run again when it has ended, landed data are loaded without asking the API."
         )
+
+
+class TornFileError(HemEtlError):
+    """The writer's file is damaged, as a machine that dies may leave it. The road sets it aside and makes it anew."""
 
 
 class StructuralCheckError(HemEtlError):

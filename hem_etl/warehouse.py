@@ -20,7 +20,7 @@ from typing import Final, Self, TextIO
 import duckdb
 import polars as pl
 
-from hem_etl.errors import HemEtlError, WriterBusyError, disk_trouble
+from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +30,12 @@ LOCK_POLL_SECONDS: Final = 0.2
 LOCK_TOLD_SECONDS: Final = 60.0
 INTERRUPTED: Final = "Query interrupted"
 """What DuckDB makes of a Ctrl-C that comes while it works."""
+TORN: Final = re.compile(
+    r"corrupt (database|wal) file|not a valid duckdb database|could not read enough bytes|while replaying wal file",
+    re.IGNORECASE,
+)
+"""What DuckDB says of a file that was half written; never of access, a full disk or another process."""
+NEWER: Final = re.compile(r"version number|newer version|storage version", re.IGNORECASE)
 PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
 
@@ -80,6 +86,22 @@ class Warehouse:
             for path in (self.file, self.file.with_name(f"{self.file.name}.wal")):
                 path.unlink(missing_ok=True)
 
+    def set_aside(self) -> Path | None:
+        """Move a torn file out of the way, under a name with the time, in place of the one set aside before."""
+        with self._locked():
+            if not self.file.exists():
+                return None
+            for old in self.file.parent.glob(f"{self.file.stem}.torn-*"):
+                old.unlink(missing_ok=True)
+            aside = self.file.with_name(
+                f"{self.file.stem}.torn-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.duckdb"
+            )
+            self.file.replace(aside)
+            wal = self.file.with_name(f"{self.file.name}.wal")
+            if wal.exists():
+                wal.replace(aside.with_name(f"{aside.name}.wal"))
+            return aside
+
     def holder(self) -> str | None:
         """Who holds the lock now (for people); None: nobody."""
         if not self.lock_file.exists():
@@ -127,16 +149,16 @@ class Warehouse:
         except duckdb.IOException as error:
             intruder = re.search(r"\(PID (\d+)\)", str(error))
             if intruder is None:
-                raise HemEtlError(
-                    f"cannot open {self.file} ({str(error).splitlines()[0]}): make room or correct HEM_ETL_HOME; "
-                    "`hem-etl rebuild` makes the file anew from landing."
-                ) from error
+                raise self._refused(str(error)) from error
             raise WriterBusyError(f"process {intruder[1]}, which has {self.file} open", 0) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
-        except duckdb.Error as error:
-            if "No space left" in str(error):
+        except (duckdb.Error, HemEtlError) as error:
+            said = " ".join(_causes(error))
+            if TORN.search(said):
+                raise self._refused(said) from error
+            if isinstance(error, duckdb.Error) and "No space left" in said:
                 raise HemEtlError(
                     f"the disk of {self.file.parent} is full: make room, run again. What was fetched stays landed."
                 ) from error
@@ -146,7 +168,23 @@ class Warehouse:
                 raise KeyboardInterrupt from error
             raise
         finally:
-            connection.close()
+            with suppress(duckdb.Error):  # of a torn file; what it holds is made again
+                connection.close()
+
+    def _refused(self, said: str) -> HemEtlError:
+        """Why the file cannot be used, as the error that says what to do."""
+        why = said.splitlines()[0][:200]
+        if TORN.search(said):
+            return TornFileError(f"{self.file} is damaged ({why}): `hem-etl rebuild` makes it anew from landing.")
+        if NEWER.search(said):
+            return HemEtlError(
+                f"{self.file} was written by a newer DuckDB than {duckdb.__version__}, which is here ({why}): install "
+                "the version of hem_etl that wrote it, or `hem-etl rebuild` makes the file anew for this one."
+            )
+        return HemEtlError(
+            f"cannot open {self.file} ({why}): give this user access and room there; `hem-etl rebuild` makes the file "
+            "anew from landing."
+        )
 
 
 class Writer:
@@ -162,7 +200,8 @@ class Writer:
         try:
             yield self
         except BaseException:
-            self.connection.execute("rollback")
+            with suppress(duckdb.Error):  # a torn file ends the transaction by itself
+                self.connection.execute("rollback")
             raise
         self.connection.execute("commit")
 
@@ -216,15 +255,22 @@ def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(published), read_only=True)
     except duckdb.Error as error:
-        raise HemEtlError(
-            f"cannot read {published} ({str(error).splitlines()[0]}). Does a program hold it open for writing? "
-            "Close it; the next run publishes a clean copy."
-        ) from error
+        why = str(error).splitlines()[0]
+        step = "It is damaged" if TORN.search(why) else "Does a program hold it open for writing? Close it"
+        raise HemEtlError(f"cannot read {published} ({why}). {step}; the next run publishes a clean copy.") from error
     try:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
     finally:
         connection.close()
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """What the error says, and what led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield str(cause)
+        cause = cause.__cause__ or cause.__context__
 
 
 class _Stream:

@@ -9,37 +9,39 @@ checks + copy. Whatever stops a run, what was fetched is landed, and the next ru
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from functools import cache
-from typing import Any, Final
+from functools import cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import duckdb
 import polars as pl
 
 from hem_etl import sql_models
-from hem_etl.answer import LIST_KINDS, Answer, Kind
+from hem_etl.answer import Answer
 from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.enode.turns import Turns
-from hem_etl.enode.wire import WireError, read_json, read_page, read_system
-from hem_etl.errors import HemEtlError, OutOfReachError, StructuralCheckError, UsageError
+from hem_etl.enode.wire import read_json
+from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, StructuralCheckError, TornFileError, UsageError
 from hem_etl.landing import Landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.extraction import Extracted, extract
-from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
+from hem_etl.pipeline.held import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.listing import list_fleet
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request, known_request, plan_intervals, plan_late, plan_range
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
-from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome, Severity
+from hem_etl.vocabulary import FAILED_OUTCOMES, Severity
 from hem_etl.warehouse import Warehouse, Writer, read, reading
 
 LOG = logging.getLogger(__name__)
-EVERYBODY: Final = (None,)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @cache
@@ -72,6 +74,20 @@ def make_client(
         ),
         turns=Turns(settings.work / "turns.lock"),
     )
+
+
+def _on_a_whole_file(verb: Callable[Concatenate["Road", P], T]) -> Callable[Concatenate["Road", P], T]:
+    """The verb once more where the writer's file turns out to be torn: on one that was made again from landing."""
+
+    @wraps(verb)
+    def whole(road: "Road", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return verb(road, *args, **kwargs)
+        except TornFileError as error:
+            road.make_anew(error)
+        return verb(road, *args, **kwargs)
+
+    return whole
 
 
 class Road:
@@ -168,27 +184,7 @@ class Road:
         Raises AccessError when Enode refuses the credentials or the feature.
         """
         self._progress.begin("systems", None)
-        ids: set[str] = set()
-        failure, is_out_of_reach = None, False
-        with self.landing.writer(self.landing.known_hashes([None])) as writer:
-            for user in sorted(users) or EVERYBODY:
-                for answer in self.client.fetch_list(Kind.SYSTEMS, user):
-                    writer.add(answer)
-                    if user is not None and answer.http_status == 404:
-                        raise UsageError(f"Enode knows no user {user!r}: correct --user")
-                    failure = failure or _list_failure(answer)
-                    is_out_of_reach |= answer.outcome is Outcome.UNREACHABLE and answer.http_status is None
-                if is_out_of_reach:
-                    break
-                    ids.update(_ids(answer))
-            for kind in () if is_out_of_reach else LIST_KINDS[1:]:
-                for answer in self.client.fetch_list(kind):
-                    writer.add(answer)
-                    if answer.outcome is not None:
-                        LOG.info("list=%s outcome=%s: no assets from it (%s)", kind, answer.outcome, answer.detail)
-        if failure:
-            LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
-        return Listed(frozenset(ids) if ids and not failure else None, failure, is_out_of_reach)
+        return list_fleet(self.client, self.landing, users)
 
     def read_state(self, system_id: str) -> Any:
         """One system's current state as Enode sends it; landed like every look. HemEtlError where there is none."""
@@ -199,6 +195,7 @@ class Road:
             raise HemEtlError(f"no state of system {system_id!r}: {answer.outcome} ({answer.detail})")
         return read_json(answer.body)
 
+    @_on_a_whole_file
     def plan(self, request: Request) -> Plan:
         """What is due in the range, by the writer's own tables.
 
@@ -215,7 +212,7 @@ class Road:
                 "(and asks for no statistics), then plan again"
             )
         with reading(self.settings.database) as connection:
-            return replace(self._plan(request, connection), seconds_per_request=_seconds_per_request(connection))
+            return replace(self._plan(request, connection), seconds_per_request=seconds_per_request(connection))
 
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
@@ -244,6 +241,36 @@ class Road:
 
         Raises ClockError where landed looks come from the future, unless the clock was compared with Enode's.
         """
+        try:
+            return self._load()
+        except TornFileError as error:
+            self._set_aside(error)
+        return self._load()
+
+    def make_anew(self, error: TornFileError) -> None:
+        """Set the torn file aside and fill a new one from landing. The published file stays."""
+        self._set_aside(error)
+        self._load()
+
+    def _set_aside(self, error: TornFileError) -> None:
+        self._require_whole_landing()
+        LOG.warning("%s That is done now; the torn file is %s", error, self.warehouse.set_aside())
+
+    def _require_whole_landing(self) -> None:
+        """Raises HemEtlError where landing lacks what the published file was made from: it would silently lose days."""
+        held: set[str] = set()
+        with suppress(HemEtlError, duckdb.Error), reading(self.settings.database) as connection:
+            held = set(read(connection, "select segment from core.loaded_segment")["segment"])
+        if lost := sorted(held - set(self.landing.segments())):
+            raise LandingError(
+                f"{self.settings.landing} lacks {len(lost)} segments that {self.settings.database} was made from (such "
+                f"as {lost[0]}): restore them from a backup. If they are gone for good, move {self.settings.database} "
+                "away: what is left is published then."
+            )
+
+    def _load(self) -> Loaded:
+        if not self.warehouse.file.exists():
+            self._require_whole_landing()
         ahead = None if self._client is None else self._client.seconds_ahead
         is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
         if is_clock_right:
@@ -266,6 +293,7 @@ class Road:
             LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
             self.warehouse.reset()
 
+    @_on_a_whole_file
     def publish(self) -> list[sql_models.CheckResult]:
         """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
         self._progress.begin("models, checks, publish", None)
@@ -280,6 +308,7 @@ class Road:
                 raise StructuralCheckError(failures)
         return results
 
+    @_on_a_whole_file
     def apply_overrides(self, file: bytes) -> OverridesReport:
         """Put a file of corrections in force in place of the one before; asks nobody.
 
@@ -287,7 +316,7 @@ class Road:
         """
         self.load()
         with self._writing() as writer:
-            before = _overrides_in_force(writer.connection)
+            before = overrides_in_force(writer.connection)
             land_overrides(writer, self.landing, file, self._clock(), self.settings.over_limit_kw)
         loaded = self.load()
         self.publish()
@@ -312,6 +341,7 @@ class Road:
         """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
         if not self.landing.segments():
             raise UsageError(f"nothing is landed in {self.settings.landing}: there is nothing to rebuild from")
+        self._require_whole_landing()
         self.warehouse.reset()
         loaded = self.load()
         self.publish()
@@ -331,15 +361,16 @@ class Road:
             self._is_verified = True
 
     def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
-        systems = _systems(connection)
+        systems = known_systems(connection)
         request = known_request(request, systems)
-        entries = _entries(connection, request.start.replace(day=1), request.end)
+        entries = entries_between(connection, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
+    @_on_a_whole_file
     def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
         keys = key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
-            systems = _systems(writer.connection)
+            systems = known_systems(writer.connection)
             entries = loading.read_entries(writer, keys).values()
         here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
         for system_id in sorted(wanted.keys() - here):
@@ -347,11 +378,13 @@ class Road:
         present = {system_id: intervals for system_id, intervals in wanted.items() if system_id in here}
         return plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
 
+    @_on_a_whole_file
     def _plan_late(self) -> Plan:
         with self._writing() as writer:
-            entries = _entries(writer.connection, date.min, date.max)
-            return plan_late(_systems(writer.connection), entries, self._now_utc())
+            entries = entries_between(writer.connection, date.min, date.max)
+            return plan_late(known_systems(writer.connection), entries, self._now_utc())
 
+    @_on_a_whole_file
     def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
         with self._writing() as writer:
             report.entries = loading.read_entries(writer, key_frame(plan.before))
@@ -396,47 +429,5 @@ class Road:
         self._progress.advance(done)
 
 
-def _systems(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    return read(connection, f"select {', '.join(SYSTEM_SCHEMA)} from core.system")
-
-
-def _entries(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> list[Entry]:
-    """The ledger's rows of intervals that begin in `first`..`last`."""
-    span = pl.DataFrame({"first": [first], "last": [last]})
-    columns = ", ".join(column.name for column in fields(Entry))
-    rows = read(connection, f"select {columns} from core.load, span where day between first and last", span=span)
-    return [Entry.of_row(row) for row in rows.iter_rows(named=True)]
-
-
-def _seconds_per_request(connection: duckdb.DuckDBPyConnection) -> float | None:
-    """The median of the last looks that asked."""
-    timed = "select median(duration_ms / 1000) as seconds from core.load where attempts > 0"
-    seconds: float | None = read(connection, timed).item()
-    return seconds
-
-
-def _overrides_in_force(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    return set(read(connection, "select override_id from core.override where valid_to_utc is null")["override_id"])
-
-
 def _standing(entry: Entry | None) -> tuple[object, ...]:
     return () if entry is None else (entry.outcome, entry.state, entry.version)
-
-
-def _list_failure(answer: Answer) -> str | None:
-    """Why this page says nothing; None where it can be read."""
-    if answer.outcome is not None:
-        return f"{answer.outcome}: {answer.detail}"
-    try:
-        read_page(answer.body or b"")
-    except WireError as error:
-        return f"{Outcome.UNREADABLE}: {error}"
-    return None
-
-
-def _ids(answer: Answer) -> Iterator[str]:
-    """The ids that a page lists; items that cannot be read are left out (loading logs them)."""
-    if _list_failure(answer) is None:
-        for item in read_page(answer.body or b"").data:
-            with suppress(WireError):
-                yield read_system(item).id

@@ -1,0 +1,70 @@
+"""The lists: asked page by page, landed, and what they say of which systems there are."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from hem_etl.answer import LIST_KINDS, Answer, Kind
+from hem_etl.enode.client import EnodeClient
+from hem_etl.enode.wire import WireError, read_page, read_system
+from hem_etl.errors import UsageError
+from hem_etl.landing import Landing
+from hem_etl.pipeline.report import Listed
+from hem_etl.vocabulary import Outcome
+
+LOG = logging.getLogger(__name__)
+EVERYBODY: Final = (None,)
+
+
+def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ()) -> Listed:
+    """Ask for systems (of these users, or all), devices and places; land every page.
+
+    After a list to which no answer came at all, the others are not asked.
+    """
+    ids: set[str] = set()
+    failure: str | None = None
+    reached = True
+    with landing.writer(landing.known_hashes([None])) as writer:
+        for user in sorted(users) or EVERYBODY:
+            for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
+                writer.add(answer)
+                if user is not None and answer.http_status == 404:
+                    raise UsageError(f"Enode knows no user {user!r}: correct --user")
+                failure = failure or _list_failure(answer)
+                reached = _is_answered(answer)
+                ids.update(_ids(answer))
+        is_out_of_reach = not reached
+        for kind in LIST_KINDS[1:]:
+            for answer in client.fetch_list(kind) if reached else ():
+                writer.add(answer)
+                reached = _is_answered(answer)
+                if answer.outcome is not None:
+                    LOG.info("list=%s outcome=%s: nothing from it (%s)", kind, answer.outcome, answer.detail)
+    if failure:
+        LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
+    return Listed(frozenset(ids) if ids and not failure else None, failure, is_out_of_reach)
+
+
+def _is_answered(answer: Answer) -> bool:
+    """Whether anything came: a problem is an answer too."""
+    return answer.outcome is not Outcome.UNREACHABLE or answer.http_status is not None
+
+
+def _list_failure(answer: Answer) -> str | None:
+    """Why this page says nothing; None where it can be read."""
+    if answer.outcome is not None:
+        return f"{answer.outcome}: {answer.detail}"
+    try:
+        read_page(answer.body or b"")
+    except WireError as error:
+        return f"{Outcome.UNREADABLE}: {error}"
+    return None
+
+
+def _ids(answer: Answer) -> Iterator[str]:
+    """The ids that a page lists; items that cannot be read are left out (loading logs them)."""
+    if _list_failure(answer) is None:
+        for item in read_page(answer.body or b"").data:
+            with suppress(WireError):
+                yield read_system(item).id
