@@ -137,7 +137,7 @@ class Landing:
         return SegmentWriter(self.folder, set(known_hashes), monotonic)
 
     def distrust(self, segment: str, after: datetime) -> None:
-        """Never again give out the segment's receipts from after that instant (naive UTC): a clock had run ahead.
+        """Never again give out the segment's looks from after that instant (naive UTC): a clock had run ahead.
 
         The bytes stay, and may be those of honest receipts elsewhere.
         """
@@ -161,7 +161,8 @@ class Landing:
     def _collect(self, segments: Iterable[str], where: pl.Expr) -> pl.DataFrame:
         rows = self._read(segments, where, *RECEIPT_SCHEMA.names(), "segment")
         for segment, after in self.distrusted().items():
-            rows = rows.filter((pl.col("segment") != segment) | (pl.col("fetched_at_utc") <= after))
+            believed = (pl.col("fetched_at_utc") <= after) | (pl.col("kind") == Kind.OVERRIDES)
+            rows = rows.filter((pl.col("segment") != segment) | believed)
         return rows.sort("fetched_at_utc", "segment", maintain_order=True)
 
     def _kept(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:

@@ -5,10 +5,14 @@ of two wall-clock times: Python subtracts two datetimes of one zone as if no clo
 I/O.
 """
 
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -75,6 +79,17 @@ def zone_named(name: str | None) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+def rules_sha256(name: str) -> str | None:
+    """Fingerprint of the rules that `zone_named(name)` goes by: they change with the tz database. None: no file."""
+    for root in (*map(Path, zoneinfo.TZPATH), None):
+        try:
+            file = files("tzdata.zoneinfo").joinpath(*name.split("/")) if root is None else root / name
+            return sha256(file.read_bytes()).hexdigest()
+        except (OSError, ModuleNotFoundError):
+            continue
+    return None
 
 
 @lru_cache(maxsize=65_536)

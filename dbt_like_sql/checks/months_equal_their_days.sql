@@ -1,5 +1,5 @@
 -- name: checks.months_equal_their_days
--- meaning: The energy of a month is the sum of its days, as the loader keeps them.
+-- meaning: The energy of a month is the sum of its days, as the loader keeps them; a day that overlaps the one before is left out.
 -- severity: structural
 -- failing row: a system, month and flow with both sums
 
@@ -14,7 +14,9 @@ days as (
         sum(grid_export_kwh) as grid_export,
         sum(battery_charge_kwh) as battery_charge,
         sum(battery_discharge_kwh) as battery_discharge
-    from core.day_energy
+    from core.day_energy as energy
+    anti join (from staging.day where overlap_hours > 0) as overlapping
+        on overlapping.system_id = energy.system_id and overlapping.day = energy.day
     group by system_id, cast(date_trunc('month', day) as date)
 ),
 

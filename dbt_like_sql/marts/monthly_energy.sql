@@ -38,6 +38,7 @@
 --   battery_charge_reported_days | bigint | days | days for which the vendor reports battery_charge
 --   battery_discharge_reported_days | bigint | days | days for which the vendor reports battery_discharge
 --   loaded_days | bigint | days | days that the tables hold
+--   overlapping_days | bigint | days | loaded days that begin before the day before them ended (read in another zone): in no sum of the month, so that no hour counts twice
 --   not_asked_days | bigint | days | days that nobody asked for and for which only the vendor's daily total is known
 --   expected_days | bigint | days | days with a row on which the home could have data: not before its installation, not unsupported, not gone
 --   complete_days | bigint | days | days that are complete
@@ -72,6 +73,29 @@
 -- formulas: energy, coverage, complete month, flow attribution, ratios, peak, load factor, battery round trip, bounds
 -- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 with
+-- a day that begins before the day before it ended counts as reported, and in no sum: no hour counts twice
+counted as (
+    select
+        daily.system_id,
+        daily.day,
+        case when spine.overlap_hours <= 0 then daily.generation_kwh end as generation_kwh,
+        case when spine.overlap_hours <= 0 then daily.consumption_kwh end as consumption_kwh,
+        case when spine.overlap_hours <= 0 then daily.grid_import_kwh end as grid_import_kwh,
+        case when spine.overlap_hours <= 0 then daily.grid_export_kwh end as grid_export_kwh,
+        case when spine.overlap_hours <= 0 then daily.battery_charge_kwh end as battery_charge_kwh,
+        case when spine.overlap_hours <= 0 then daily.battery_discharge_kwh end as battery_discharge_kwh,
+        daily.generation_reported_kwh,
+        daily.consumption_reported_kwh,
+        daily.grid_import_reported_kwh,
+        daily.grid_export_reported_kwh,
+        daily.battery_charge_reported_kwh,
+        daily.battery_discharge_reported_kwh,
+        daily.is_complete and spine.overlap_hours <= 0 as is_complete,
+        daily.edited_buckets
+    from marts.daily_energy as daily
+    inner join staging.day as spine on spine.system_id = daily.system_id and spine.day = daily.day
+),
+
 sums as (
     select
         system_id,
@@ -96,7 +120,7 @@ sums as (
         count(battery_discharge_reported_kwh) as battery_discharge_reported_days,
         count(*) filter (where is_complete) as complete_days,
         count(*) filter (where edited_buckets > 0) as edited_days
-    from marts.daily_energy
+    from counted
     group by system_id, cast(date_trunc('month', day) as date)
 )
 
@@ -132,6 +156,7 @@ select
     sums.battery_charge_reported_days,
     sums.battery_discharge_reported_days,
     touched.loaded_days,
+    touched.overlapping_days,
     touched.not_asked_days,
     touched.expected_days,
     sums.complete_days,

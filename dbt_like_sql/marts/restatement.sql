@@ -4,7 +4,7 @@
 -- grain: system × local day × version above 1
 -- key: system_id, day, version
 -- null: <flow>_kwh, <flow>_kwh_before: nothing valid in that version; <flow>_kwh_change: one of the two is NULL;
---   <flow>_coverage, <flow>_coverage_before: the flow was not available in that version; changed_flows: no flow's energy or
+--   <flow>_coverage, <flow>_coverage_before: the flow was not available in that version; fallen_flows: none; changed_flows: no flow's energy or
 --   coverage changed (but its distribution over the day, the state of charge or a reason); hours_after_day_end: the zone is
 --   known nowhere; vendor: no list ever showed the system.
 -- columns:
@@ -18,6 +18,7 @@
 --   hours_after_day_end | double | h | from the local end of the day to fetched_at_utc; negative while the day was running
 --   was_settled | boolean | - | the day counted as settled before
 --   applied | boolean | - | false: at least one series had vanished and kept its last good values
+--   fallen_flows | varchar | - | the flows that cover clearly less of the day than before (by more than a tenth), with commas between; the newer answer counts
 --   changed_flows | varchar | - | the flows whose energy or coverage changed, with commas between
 --   generation_kwh_before | double | kWh | energy produced by the PV, before
 --   generation_kwh | double | kWh | energy produced by the PV, after
@@ -61,6 +62,18 @@ select
     epoch(after.fetched_at_utc - spine.day_end_utc) / 3600 as hours_after_day_end,
     after.was_settled,
     after.applied,
+    nullif(
+        concat_ws(
+            ', ',
+            case when before.generation_coverage - coalesce(after.generation_coverage, 0) > 0.1 then 'generation' end,
+            case when before.consumption_coverage - coalesce(after.consumption_coverage, 0) > 0.1 then 'consumption' end,
+            case when before.grid_import_coverage - coalesce(after.grid_import_coverage, 0) > 0.1 then 'grid_import' end,
+            case when before.grid_export_coverage - coalesce(after.grid_export_coverage, 0) > 0.1 then 'grid_export' end,
+            case when before.battery_charge_coverage - coalesce(after.battery_charge_coverage, 0) > 0.1 then 'battery_charge' end,
+            case when before.battery_discharge_coverage - coalesce(after.battery_discharge_coverage, 0) > 0.1 then 'battery_discharge' end
+        ),
+        ''
+    ) as fallen_flows,
     nullif(
         concat_ws(
             ', ',

@@ -14,6 +14,7 @@
 --   timezone | varchar | - | IANA zone that the loaded day was read in, else the system's
 --   day_end_utc | timestamp | UTC | first instant of the next local day
 --   day_hours | double | h | length of the local day
+--   overlap_hours | double | h | how long before the end of the loaded day before it this loaded day begins, because it was read in another zone; negative: hours that lie in none of the two; 0 where the days tile time
 --   elapsed_hours | double | h | of these, hours that were over at the newest look of all; no clock is asked
 --   outcome | varchar | - | what the last look at the day brought; not_asked where none was made and only the vendor's daily total is known
 --   detail | varchar | - | one line that says more about the last look
@@ -94,6 +95,11 @@ select
     placed.timezone,
     placed.day_end_utc,
     placed.day_hours,
+    case
+        when placed.is_loaded and lag(placed.is_loaded) over by_day and lag(placed.day) over by_day = placed.day - 1
+            then coalesce(epoch(lag(placed.day_end_utc) over by_day - placed.day_start_utc) / 3600, 0)
+        else 0
+    end as overlap_hours,
     -- without any look there is no running day; greatest() and least() would leave out a NULL
     case
         when newest_look.at_utc is null or newest_look.at_utc >= placed.day_end_utc then placed.day_hours
@@ -110,3 +116,4 @@ from placed
 cross join newest_look
 asof left join owner on owner.system_id = placed.system_id and owner.valid_from_utc < placed.owned_at_utc
 left join first_owner on first_owner.system_id = placed.system_id
+window by_day as (partition by placed.system_id order by placed.day)

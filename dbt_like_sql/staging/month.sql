@@ -10,6 +10,7 @@
 --   calendar_days | bigint | days | days of the whole calendar month, also of a running one
 --   loaded_days | bigint | days | days that the tables hold
 --   expected_days | bigint | days | days with a row on which the home could have data (staging.day)
+--   overlapping_days | bigint | days | loaded days that begin before the day before them ended: in no sum of the month, so that no hour counts twice
 --   not_asked_days | bigint | days | days that nobody asked for and for which only the vendor's daily total is known
 --   user_id | varchar | - | your own id of the user to whom the account belonged on the last of these days
 --   users | bigint | users | different users to whom it belonged over these days
@@ -41,6 +42,7 @@ flows as (
         spine.month,
         count(*) filter (where spine.is_loaded) as loaded_days,
         count(*) filter (where spine.is_expected) as expected_days,
+        count(*) filter (where spine.overlap_hours > 0) as overlapping_days,
         count(*) filter (where spine.outcome = 'not_asked') as not_asked_days,
         arg_max(spine.user_id, spine.day) as user_id,
         count(distinct spine.user_id) as users,
@@ -50,12 +52,12 @@ flows as (
         bool_or(flow.grid_export_is_available) as grid_export_is_available,
         bool_or(flow.battery_charge_is_available) as battery_charge_is_available,
         bool_or(flow.battery_discharge_is_available) as battery_discharge_is_available,
-        sum(flow.generation_valid_minutes) as generation_valid_minutes,
-        sum(flow.consumption_valid_minutes) as consumption_valid_minutes,
-        sum(flow.grid_import_valid_minutes) as grid_import_valid_minutes,
-        sum(flow.grid_export_valid_minutes) as grid_export_valid_minutes,
-        sum(flow.battery_charge_valid_minutes) as battery_charge_valid_minutes,
-        sum(flow.battery_discharge_valid_minutes) as battery_discharge_valid_minutes
+        sum(case when spine.overlap_hours > 0 and flow.generation_valid_minutes > 0 then 0 else flow.generation_valid_minutes end) as generation_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.consumption_valid_minutes > 0 then 0 else flow.consumption_valid_minutes end) as consumption_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.grid_import_valid_minutes > 0 then 0 else flow.grid_import_valid_minutes end) as grid_import_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.grid_export_valid_minutes > 0 then 0 else flow.grid_export_valid_minutes end) as grid_export_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.battery_charge_valid_minutes > 0 then 0 else flow.battery_charge_valid_minutes end) as battery_charge_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.battery_discharge_valid_minutes > 0 then 0 else flow.battery_discharge_valid_minutes end) as battery_discharge_valid_minutes
     from staging.day as spine
     inner join staging.day_flow as flow on flow.system_id = spine.system_id and flow.day = spine.day
     group by spine.system_id, spine.month
@@ -108,6 +110,7 @@ select
     length.calendar_days,
     flows.loaded_days,
     flows.expected_days,
+    flows.overlapping_days,
     flows.not_asked_days,
     flows.user_id,
     flows.users,

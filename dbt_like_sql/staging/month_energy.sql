@@ -62,7 +62,12 @@ figures as (
         arg_max(grid_import_peak_at_utc, (round(grid_import_peak_kw, 9), -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_utc,
         arg_max(grid_import_peak_at_local, (round(grid_import_peak_kw, 9), -epoch_us(grid_import_peak_at_utc))) as grid_import_peak_at_local,
         count(*) filter (where paired_battery_charge_kwh is not null) as battery_days
-    from core.day_energy
+    from core.day_energy as energy
+    -- a day that overlaps the one before it: no hour counts twice
+    where not exists (
+        from staging.day as spine
+        where spine.system_id = energy.system_id and spine.day = energy.day and spine.overlap_hours > 0
+    )
     group by system_id, cast(date_trunc('month', day) as date)
 ),
 

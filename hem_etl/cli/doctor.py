@@ -22,6 +22,10 @@ FLEET: Final = (
     "select count(*) as systems, count(*) - count(vendor) as nameless from core.system where gone_at_utc is null"
 )
 
+TWICE: Final = """
+select max_by(failing_rows, at_utc) as pairs from core.check_result where check_name = 'no_home_is_there_twice'
+"""
+
 Finding = tuple[str, str, str]
 
 
@@ -126,6 +130,7 @@ def examine_published(settings: Settings) -> Iterator[Finding]:
     try:
         with reading(settings.database) as connection:
             systems, nameless = read(connection, FLEET).row(0)
+            twice = read(connection, TWICE).item()
     except HemEtlError as error:
         yield FAIL, "published file", str(error)
         return
@@ -137,6 +142,12 @@ def examine_published(settings: Settings) -> Iterator[Finding]:
             f"{nameless} of {systems} systems have none: neither their object nor an asset names it, and sums call "
             "them unknown. Ask Enode to let this client read /inverters, /batteries and /meters, or the users to link "
             "with those scopes",
+        )
+    if twice:
+        yield (
+            WARN,
+            "homes",
+            f"{twice} pairs of systems hold the same days: `hem-etl check` names them; sums count both",
         )
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
     count = (settings.system_buckets or systems) * days

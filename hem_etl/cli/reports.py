@@ -52,6 +52,12 @@ def print_report(report: RunReport, *, is_json: bool) -> None:
         f"{report.requests} requests, {report.body_bytes / 1e6:.1f} MB; {report.new_days} new days, "
         f"{report.changed_days} changed, {report.unchanged} unchanged; {report.seconds:.1f} s."
     )
+    if report.recut:
+        labels = [label for _, label in report.recut]
+        say(
+            f"The rules of a time zone changed: {len(report.recut)} intervals from {min(labels)} to {max(labels)} were "
+            "cut anew from what is landed; what their new bounds lack is not covered until the vendor sends it."
+        )
     if report.failed:
         names = list(report.failed[0])
         shown = [tuple(row.values()) for row in report.failed[:FAILURES_SHOWN]]

@@ -7,11 +7,14 @@ from typing import Final
 
 import polars as pl
 
+from hem_etl.local_day import first_instant, zone_named
 from hem_etl.normalise.frames import FINDING_SCHEMA, gated
 from hem_etl.vocabulary import Severity
 
 DAY_BEFORE: Final = "the day before: "
 """How their evidence begins: `series_vanished` is also found within one day, when a body loses a series."""
+DAYS_OVERLAP: Final = "days_overlap"
+DAYS_APART: Final = "days_apart"
 _KEY: Final = ("system_id", "day", "metric")
 SERIES_COLUMNS: Final = (
     *_KEY,
@@ -57,6 +60,31 @@ def compare_with_day_before(series: pl.DataFrame, keys: pl.DataFrame, fetched: p
         ),
     ]
     return gated(pl.concat(found).sort(*_KEY, "rule"), FINDING_SCHEMA, key=(*_KEY, "rule"))
+
+
+def compare_bounds(days: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """`days_overlap`, `days_apart` of the days in `keys`: the days of a system must tile time, also in another zone.
+
+    days: system_id, day, timezone, fetched_at_utc of these days and of the days before them, those with a zone.
+    """
+    before = days.with_columns(pl.col("day").dt.offset_by("1d"))
+    pairs = days.join(keys, on=["system_id", "day"], how="semi").join(
+        before, on=["system_id", "day"], how="inner", suffix="_before"
+    )
+    found = []
+    for row in pairs.filter(pl.col("timezone") != pl.col("timezone_before")).iter_rows(named=True):
+        zone, zone_before = zone_named(row["timezone"]), zone_named(row["timezone_before"])
+        if zone is None or zone_before is None:
+            continue
+        shared = first_instant(row["day"], zone_before) - first_instant(row["day"], zone)
+        hours = shared.total_seconds() / 3600
+        if hours:
+            what = f"{hours:g} h are in both days" if hours > 0 else f"{-hours:g} h are in none of the two"
+            told = f"{DAY_BEFORE}in {row['timezone_before']}; now: in {row['timezone']}: {what}"
+            at = max(row["fetched_at_utc"], row["fetched_at_utc_before"])
+            rule = DAYS_OVERLAP if hours > 0 else DAYS_APART
+            found.append((row["system_id"], row["day"], None, rule, Severity.WARNING.value, told, at))
+    return gated(pl.DataFrame(found, schema=FINDING_SCHEMA, orient="row"), FINDING_SCHEMA)
 
 
 def _finding(pairs: pl.DataFrame, rule: str, before: pl.Expr, now: pl.Expr) -> pl.DataFrame:

@@ -23,6 +23,7 @@ NIGHT_BEGINS_MINUTE: Final = 23 * 60
 NIGHT_ENDS_MINUTE: Final = 3 * 60
 EMPTY_PCT: Final = 0.0
 FULL_PCT: Final = 100.0
+LEAST_FRACTION_MOVED: Final = 0.1
 
 _LIMITED: Final = [RANK["generation"], RANK["grid_export"]]
 _CONTROLLED: Final = [RANK["battery_charge"], RANK["battery_discharge"]]
@@ -53,6 +54,7 @@ def implausible(measured: Measured, thresholds: Thresholds) -> list[pl.DataFrame
         simultaneous(measured, "grid_import", "grid_export", thresholds.simultaneous_kw),
         simultaneous(measured, "battery_charge", "battery_discharge", thresholds.simultaneous_kw),
         soc_range(measured),
+        soc_fraction(measured),
     ]
 
 
@@ -191,3 +193,13 @@ def soc_range(measured: Measured) -> pl.DataFrame:
     rows = measured.rows.filter(away > (FULL_PCT - EMPTY_PCT) / 2)
     told = (figure("soc_pct"), " % at ", time("start"), f"; limits: {EMPTY_PCT:g} and {FULL_PCT:g} %")
     return of_day("soc_range", SOC, rows, away, "furthest: ", *told)
+
+
+def soc_fraction(measured: Measured) -> pl.DataFrame:
+    """A state of charge that moves between 0 and 1 all day: most likely a fraction, read as percent."""
+    by_day = measured.rows.filter(pl.col("soc_pct").is_not_null()).group_by("day_ix", maintain_order=True)
+    span = by_day.agg(low=pl.col("soc_pct").min(), high=pl.col("soc_pct").max())
+    moves = pl.col("high") - pl.col("low") >= LEAST_FRACTION_MOVED
+    found = span.filter((pl.col("low") >= 0) & (pl.col("high") <= 1) & moves)
+    told = (pl.lit("between "), figure("low"), pl.lit(" and "), figure("high"), pl.lit(" % all day: a fraction?"))
+    return found.select("day_ix", metric=pl.lit(SOC), rule=pl.lit("soc_fraction"), evidence=pl.concat_str(*told))

@@ -25,6 +25,8 @@ from hem_etl.normalise.frames import (
 )
 from hem_etl.vocabulary import FLOWS, METRICS, Outcome, Severity
 
+FALLEN_MINUTES: Final = 144
+"""A tenth of a day: less comes and goes."""
 _DAY: Final = ("system_id", "day")
 _SERIES: Final = (*_DAY, "metric")
 _METRIC_RANK: Final = {metric: rank for rank, metric in enumerate(METRICS)}
@@ -66,6 +68,40 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
         days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=_DAY),
         odd_stamps=days.odd_stamps.join(kept, on=_SERIES, how="anti", maintain_order="left"),
         over_limit_kw=days.over_limit_kw,
+    )
+
+
+def coverage_fell(days: Days, held_series: pl.DataFrame) -> pl.DataFrame:
+    """Findings of known series that cover clearly less of their day than what was held: the newer answer counts.
+
+    Only what was sent is compared. A series that has nothing left is `keep_vanished`'s.
+    """
+    gated(held_series, SERIES_SCHEMA)
+
+    def minutes(suffix: str = "") -> pl.Expr:
+        return pl.col(f"valid_buckets{suffix}") * pl.col(f"resolution_minutes{suffix}")
+
+    fallen = (
+        days.series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
+        .join(held_series.filter("is_known"), on=_SERIES, how="inner", validate="1:1", suffix="_held")
+        .filter(minutes("_held") - minutes() > FALLEN_MINUTES)
+        .join(days.days.select(*_DAY, "fetched_at_utc"), on=_DAY, how="left", validate="m:1")
+    )
+    return gated(
+        fallen.pipe(_by_metric).select(
+            *_SERIES,
+            rule=pl.lit("coverage_fell"),
+            severity=pl.lit(Severity.WARNING.value),
+            evidence=pl.format(
+                "had {} valid buckets of {} min, now {} of {} min: the newer answer counts",
+                "valid_buckets_held",
+                "resolution_minutes_held",
+                "valid_buckets",
+                "resolution_minutes",
+            ),
+            found_at_utc="fetched_at_utc",
+        ),
+        FINDING_SCHEMA,
     )
 
 

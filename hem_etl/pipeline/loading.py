@@ -31,7 +31,7 @@ from hem_etl.pipeline.keys import (
 )
 from hem_etl.pipeline.ledger import ENTRY_SCHEMA, Entry, Key
 from hem_etl.pipeline.overrides import Corrections
-from hem_etl.pipeline.reference import hold_thresholds, write_reference
+from hem_etl.pipeline.reference import hold_thresholds, renew_calendar, write_reference
 from hem_etl.pipeline.validation import compare_neighbours, findings_of, judge_balance_again, replace_findings
 from hem_etl.pipeline.versions import append_versions, version_row
 from hem_etl.settings import Settings
@@ -69,6 +69,8 @@ class Loaded:
     rows: int = 0
     changed: set[Key] = field(default_factory=set)
     """Intervals whose content the tables hold anew."""
+    recut: set[Key] = field(default_factory=set)
+    """Intervals cut anew because the rules of their zone changed."""
     edited: set[Key] = field(default_factory=set)
     """Of these, the days that changed because the operator's corrections did."""
 
@@ -99,6 +101,7 @@ def load(
     held = set(writer.read("select segment from core.loaded_segment")["segment"])
     waiting = [name for name in landing.segments() if name not in held]
     loaded = Loaded()
+    _cut_anew(writer, landing, settings, now, loaded, held)
     for segments in _chunks(waiting, SEGMENTS_PER_TRANSACTION):
         with writer.transaction():
             _leave_out_the_future(landing, segments, naive_utc(now), is_clock_right)
@@ -109,6 +112,27 @@ def load(
     with writer.transaction():
         write_reference(writer, settings, now)
     return loaded
+
+
+def _cut_anew(
+    writer: Writer, landing: Landing, settings: Settings, now: datetime, loaded: Loaded, held: set[str]
+) -> None:
+    """Where the rules of a zone changed: its calendar, and from what is landed every day that the change moves."""
+    with writer.transaction():
+        moved = renew_calendar(writer)
+        for part in moved.select("system_id", "interval").iter_slices(BODIES_PER_BATCH):
+            _Batch(writer, landing, settings, now, loaded).load((), held, again=part)
+    for zone, intervals in moved.group_by("timezone", maintain_order=True):
+        names = intervals["interval"]
+        LOG.warning(
+            "zone=%s has other rules now: intervals=%d from=%s to=%s systems=%d cut anew from what is landed",
+            zone[0],
+            intervals.height,
+            names.min(),
+            names.max(),
+            intervals["system_id"].n_unique(),
+        )
+    loaded.recut.update(moved.select("system_id", "interval").iter_rows())
 
 
 def holds_the_future(writer: Writer, now: datetime) -> bool:
@@ -122,7 +146,8 @@ def holds_the_future(writer: Writer, now: datetime) -> bool:
 
 def _leave_out_the_future(landing: Landing, segments: Sequence[str], now: datetime, is_clock_right: bool) -> None:
     receipts = landing.read_receipts(segments)
-    future = receipts.filter(pl.col("fetched_at_utc") > now + CLOCK_TOLERANCE)
+    is_future = pl.col("fetched_at_utc") > now + CLOCK_TOLERANCE
+    future = receipts.filter(is_future & (pl.col("kind") != Kind.OVERRIDES))  # those come after all that is landed
     if future.is_empty():
         return
     newest: datetime = future["fetched_at_utc"].max()  # type: ignore[assignment]  # polars cannot tell
@@ -155,18 +180,20 @@ class _Batch:
         self._entries: dict[Key, Entry] = {}
         self._changed_days: set[tuple[str, date]] = set()
 
-    def load(self, segments: Sequence[str], held: set[str]) -> None:
+    def load(self, segments: Sequence[str], held: set[str], again: pl.DataFrame | None = None) -> None:
+        """Load segments; `again`: loaded intervals (system_id, interval) that are folded from their beginning."""
+        again = key_frame([]) if again is None else again
         receipts = self._landing.read_receipts(segments)
         self._loaded.receipts += receipts.height
         is_look = pl.col("kind").is_in(STATISTICS_KINDS)
         looks = receipts.filter(is_look)
         known = held | set(segments)
         corrected = interval_frame(self._corrections.learn(receipts, known))
-        touched = pl.concat([looks.select("system_id", "interval"), corrected]).unique()
+        touched = pl.concat([looks.select("system_id", "interval"), corrected, again]).unique()
         days = days_of(touched)
         self._corrections.know(days)
         self._entries = read_entries(self._writer, touched)
-        looks = self._with_late_intervals_whole(looks, corrected, known)
+        looks = self._with_late_intervals_whole(looks, corrected, again, known)
         lists = receipts.filter(~is_look & (pl.col("kind") != Kind.OVERRIDES))
         changes = pl.DataFrame({"fetched_at_utc": self._corrections.instants(days)}, schema_overrides=receipts.schema)
         changes = changes.with_columns(kind=pl.lit(Kind.OVERRIDES.value))
@@ -177,8 +204,8 @@ class _Batch:
                 self._correct(at, days)
             for part in self._parts(episode.filter(is_look)):
                 self._fold(part)
-        compare_neighbours(self._writer, self._changed_days)
         self._write_entries(touched)
+        compare_neighbours(self._writer, self._changed_days)
         if moved := self._fleet.with_another_vendor(self._settings.balance_tolerance_of):
             judge_balance_again(self._writer, moved, self._settings, self._fleet)
         self._fleet.write(self._writer)
@@ -202,7 +229,7 @@ class _Batch:
             self._loaded.changed_days += 1
 
     def _with_late_intervals_whole(
-        self, looks: pl.DataFrame, corrected: pl.DataFrame, known_segments: set[str]
+        self, looks: pl.DataFrame, corrected: pl.DataFrame, again: pl.DataFrame, known_segments: set[str]
     ) -> pl.DataFrame:
         """Forget each interval of which a look, or a change of corrections, is older than what the tables know, and
         take all its looks instead."""
@@ -213,6 +240,7 @@ class _Batch:
             and entry.fetched_at_utc is not None
             and (look["fetched_at_utc"] < entry.fetched_at_utc or self._corrections.is_late(entry, look))
         }
+        late.update(again.iter_rows())
         late.update(key for key in corrected.iter_rows() if self._corrections.is_news_late(self._entries[key]))
         if not late:
             return looks
@@ -290,10 +318,10 @@ class _Batch:
             return
         keys = day_frame(new)
         held = keys.filter(pl.Series([bool(self._entry(system, day).version) for system, day in new], dtype=pl.Boolean))
+        held_series = self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held)
+        fallen = normalise.coverage_fell(only_days(days, keys), held_series)
         days = normalise.keep_vanished(
-            only_days(days, keys),
-            self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=held),
-            self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=held),
+            only_days(days, keys), self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=held), held_series
         )
         effective = normalise.with_overrides(days, self._corrections.in_force(days.days))
         quarters = normalise.quarter_hours(effective)
@@ -302,7 +330,7 @@ class _Batch:
             self._writer.replace(table, rows, keys=held if table != "core.series" else keys)
             self._loaded.rows += rows.height
         sent = energy if effective is days else normalise.day_energy(days, normalise.quarter_hours(days))
-        found = findings_of(days, sent, self._settings, self._fleet)
+        found = pl.concat([findings_of(days, sent, self._settings, self._fleet), fallen])
         replace_findings(self._writer, found, keys, IntervalKind.DAY)
         self._changed_days.update(new)
         versions = []

@@ -1,16 +1,26 @@
 """What the SQL models read besides data: thresholds, the calendar, and states that change with time alone."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Final
 
 import polars as pl
 
 from hem_etl.errors import SettingsError
-from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, zone_named
+from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, rules_sha256, zone_named
 from hem_etl.settings import EVERY_VENDOR, Settings
 from hem_etl.vocabulary import State
 from hem_etl.warehouse import Writer
 
+CALENDAR_SCHEMA: Final = pl.Schema(
+    {
+        "timezone": pl.String(),
+        "day": pl.Date(),
+        "start_utc": pl.Datetime("us"),
+        "end_utc": pl.Datetime("us"),
+        "hours": pl.Float64(),
+    }
+)
 BALANCE_OF_VENDOR: Final = "balance_tolerance:"
 
 
@@ -72,6 +82,45 @@ def _write_thresholds(writer: Writer, settings: Settings) -> None:
     writer.replace("core.setting", rows, keys=rows.select("name"))
 
 
+def renew_calendar(writer: Writer) -> pl.DataFrame:
+    """Recompute the days of zones whose rules are others than when their days were made; call it in a transaction.
+
+    Returns the intervals that were read in a day, or until an end, that is another now: system_id, interval, timezone.
+    """
+    held = dict(writer.read("select timezone, rules_sha256 from core.zone").iter_rows())
+    changed = [name for name, rules in held.items() if rules_sha256(name) != rules]
+    if not changed:
+        return pl.DataFrame(schema={"system_id": pl.String(), "interval": pl.String(), "timezone": pl.String()})
+    zones = pl.DataFrame({"timezone": changed})
+    before = writer.rows("core.local_day", CALENDAR_SCHEMA, keys=zones)
+    after = _calendar(before.select("day", "timezone").iter_rows())
+    writer.replace("core.local_day", after, keys=zones)
+    writer.replace("core.zone", _rules(changed), keys=zones)
+    bounds = ["timezone", "day", "start_utc", "end_utc"]
+    moved = after.select(bounds).join(before.select(bounds), on=bounds, how="anti").select("timezone", "day")
+    return writer.read(
+        "select system_id, interval, timezone from core.load as load semi join moved on moved.timezone = load.timezone "
+        "and (moved.day = load.day or (load.interval_kind = 'month' and moved.day = last_day(load.day))) "
+        "where load.version is not null order by day, system_id",
+        moved=moved,
+    )
+
+
+def _rules(names: Iterable[str]) -> pl.DataFrame:
+    rows = [(name, rules_sha256(name)) for name in names]
+    return pl.DataFrame(rows, schema={"timezone": pl.String(), "rules_sha256": pl.String()}, orient="row")
+
+
+def _calendar(days: Iterable[tuple[date, str]]) -> pl.DataFrame:
+    rows = []
+    for day, name in days:
+        zone = zone_named(name)
+        assert zone is not None, name
+        start, end = day_bounds_utc(day, zone)
+        rows.append((name, day, naive_utc(start), naive_utc(end), (end - start).total_seconds() / 3600))
+    return pl.DataFrame(rows, schema=CALENDAR_SCHEMA, orient="row")
+
+
 def _write_calendar(writer: Writer) -> None:
     """Add the days that `core.local_day` lacks: every zone in use, whole months around everything in the ledger."""
     span = writer.read("select min(day) as first, max(day) as last from core.load").row(0)
@@ -84,18 +133,7 @@ def _write_calendar(writer: Writer) -> None:
     known = pl.Series("timezone", [name for name in zones if zone_named(name)], dtype=pl.String)
     wanted = days.join(known.to_frame(), how="cross")
     held = writer.read("select timezone, day from core.local_day")
-    rows = []
-    for day, name in wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone").iter_rows():
-        zone = zone_named(name)
-        assert zone is not None
-        start, end = day_bounds_utc(day, zone)
-        rows.append((name, day, naive_utc(start), naive_utc(end), (end - start).total_seconds() / 3600))
-    instant = pl.Datetime("us")
-    schema = {
-        "timezone": pl.String(),
-        "day": pl.Date(),
-        "start_utc": instant,
-        "end_utc": instant,
-        "hours": pl.Float64(),
-    }
-    writer.append("core.local_day", pl.DataFrame(rows, schema=schema, orient="row"))
+    missing = wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone")
+    writer.append("core.local_day", _calendar(missing.iter_rows()))
+    named = writer.read("select timezone from core.zone")["timezone"]
+    writer.append("core.zone", _rules(name for name in known if name not in named.to_list()))

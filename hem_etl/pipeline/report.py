@@ -80,6 +80,8 @@ class RunReport:
     new_days: int = 0
     changed_days: int = 0
     unchanged: int = 0
+    recut: list[Key] = field(default_factory=list)
+    """Intervals cut anew because the rules of their zone changed."""
     rows: int = 0
     list_failure: str | None = None
     warnings: list[CheckResult] = field(default_factory=list)

@@ -138,7 +138,7 @@ class Road:
         started = self._clock()
         requests_before = self.client.requests_made
         listed = self.sync_systems(users)
-        self.load()
+        recut = self.load().recut
         if listed.is_out_of_reach:
             raise OutOfReachError(
                 f"Enode cannot be reached ({listed.failure}): nothing was asked, what is landed is loaded. Check the "
@@ -152,6 +152,7 @@ class Road:
             not_begun=plan.not_begun,
             list_failure=listed.failure,
         )
+        report.recut = sorted(recut)
         report.body_bytes = self.extract(plan, listed).body_bytes
         loaded = self.load()
         report.new_days, report.changed_days = loaded.new_days, loaded.changed_days

@@ -14,6 +14,12 @@ from hem_etl.vocabulary import Cause, IntervalKind
 from hem_etl.warehouse import Writer
 
 DAYS_AT_ONCE: Final = 500
+ZONES_OF_DAYS: Final = """
+select load.system_id, load.day, load.timezone, load.answered_at_utc as fetched_at_utc
+from core.load as load
+semi join wanted on wanted.system_id = load.system_id and wanted.day = load.day
+where load.interval_kind = 'day' and load.version is not null and load.timezone is not null
+"""
 LOADED_DAYS: Final = """
 select load.system_id, load.day, load.timezone, load.loaded_outcome as outcome,
        max(version.fetched_at_utc) as fetched_at_utc
@@ -86,7 +92,9 @@ def compare_neighbours(writer: Writer, changed: Iterable[tuple[str, date]]) -> N
         writer.rows("core.series", normalise.SERIES_COLUMNS, keys=both),
         keys,
         answers.group_by("system_id", "day").agg(pl.col("fetched_at_utc").max()),
-    ).with_columns(_interval(IntervalKind.DAY))
+    )
+    bounds = writer.read(ZONES_OF_DAYS, wanted=both)
+    found = pl.concat([found, normalise.compare_bounds(bounds, keys)]).with_columns(_interval(IntervalKind.DAY))
     intervals = keys.select("system_id", _interval(IntervalKind.DAY))
     old = writer.rows("core.finding", ("system_id", "interval", "rule", "evidence"), keys=intervals)
     writer.remove("core.finding", old.filter(pl.col("evidence").str.starts_with(normalise.DAY_BEFORE)))

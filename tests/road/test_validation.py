@@ -160,3 +160,85 @@ def test_the_tolerance_of_a_vendor_goes_with_its_systems(world: World) -> None:
             )
         other.road().load()
         assert ("balance" not in findings(other)["rule"].to_list()) is tolerated
+
+
+def day_of(buckets: int, soc: list[float] | None = None) -> bytes:
+    """The first so many quarter hours of 2026-11-10 at 1 kW of generation, and a state of charge."""
+    stamps = [f"2026-11-10T{n // 4:02}:{15 * (n % 4):02}:00+01:00" for n in range(96)]
+    head = {"isAvailable": True, "sampling": {"resolution": "PT15M"}, "timezone": "Europe/Berlin"}
+    series = {
+        "generation": head
+        | {"unit": "kW", "data": [{"t": t, "v": 1 + 0.01 * n} for n, t in enumerate(stamps)][:buckets]}
+    }
+    if soc is not None:
+        data = [{"t": t, "v": soc[n % len(soc)]} for n, t in enumerate(stamps)]
+        series["batteryLevel"] = head | {"unit": "%", "data": data}
+    return json.dumps({"timeseries": series}).encode()
+
+
+def land_days(world: World, *looks: tuple[str, float, bytes]) -> None:
+    """system, hours after the end of 2026-11-10, body."""
+    listed = {"data": [{"id": system} for system in sorted({system for system, *_ in looks})]}
+    with world.road().landing.writer() as writer:
+        sent = json.dumps(listed | {"pagination": {}}).encode()
+        writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, sent))
+        for system, hours, body in looks:
+            at = MIDNIGHT + timedelta(hours=48 + hours)
+            writer.add(Answer("day", system, "2026-11-10", 0, None, at, 1, 1, 200, None, None, body))
+    world.road().load()
+    world.road().publish()
+
+
+def found(world: World, rule: str) -> list[str]:
+    return world.sql(f"select evidence from core.finding where rule = '{rule}'")["evidence"].to_list()
+
+
+@pytest.mark.parametrize(("later", "is_found"), [(33, True), (86, True), (87, False), (96, False)])
+def test_a_later_answer_with_clearly_less_is_found_counts_and_is_told_as_a_restatement(
+    later: int, is_found: bool, world: World
+) -> None:
+    land_days(world, ("home", 1, day_of(96)), ("home", 30, day_of(later)))
+    told = [f"had 96 valid buckets of 15 min, now {later} of 15 min: the newer answer counts"] if is_found else []
+    assert found(world, "coverage_fell") == told
+    assert world.sql("select generation_coverage from marts.daily_energy").item() == pytest.approx(later / 96)
+    if later < 96:
+        assert world.sql("select fallen_flows from marts.restatement").item() == ("generation" if is_found else None)
+
+
+def test_a_day_that_grows_again_has_fallen_no_more(world: World) -> None:
+    land_days(world, ("home", 1, day_of(96)), ("home", 30, day_of(40)), ("home", 60, day_of(96)))
+    assert found(world, "coverage_fell") == []
+    assert world.sql("select count(*) from marts.restatement where fallen_flows is not null").item() == 1
+
+
+@pytest.mark.parametrize(
+    ("soc", "is_found"),
+    [
+        ([0.2, 0.5, 0.77], True),
+        ([0.0, 1.0], True),
+        ([20.0, 50.0, 77.0], False),
+        ([0.4], False),
+        ([0.0], False),
+        ([0.5, 1.1], False),
+    ],
+)
+def test_a_state_of_charge_that_looks_like_a_fraction_is_found_and_not_edited(
+    soc: list[float], is_found: bool, world: World
+) -> None:
+    land_days(world, ("home", 1, day_of(96, soc)))
+    assert bool(found(world, "soc_fraction")) == is_found
+    assert world.sql("select max(soc_pct) from core.reading").item() == max(soc)
+
+
+def test_a_home_that_comes_back_under_a_new_id_is_told_by_a_check(world: World) -> None:
+    with world.road().landing.writer() as writer:
+        for day in ("2026-11-09", "2026-11-10"):
+            for system in ("old", "new"):
+                sent = LOOKS["first"][2] if day == "2026-11-09" else day_of(96)
+                at = MIDNIGHT + timedelta(hours=50)
+                writer.add(Answer("day", system, day, 0, None, at, 1, 1, 200, None, None, sent))
+    world.road().load()
+    checks = {check.name: check for check in world.road().publish()}
+    twice = checks["no_home_is_there_twice"]
+    assert (twice.severity, twice.failing_rows) == ("warning", 1)
+    assert all(name in str(twice.sample) for name in ("old", "new"))

@@ -1,0 +1,1 @@
+update core.load set content_sha256 = day::varchar where interval_kind = 'day';
