@@ -5,22 +5,26 @@ hem_systems ─▶ day_statistics [day × system], month_statistics [month × sy
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any, Final
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
+from hem_etl.errors import UsageError
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme, SystemDay, intervals, is_month
 from hem_etl.orchestration.recording import (
-    markdown,
     partition_metadata,
     read_figures,
+    record_checks,
     record_materializations,
     record_partitions,
     run_metadata,
 )
 from hem_etl.orchestration.resources import Roads
-from hem_etl.pipeline import RunReport
+from hem_etl.orchestration.tables import markdown
+from hem_etl.pipeline import Request, RunReport
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
@@ -31,6 +35,7 @@ HEM_SYSTEMS: Final = dg.AssetKey("hem_systems")
 DAY_STATISTICS: Final = dg.AssetKey("day_statistics")
 MONTH_STATISTICS: Final = dg.AssetKey("month_statistics")
 LATE_DATA: Final = dg.AssetKey("late_data")
+SELECTED_DATA: Final = dg.AssetKey("selected_data")
 
 FLEET: Final = "select system_id, vendor, timezone, gone_at_utc from core.system order by system_id"
 VENDORS: Final = """
@@ -69,6 +74,7 @@ def enode_assets(scheme: Scheme) -> list[dg.AssetsDefinition]:
             "our buckets in marts/reconciliation.",
         ),
         _late_data(scheme),
+        _selected_data(scheme),
     ]
 
 
@@ -163,23 +169,75 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
     def late_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
         with roads.open(context.log) as road:
             report = road.run_late()
-        groups = _changed_groups(scheme, road.settings, report)
-        members = [member for group in groups.values() for member in group]
-        figures = read_figures(road.settings, members)
-        record_materializations(
-            context,
-            (
-                dg.AssetMaterialization(
-                    MONTH_STATISTICS if is_month(group[0]) else DAY_STATISTICS,
-                    partition=key,
-                    metadata=partition_metadata(group, report, figures) | {"found_by": "late_data"},
-                )
-                for key, group in groups.items()
-            ),
-        )
-        return dg.MaterializeResult(metadata=run_metadata(report, figures))
+        return _recorded(context, scheme, road.settings, report, found_by="late_data")
 
     return late_data
+
+
+class Selection(dg.Config):
+    """What `selected_data` asks for."""
+
+    start: str = Field(description="first local day, 2026-03-01")
+    end: str = Field(description="last local day, included")
+    vendors: list[str] = Field(default=[], description='only systems of these vendors, in any case: ["TESLA"]')
+    users: list[str] = Field(default=[], description="only systems of these users (your own ids)")
+    systems: list[str] = Field(default=[], description="only these systems, by id or a unique beginning")
+
+
+def _selected_data(scheme: Scheme) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=SELECTED_DATA,
+        group_name=GROUP,
+        kinds={"python", "duckdb"},
+        deps=[HEM_SYSTEMS],
+        description="A range of days of a part of the fleet by vendor, user or system, as one run: Materialize… with "
+        "start, end and vendors in the launchpad. Records a materialisation of day_statistics and month_statistics "
+        "for the partitions that changed." + ROAD_RULES,
+    )
+    def selected_data(
+        context: dg.AssetExecutionContext, config: Selection, roads: dg.ResourceParam[Roads]
+    ) -> dg.MaterializeResult[None]:
+        with roads.open(context.log) as road:
+            report = road.run(
+                Request(
+                    _day(config.start),
+                    _day(config.end),
+                    systems=frozenset(config.systems),
+                    vendors=frozenset(config.vendors),
+                    users=frozenset(config.users),
+                )
+            )
+        return _recorded(context, scheme, road.settings, report, found_by="selected_data")
+
+    return selected_data
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no day: write 2026-03-01") from None
+
+
+def _recorded(
+    context: dg.AssetExecutionContext, scheme: Scheme, settings: Settings, report: RunReport, *, found_by: str
+) -> dg.MaterializeResult[None]:
+    """A materialisation of each partition that the run changed, and the numbers of the run."""
+    groups = _changed_groups(scheme, settings, report)
+    figures = read_figures(settings, [member for group in groups.values() for member in group])
+    record_materializations(
+        context,
+        (
+            dg.AssetMaterialization(
+                MONTH_STATISTICS if is_month(group[0]) else DAY_STATISTICS,
+                partition=key,
+                metadata=partition_metadata(group, report.entries, figures) | {"found_by": found_by},
+            )
+            for key, group in groups.items()
+        ),
+    )
+    record_checks(context.instance, report, settings)
+    return dg.MaterializeResult(metadata=run_metadata(report, figures))
 
 
 def _changed_groups(

@@ -7,13 +7,14 @@ buckets are used here (they shape the partitions); everything else is read when 
 import dagster as dg
 
 from hem_etl.orchestration.assets import enode_assets
-from hem_etl.orchestration.checks import freshness_check
-from hem_etl.orchestration.models import model_assets, packaged_models
+from hem_etl.orchestration.checks import freshness_check, red_check
+from hem_etl.orchestration.models import model_assets
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
 from hem_etl.orchestration.retention import retention_schedule
 from hem_etl.orchestration.schedules import daily_schedule
 from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor
+from hem_etl.orchestration.sql_checks import packaged_models
 from hem_etl.settings import load_settings
 
 
@@ -21,8 +22,8 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
     """Everything that Dagster knows of us."""
     return dg.Definitions(
         assets=[*enode_assets(scheme), model_assets(packaged_models())],
-        asset_checks=[freshness_check()],
-        schedules=[daily_schedule(scheme), retention_schedule()],
+        asset_checks=[freshness_check(), red_check()],
+        schedules=[daily_schedule(scheme, roads), retention_schedule()],
         sensors=[new_systems_sensor(scheme, roads), alert_sensor()],
         resources={"roads": roads},
         executor=dg.in_process_executor,

@@ -3,16 +3,18 @@
 Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
 """
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import dagster as dg
 import httpx
@@ -20,6 +22,7 @@ import httpx
 import hem_etl
 from hem_etl.errors import ModelError, SettingsError
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
+from hem_etl.orchestration.dead_runs import settle_dead_runs
 from hem_etl.orchestration.models import every_model_key
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.pipeline import Road
@@ -72,12 +75,14 @@ def main() -> int:
     simulator = Simulator(make_fleet(SYSTEMS, today=today), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     child: subprocess.Popen[bytes] | None = None
     try:
-        with serve(simulator) as simulator_url:
+        with only_one(home) as address, serve(simulator) as simulator_url:
             _say(f"{SYSTEMS} simulated homes at {simulator_url}")
             move_into(home, simulator_url, today)
             renew_tables()
+            settle()
             fill(today)
             url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
+            address.write(url)
             child = start_dagster(url)
             if not _answers(url, child):
                 return 1
@@ -86,6 +91,9 @@ def main() -> int:
     except _Stopped:
         _say("Stopping …")
         return 0
+    except AlreadyRunning as error:
+        _say(str(error))
+        return 1
     finally:
         if child is not None:
             stop(child)
@@ -125,6 +133,44 @@ def first_day(home: Path, today: date) -> date:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text((today - timedelta(days=DAYS_BEFORE)).isoformat(), encoding="utf-8")
     return date.fromisoformat(kept.read_text(encoding="utf-8").strip())
+
+
+class AlreadyRunning(Exception):
+    """Another `make dev` works in this home."""
+
+
+class Address:
+    """The file that is locked while this home is in use, and says where."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, url: str) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(url)
+        self._file.flush()
+
+
+@contextmanager
+def only_one(home: Path) -> Iterator[Address]:
+    """The home for this process alone; the lock ends with it. AlreadyRunning says where the other one is."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "dev.lock").open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            at = file.read().strip() or "starting"
+            raise AlreadyRunning(f"`make dev` is running in {home.name} already: {at}. Stop that one first.") from None
+        yield Address(file)
+
+
+def settle() -> None:
+    """Fail runs that a crash has left: everything of this home that runs is of this process."""
+    with dg.DagsterInstance.get() as instance:
+        for run_id in settle_dead_runs(instance):
+            _say(f"Run {run_id[:8]} was left by a crash: it is failed now, and its backfill goes on.")
 
 
 def renew_tables() -> None:

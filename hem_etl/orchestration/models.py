@@ -5,13 +5,11 @@ on demand, and tells what is there: rows, columns, where each column comes from,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Final
 
 import dagster as dg
 import duckdb
 
-from hem_etl import sql_models
 from hem_etl.errors import StructuralCheckError
 from hem_etl.orchestration.assets import (
     DAY_STATISTICS,
@@ -19,8 +17,9 @@ from hem_etl.orchestration.assets import (
     LATE_DATA,
     MONTH_STATISTICS,
 )
-from hem_etl.orchestration.recording import markdown
 from hem_etl.orchestration.resources import Roads
+from hem_etl.orchestration.sql_checks import checked_key, evaluate, model_key, packaged_models
+from hem_etl.orchestration.tables import markdown
 from hem_etl.sql_models import Check, CheckResult, Model, Models
 from hem_etl.sql_models.files import quoted, quoted_relation
 from hem_etl.sql_models.lineage import column_sources
@@ -47,17 +46,6 @@ STANDING: Final = {
     Severity.ERROR: "Structural: only a bug of hem_etl can fail it, and nothing is published then.",
     Severity.WARNING: "Plausibility: worth a look; data are published all the same.",
 }
-
-
-def model_key(relation: str) -> dg.AssetKey:
-    """`marts.daily_energy` → `marts/daily_energy`."""
-    return dg.AssetKey(relation.split("."))
-
-
-@cache
-def packaged_models() -> Models:
-    """The models that come with the package."""
-    return sql_models.load_models()
 
 
 def every_model_key() -> list[dg.AssetKey]:
@@ -99,7 +87,7 @@ def model_assets(models: Models) -> dg.AssetsDefinition:
                     )
             for result in results:
                 if result.name in wanted:
-                    yield _evaluation(result, models, connection)
+                    yield evaluate(result, models, connection)
 
     return build_sql_models
 
@@ -152,35 +140,11 @@ def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
     )
 
 
-def checked_key(check: Check, models: Models) -> dg.AssetKey:
-    """The asset that a check is shown at: the model that its name begins with, else the last one that it reads."""
-    order = [model.relation for model in (*models.tables, *models.views)]
-    named = [name for name in check.references if check.name.startswith(name.partition(".")[2])]
-    return model_key(max(named or check.references, key=lambda name: (len(name) if named else 0, order.index(name))))
-
-
-def _evaluation(
-    result: CheckResult, models: Models, connection: duckdb.DuckDBPyConnection | None
-) -> dg.AssetCheckResult:
-    metadata: dict[str, Any] = {"failing_rows": result.failing_rows}
-    if result.failing_rows and connection is not None:
-        metadata["rows"] = markdown(*sql_models.rows(connection, models, result.name))
-    elif result.sample:
-        metadata["rows"] = result.sample
-    return dg.AssetCheckResult(
-        passed=not result.failing_rows,
-        check_name=result.name,
-        asset_key=checked_key(models.check(result.name), models),
-        severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN,
-        metadata=metadata,
-    )
-
-
 def _failures(error: StructuralCheckError, models: Models, wanted: set[str]) -> Iterator[dg.AssetCheckResult]:
     """The checks that stopped the publishing; the published file cannot show their rows, the error can."""
     for name, rows, sample in error.failures:
         if name in wanted:
-            yield _evaluation(CheckResult(name, Severity.ERROR, rows, sample), models, None)
+            yield evaluate(CheckResult(name, Severity.ERROR, rows, sample), models, None)
 
 
 def _figures(connection: duckdb.DuckDBPyConnection, model: Model, models: Models) -> dict[str, Any]:

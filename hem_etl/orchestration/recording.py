@@ -5,6 +5,7 @@ each key against all keys of the run (measured: 38–90 s for 1,000), and a resu
 Where some failed, the run fails, which leaves exactly those.
 """
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
@@ -14,17 +15,22 @@ import polars as pl
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from hem_etl.orchestration.partitions import SystemDay, is_month
+from hem_etl.orchestration.sql_checks import checked_key, evaluate, packaged_models
+from hem_etl.orchestration.tables import markdown
 from hem_etl.pipeline import RunReport
+from hem_etl.pipeline.ledger import Entry
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
 
 ROWS_SHOWN: Final = 20
+FAILURES_OBSERVED: Final = 200
 
 DAY_FIGURES: Final = """
 select series.system_id, series.day::varchar as label,
        sum(sent_buckets)::bigint as values_sent, sum(valid_buckets)::bigint as values_valid,
        sum(null_buckets)::bigint as values_null, sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
+       any_value(daily.vendor) as vendor, any_value(daily.user_id) as user_id,
        round(any_value(daily.generation_kwh), 3) as generation_kwh,
        round(any_value(daily.consumption_kwh), 3) as consumption_kwh
 from core.series as series
@@ -48,33 +54,94 @@ Metadata = dict[str, Any]
 def record_partitions(
     context: dg.AssetExecutionContext, report: RunReport, members: Members, settings: Settings
 ) -> None:
-    """Success for each partition whose intervals all have a known outcome; dg.Failure when others have not."""
+    """Success for each partition whose intervals all have a known outcome; dg.Failure when others have not.
+
+    A partition that failed gets an observation with outcome and reason, which its page shows and which leaves it red.
+    """
+    entries = report.gone | report.entries
     by_key: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
     for member, key in members.items():
         by_key.setdefault(key, []).append(member)
     failed = {members[member] for member, entry in report.entries.items() if entry.outcome in FAILED_OUTCOMES}
-    waiting = {key for key, group in by_key.items() if not any(member in report.entries for member in group)}
+    waiting = {key for key, group in by_key.items() if not any(member in entries for member in group)}
     good = [key for key in by_key if key not in failed | waiting]
-    figures = read_figures(settings, report.entries)
+    figures = read_figures(settings, entries)
     context.log_event(
         dg.AssetObservation(asset_key=context.asset_key, metadata=run_metadata(report, figures), description="this run")
     )
-    details = {key: partition_metadata(by_key[key], report, figures) for key in good}
     if waiting:
         context.log.info(
-            f"{len(waiting)} partitions have not begun locally, or their systems are gone: left as they are"
+            f"{len(waiting)} partitions have not begun locally, or their systems are not known: left as they are"
         )
     record_materializations(
-        context, (dg.AssetMaterialization(context.asset_key, partition=key, metadata=details[key]) for key in good)
+        context,
+        (
+            dg.AssetMaterialization(
+                context.asset_key, partition=key, metadata=partition_metadata(by_key[key], entries, figures)
+            )
+            for key in good
+        ),
     )
+    record_checks(context.instance, report, settings)
     if failed:
+        _observe_failures(context, report, members)
         raise dg.Failure(
-            f"{len(failed)} of {len(by_key)} partitions failed; the others are loaded and published. "
-            "Failed ones are asked again by late_data, by a re-execution of this run, or by a backfill of failed and "
-            "missing partitions.",
+            f"{len(failed)} of {len(by_key)} partitions failed: {first_failures(report)}. The others are loaded and "
+            "published. Failed ones are asked again by late_data, by a re-execution of this run, or by a backfill of "
+            "failed and missing partitions.",
             metadata={"failed": failed_table(report)},
             allow_retries=False,
         )
+
+
+def _observe_failures(context: dg.AssetExecutionContext, report: RunReport, members: Members) -> None:
+    """What went wrong, at each partition: of very many the first ones, the run's table has the others."""
+    for row in [row for row in report.failed if (row["system_id"], row["interval"]) in members][:FAILURES_OBSERVED]:
+        context.log_event(
+            dg.AssetObservation(
+                asset_key=context.asset_key,
+                partition=members[row["system_id"], row["interval"]],
+                description=f"failed: {row['outcome']}: {row['detail'] or 'no reason given'}",
+                metadata={
+                    "outcome": row["outcome"],
+                    "detail": row["detail"] or "",
+                    "system_id": row["system_id"],
+                    "explain": explain_command(row["system_id"], row["interval"]),
+                },
+            )
+        )
+
+
+def first_failures(report: RunReport, shown: int = 3) -> str:
+    """The first failures with their reasons, in one line."""
+    told = [
+        f"{row['interval']} of {row['system_id']} {row['outcome']} ({row['detail']})" for row in report.failed[:shown]
+    ]
+    more = len(report.failed) - shown
+    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+
+def explain_command(system_id: str, label: str) -> str:
+    """What to type to see more. Months have no page of their own: their first day's tells of both."""
+    return shlex.join(["hem-etl", "explain", system_id, label if len(label) > len("2026-03") else f"{label}-01"])
+
+
+def record_checks(instance: dg.DagsterInstance, report: RunReport, settings: Settings) -> None:
+    """Put on the pages of checks what this run's publish found: those that do not hold, and those that changed."""
+    models = packaged_models()
+    told = [result for result in report.checks if result.failing_rows or result.name in report.changed_checks]
+    with reading(settings.database) as connection:
+        for result in told:
+            evaluation = evaluate(result, models, connection)
+            instance.report_runless_asset_event(
+                dg.AssetCheckEvaluation(
+                    asset_key=checked_key(models.check(result.name), models),
+                    check_name=result.name,
+                    passed=evaluation.passed,
+                    severity=evaluation.severity,
+                    metadata=evaluation.metadata,
+                )
+            )
 
 
 def record_materializations(
@@ -106,15 +173,15 @@ def read_figures(settings: Settings, members: Iterable[SystemDay]) -> dict[Syste
 
 
 def partition_metadata(
-    group: Sequence[SystemDay], report: RunReport, figures: Mapping[SystemDay, Metadata]
+    group: Sequence[SystemDay], known: Mapping[SystemDay, Entry], figures: Mapping[SystemDay, Metadata]
 ) -> Metadata:
     """One system: its outcome and numbers. A bucket of systems: counts by outcome, and sums."""
-    entries = [report.entries[member] for member in group if member in report.entries]
+    entries = [known[member] for member in group if member in known]
     if len(group) == 1:
         entry = entries[0]
         told = {
-            "outcome": entry.outcome,
-            "state": entry.state,
+            "outcome": str(entry.outcome),
+            "state": str(entry.state),
             "version": entry.version,
             "requests": entry.attempts,
             "detail": entry.detail,
@@ -164,6 +231,8 @@ def summed(figures: Iterable[Metadata]) -> Metadata:
     expected = 0.0
     for row in figures:
         for name, value in row.items():
+            if isinstance(value, str):
+                continue  # whose it is adds up to nothing
             if name != "coverage":
                 total[name] = total.get(name, 0) + value
             elif value:
@@ -177,18 +246,3 @@ def failed_table(report: RunReport) -> dg.MarkdownMetadataValue:
     """The intervals that failed, with why."""
     rows = [tuple(row[name] for name in ("system_id", "interval", "outcome", "detail")) for row in report.failed]
     return markdown(["system", "interval", "outcome", "detail"], rows)
-
-
-def markdown(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MarkdownMetadataValue:
-    """A small table; the first rows of a large one."""
-    lines = [names, ["---"] * len(names), *rows[:ROWS_SHOWN]]
-    text = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
-    more = len(rows) - ROWS_SHOWN
-    return dg.MetadataValue.md(text + (f"\n\n… and {more} more" if more > 0 else ""))
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return " ".join(text.replace("|", "\\|").split())[:200]

@@ -1,19 +1,24 @@
 """The daily schedule: four runs at 13:15 UTC, when yesterday is over everywhere on Earth.
 
-Yesterday × all systems; the month that holds it × all systems; late data; the fleet with the SQL models and checks.
-One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first (priority).
+Yesterday × all systems, with the days before it that nobody asked for since the fleet was asked last (Dagster makes up
+for the newest tick that was missed only); their months × all systems; late data; the fleet with the SQL models and
+checks. One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first (priority).
 """
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from typing import Final
 
 import dagster as dg
+import polars as pl
 
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
-from hem_etl.orchestration.checks import FRESHNESS_CHECK
+from hem_etl.orchestration.checks import FRESHNESS_CHECK, RED_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
+from hem_etl.orchestration.resources import Roads
+from hem_etl.settings import Settings
+from hem_etl.warehouse import read, reading
 
 ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 """Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
@@ -23,7 +28,32 @@ LONGEST: Final = {"dagster/max_runtime": str(20 * 60 * 60)}
 """Seconds. A run that a crash of the machine left `started` is failed before the next day's, which want its place."""
 
 
-def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
+NEWEST_ASKED: Final = """
+with
+here as (select system_id from core.system where gone_at_utc is null),
+asked as (
+    select load.day, count(*) as systems
+    from core.load as load
+    semi join here on here.system_id = load.system_id
+    where load.interval_kind = 'day' and load.day <= (select day from yesterday)
+    group by load.day
+)
+select max(day) as day from asked where 2 * systems >= (select count(*) from here)
+"""
+"""The newest day that at least half of the fleet was asked for: a day that somebody asked one system for is none."""
+
+
+def first_day_to_ask(scheme: Scheme, settings: Settings, yesterday: date) -> date:
+    """Yesterday, or the day after the newest one that the fleet was asked for, where ticks were missed in between."""
+    newest = None
+    if settings.database.exists():
+        with reading(settings.database) as connection:
+            newest = read(connection, NEWEST_ASKED, yesterday=pl.DataFrame({"day": [yesterday]})).item()
+    first = yesterday if newest is None else min(newest + timedelta(days=1), yesterday)
+    return max(first, date.fromisoformat(scheme.start))
+
+
+def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
     """Off until a person turns it on."""
 
     def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
@@ -31,10 +61,11 @@ def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
         day = yesterday.isoformat()
         keys = scheme.system_keys(context.instance)
         if keys and scheme.holds(day):
-            yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(day, day, keys))
-            yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(day[:7], day[:7], keys))
+            first = first_day_to_ask(scheme, roads.settings(), yesterday).isoformat()
+            yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(first, day, keys))
+            yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))
         yield _request(f"{day} late", 10, [LATE_DATA])
-        checks = [*every_check_key(), FRESHNESS_CHECK]
+        checks = [*every_check_key(), FRESHNESS_CHECK, RED_CHECK]
         yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key()], checks=checks)
 
     return dg.ScheduleDefinition(
@@ -44,8 +75,8 @@ def daily_schedule(scheme: Scheme) -> dg.ScheduleDefinition:
         job_name=ALL_ASSETS_JOB,
         execution_fn=requests,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Every day at 13:15 UTC: yesterday and its month for all systems, late data, then the fleet, the "
-        "SQL models and the checks. Off until you turn it on.",
+        description="Every day at 13:15 UTC: yesterday, with the days that missed ticks left out, its month for all "
+        "systems; late data; then the fleet, the SQL models and the checks. Off until you turn it on.",
     )
 
 

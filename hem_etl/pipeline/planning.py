@@ -10,9 +10,10 @@ import polars as pl
 from hem_etl.errors import UsageError
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
 from hem_etl.pipeline.ledger import Entry, Key, is_due
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, IntervalKind
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome
 
 EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
+GONE_DETAIL: Final = "the system is gone: not asked"
 ASSUMED_SECONDS: Final = 2.0
 """How long an answer takes, where none was timed yet; only for the estimate that `plan` prints."""
 SHOWN_IN_ERRORS: Final = 3
@@ -58,6 +59,8 @@ class Plan:
     not_begun: int
     before: Mapping[Key, Entry | None] = field(default_factory=dict)
     """Every interval that was wanted and has begun, asked or not, with its row of the ledger as it is now."""
+    gone: Mapping[Key, Entry] = field(default_factory=dict)
+    """Wanted intervals of systems that are gone: not asked, with what is known of each."""
     seconds_per_request: float | None = None
     """Median of the last looks; None where none was timed."""
 
@@ -174,6 +177,19 @@ def plan_intervals(
             plans.append(SystemPlan(system_id, tuple(asks)))
     asked = sum(len(plan.asks) for plan in plans)
     return Plan(tuple(plans), len(wanted), not_due=len(before) - asked, not_begun=not_begun, before=before)
+
+
+def of_gone(wanted: Mapping[str, Iterable[Interval]], ledger: Iterable[Entry]) -> dict[Key, Entry]:
+    """What is known of the intervals of systems that are gone. Where nothing was, or it failed: that they are gone."""
+    known = {(entry.system_id, entry.interval): entry for entry in ledger}
+    told = {}
+    for system_id, intervals in wanted.items():
+        for interval in intervals:
+            entry = known.get((system_id, interval.label)) or Entry(system_id, interval.label)
+            if entry.outcome is None or entry.outcome in RETRYABLE_OUTCOMES:
+                entry = replace(entry, outcome=Outcome.GONE.value, detail=GONE_DETAIL)
+            told[system_id, interval.label] = entry
+    return told
 
 
 def _coarse_to_fine(interval: Interval) -> tuple[bool, int]:

@@ -90,12 +90,18 @@ class RunReport:
     published: str | None = None
     entries: dict[Key, Entry] = field(default_factory=dict)
     """The ledger's row, after the run, of every interval that was wanted and has begun, asked or not."""
+    gone: dict[Key, Entry] = field(default_factory=dict)
+    """Wanted intervals of systems that are gone, and so not asked: what is known of each."""
+    checks: list[CheckResult] = field(default_factory=list)
+    changed_checks: frozenset[str] = frozenset()
+    """Checks that do not find as many rows as at the publish before."""
     changed: frozenset[Key] = frozenset()
     """Those of them whose outcome, state or content is not what it was before the run."""
 
     def facts(self) -> dict[str, Any]:
         """What `--json` prints: everything but the rows themselves."""
-        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("entries", "changed")}
+        rows = ("entries", "changed", "gone", "checks", "changed_checks")
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in rows}
         return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}
 
     @property

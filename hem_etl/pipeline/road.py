@@ -33,7 +33,7 @@ from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.listing import list_fleet
 from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
-from hem_etl.pipeline.planning import Plan, Request, known_request, plan_intervals, plan_late, plan_range
+from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, plan_intervals, plan_late, plan_range
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Severity
@@ -111,6 +111,7 @@ class Road:
         if client is not None:
             client.on_wait = self._tell_wait
         self._is_verified = False
+        self._changed_checks: frozenset[str] = frozenset()
 
     def run(self, request: Request) -> RunReport:
         """The whole road for a range of local days.
@@ -153,12 +154,15 @@ class Road:
             list_failure=listed.failure,
         )
         report.recut = sorted(recut)
+        report.gone = dict(plan.gone)
         report.body_bytes = self.extract(plan, listed).body_bytes
         loaded = self.load()
         report.new_days, report.changed_days = loaded.new_days, loaded.changed_days
         report.unchanged, report.rows = loaded.unchanged, loaded.rows
         self._tell_outcomes(plan, report)
-        report.warnings = [check for check in self.publish() if check.failing_rows]
+        report.checks = self.publish()
+        report.warnings = [check for check in report.checks if check.failing_rows]
+        report.changed_checks = self._changed_checks
         report.published = str(self.settings.database)
         report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
@@ -374,10 +378,12 @@ class Road:
             systems = known_systems(writer.connection)
             entries = loading.read_entries(writer, keys).values()
         here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
+        gone = set(systems["system_id"]) - here
         for system_id in sorted(wanted.keys() - here):
-            LOG.warning("system_id=%r left out: not known, or gone", system_id)
+            LOG.warning("system_id=%r left out: %s", system_id, "gone" if system_id in gone else "not known")
         present = {system_id: intervals for system_id, intervals in wanted.items() if system_id in here}
-        return plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
+        plan = plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
+        return replace(plan, gone=of_gone({name: wanted[name] for name in wanted.keys() & gone}, entries))
 
     @_on_a_whole_file
     def _plan_late(self) -> Plan:
@@ -415,6 +421,9 @@ class Road:
             "at_utc": pl.Datetime("us"),
         }
         told = pl.DataFrame(rows, schema=schema, orient="row")
+        before = writer.read("select check_name, max_by(failing_rows, at_utc) as n from core.check_result group by all")
+        held = dict(before.iter_rows())
+        self._changed_checks = frozenset(r.name for r in results if held.get(r.name) != r.failing_rows)
         writer.replace("core.check_result", told, keys=told.select("check_name", "at_utc"))
         return results
 

@@ -1,7 +1,7 @@
 """The schedule asks for the right local days in few runs; the sensor fills the past; checks and alerts tell."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -22,7 +22,7 @@ def tick(dagster: Instance) -> list[dg.RunRequest]:
     with dg.DagsterInstance.local_temp() as on_disk:
         on_disk.add_dynamic_partitions(SYSTEMS, list(dagster.scheme.system_keys(dagster.dagster)))
         with dg.build_schedule_context(on_disk, scheduled_execution_time=dagster.world.now) as context:
-            return list(daily_schedule(dagster.scheme).evaluate_tick(context).run_requests or ())
+            return list(daily_schedule(dagster.scheme, dagster.roads).evaluate_tick(context).run_requests or ())
 
 
 def launch(dagster: Instance, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
@@ -48,6 +48,58 @@ def test_the_schedule_asks_for_yesterday_everywhere_in_four_runs(dagster: Instan
         ("provisional",)
     ]
     assert all(event.metadata["dagster/row_count"].value is not None for event in dagster.events("marts/daily_energy"))
+
+
+def window_of(request: dg.RunRequest) -> tuple[str, str]:
+    """First and last label of the request's rectangle."""
+    ends = request.tags["dagster/asset_partition_range_start"], request.tags["dagster/asset_partition_range_end"]
+    first, last = (end.partition("|")[0] for end in ends)
+    return first, last
+
+
+@pytest.mark.parametrize("days", [1, 2, 4, 40], ids=lambda days: f"{days} days")
+def test_what_missed_ticks_left_out_is_asked_by_the_next_one(days: int, dagster: Instance) -> None:
+    """Dagster makes up for the newest missed tick alone: the days between were never asked."""
+    dagster.add_fleet()
+    dagster.scheme = type(dagster.scheme)("2026-01-01")
+    world = dagster.world
+    world.now = NOW - timedelta(days=days)
+    assert launch(dagster, tick(dagster)[0]).success
+    newest = (world.now - timedelta(days=1)).date()
+    world.now = NOW
+    daily, monthly = tick(dagster)[:2]
+    first = newest + timedelta(days=1)
+    assert window_of(daily) == (first.isoformat(), "2026-11-21")
+    assert window_of(monthly) == (f"{first:%Y-%m}", "2026-11")
+
+
+def test_a_day_that_one_home_was_asked_for_is_no_day_of_the_fleet(dagster: Instance) -> None:
+    dagster.add_fleet()
+    world = dagster.world
+    world.now = NOW - timedelta(days=4)
+    assert launch(dagster, tick(dagster)[0]).success
+    world.now = NOW
+    world.run("2026-11-21", months=False, systems=(world.simulator.fleet.homes[0].system_id,))
+    assert window_of(tick(dagster)[0]) == ("2026-11-18", "2026-11-21")
+
+
+def test_the_schedule_never_asks_for_days_before_the_start(dagster: Instance) -> None:
+    dagster.add_fleet()
+    world = dagster.world
+    world.run("2026-10-01", months=False)
+    dagster.scheme = type(dagster.scheme)("2026-11-15")
+    assert window_of(tick(dagster)[0]) == ("2026-11-15", "2026-11-21")
+
+
+def test_a_check_finds_the_days_between_that_nobody_asked_for(dagster: Instance) -> None:
+    dagster.world.run("2026-11-15", "2026-11-16", months=False)
+    dagster.world.run("2026-11-20", months=False)
+    checks = {check.name: check for check in dagster.world.road().publish()}
+    assert checks["days_are_asked_without_holes"].failing_rows == 18
+    assert "2026-11-17" in str(checks["days_are_asked_without_holes"].sample)
+    dagster.world.run("2026-11-15", "2026-11-20", months=False)
+    checks = {check.name: check for check in dagster.world.road().publish()}
+    assert checks["days_are_asked_without_holes"].failing_rows == 0
 
 
 def test_without_systems_the_schedule_lists_them_first(dagster: Instance) -> None:

@@ -29,6 +29,7 @@ def series(values: list[str], unit: str, resolution: str, start: datetime, step:
 
 def land(world: World, kind: str, label: str, timeseries: dict[str, str]) -> None:
     sent = '{"timeseries": {' + ", ".join(f'"{name}": {text}' for name, text in timeseries.items()) + "}}"
+    world.now = LATER
     with world.road().landing.writer() as writer:
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, json.dumps(LIST).encode()))
         writer.add(Answer(kind, "home", label, 0, None, LATER, 1, 1, 200, None, None, sent.encode()))
