@@ -90,7 +90,7 @@ def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
         with roads.open(context.log) as road:
             listed = road.sync_systems()
             road.load()
-            road.publish()
+            record_checks(context.instance, road.publish(), road.changed_checks, road.settings)
         with reading(road.settings.database) as connection:
             fleet, vendors, devices = (read(connection, query) for query in (FLEET, VENDORS, DEVICES))
         new = scheme.new_keys(fleet["system_id"], context.instance)
@@ -236,7 +236,7 @@ def _recorded(
             for key, group in groups.items()
         ),
     )
-    record_checks(context.instance, report, settings)
+    record_checks(context.instance, report.checks, report.changed_checks, settings)
     return dg.MaterializeResult(metadata=run_metadata(report, figures))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from hem_etl.orchestration.recording import explain_command
+from hem_etl.orchestration.red import RED_CHECK, red_partitions
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.sql_checks import model_key
 from hem_etl.orchestration.tables import markdown
@@ -33,18 +33,6 @@ order by needs_its_user, health.newest_complete_day nulls first, system.system_i
 """
 
 
-RED_CHECK: Final = dg.AssetCheckKey(model_key("marts.gaps"), "no_partition_is_red")
-"""Not of day_statistics: its runs would plan the check and skip it, and Dagster would forget what it had found."""
-RED: Final = """
-select ledger.system_id, system.vendor, system.user_id, ledger.interval, ledger.outcome, ledger.detail,
-       ledger.fetched_at_utc as last_look_utc
-from core.load as ledger
-left join core.system as system on system.system_id = ledger.system_id
-where ledger.outcome in (select outcome from failed) and system.gone_at_utc is null
-order by ledger.fetched_at_utc desc, ledger.system_id, ledger.interval desc
-"""
-
-
 def red_check() -> dg.AssetChecksDefinition:
     """What is red and why, over all runs, on one page."""
 
@@ -55,19 +43,7 @@ def red_check() -> dg.AssetChecksDefinition:
         "lists what did not, newest first, over all runs, with the reason and the command that says more.",
     )
     def no_partition_is_red(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
-        with reading(roads.settings().database) as connection:
-            rows = read(connection, RED, failed=pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)}))
-        commands = [explain_command(row["system_id"], row["interval"]) for row in rows.iter_rows(named=True)]
-        told = rows.with_columns(explain=pl.Series(commands, dtype=pl.String))
-        return dg.AssetCheckResult(
-            passed=rows.is_empty(),
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={
-                "intervals": rows.height,
-                "systems": rows["system_id"].n_unique(),
-                "red": markdown(told.columns, told.rows()),
-            },
-        )
+        return red_partitions(roads.settings())
 
     return no_partition_is_red
 

@@ -5,8 +5,7 @@ each key against all keys of the run (measured: 38–90 s for 1,000), and a resu
 Where some failed, the run fails, which leaves exactly those.
 """
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,11 +14,13 @@ import polars as pl
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from hem_etl.orchestration.partitions import SystemDay, is_month
+from hem_etl.orchestration.red import RED_CHECK, explain_command, red_partitions
 from hem_etl.orchestration.sql_checks import checked_key, evaluate, packaged_models
 from hem_etl.orchestration.tables import markdown
 from hem_etl.pipeline import RunReport
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.settings import Settings
+from hem_etl.sql_models import CheckResult
 from hem_etl.vocabulary import FAILED_OUTCOMES
 from hem_etl.warehouse import read, reading
 
@@ -82,7 +83,7 @@ def record_partitions(
             for key in good
         ),
     )
-    record_checks(context.instance, report, settings)
+    record_checks(context.instance, report.checks, report.changed_checks, settings)
     if failed:
         _observe_failures(context, report, members)
         raise dg.Failure(
@@ -121,27 +122,27 @@ def first_failures(report: RunReport, shown: int = 3) -> str:
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 
 
-def explain_command(system_id: str, label: str) -> str:
-    """What to type to see more. Months have no page of their own: their first day's tells of both."""
-    return shlex.join(["hem-etl", "explain", system_id, label if len(label) > len("2026-03") else f"{label}-01"])
-
-
-def record_checks(instance: dg.DagsterInstance, report: RunReport, settings: Settings) -> None:
-    """Put on the pages of checks what this run's publish found: those that do not hold, and those that changed."""
+def record_checks(
+    instance: dg.DagsterInstance, results: Iterable[CheckResult], changed: Collection[str], settings: Settings
+) -> None:
+    """Put on the pages of checks what a publish found: those that do not hold, those that changed, and what is red."""
     models = packaged_models()
-    told = [result for result in report.checks if result.failing_rows or result.name in report.changed_checks]
     with reading(settings.database) as connection:
-        for result in told:
-            evaluation = evaluate(result, models, connection)
-            instance.report_runless_asset_event(
-                dg.AssetCheckEvaluation(
-                    asset_key=checked_key(models.check(result.name), models),
-                    check_name=result.name,
-                    passed=evaluation.passed,
-                    severity=evaluation.severity,
-                    metadata=evaluation.metadata,
-                )
+        told = [
+            (checked_key(models.check(result.name), models), result.name, evaluate(result, models, connection))
+            for result in results
+            if result.failing_rows or result.name in changed
+        ]
+    for asset_key, name, found in [*told, (RED_CHECK.asset_key, RED_CHECK.name, red_partitions(settings))]:
+        instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=asset_key,
+                check_name=name,
+                passed=bool(found.passed),
+                severity=found.severity,
+                metadata=found.metadata,
             )
+        )
 
 
 def record_materializations(

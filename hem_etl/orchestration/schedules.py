@@ -13,9 +13,10 @@ import dagster as dg
 import polars as pl
 
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
-from hem_etl.orchestration.checks import FRESHNESS_CHECK, RED_CHECK
+from hem_etl.orchestration.checks import FRESHNESS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
+from hem_etl.orchestration.red import RED_CHECK
 from hem_etl.orchestration.resources import Roads
 from hem_etl.settings import Settings
 from hem_etl.warehouse import read, reading

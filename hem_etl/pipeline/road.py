@@ -111,7 +111,8 @@ class Road:
         if client is not None:
             client.on_wait = self._tell_wait
         self._is_verified = False
-        self._changed_checks: frozenset[str] = frozenset()
+        self.changed_checks: frozenset[str] = frozenset()
+        """Checks that found another number of rows at the newest publish than at the one before."""
 
     def run(self, request: Request) -> RunReport:
         """The whole road for a range of local days.
@@ -162,7 +163,7 @@ class Road:
         self._tell_outcomes(plan, report)
         report.checks = self.publish()
         report.warnings = [check for check in report.checks if check.failing_rows]
-        report.changed_checks = self._changed_checks
+        report.changed_checks = self.changed_checks
         report.published = str(self.settings.database)
         report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
@@ -423,7 +424,7 @@ class Road:
         told = pl.DataFrame(rows, schema=schema, orient="row")
         before = writer.read("select check_name, max_by(failing_rows, at_utc) as n from core.check_result group by all")
         held = dict(before.iter_rows())
-        self._changed_checks = frozenset(r.name for r in results if held.get(r.name) != r.failing_rows)
+        self.changed_checks = frozenset(r.name for r in results if held.get(r.name) != r.failing_rows)
         writer.replace("core.check_result", told, keys=told.select("check_name", "at_utc"))
         return results
 
