@@ -5,8 +5,9 @@
 Doors (the command line, Dagster) import from here. Never imports Dagster.
 """
 
+from hem_etl.pipeline.clients import make_client
 from hem_etl.pipeline.planning import Plan, Request
 from hem_etl.pipeline.report import OverridesReport, Progress, RunReport
-from hem_etl.pipeline.road import Road, make_client
+from hem_etl.pipeline.road import Road
 
 __all__ = ["OverridesReport", "Plan", "Progress", "Request", "Road", "RunReport", "make_client"]

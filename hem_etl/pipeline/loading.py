@@ -16,10 +16,10 @@ import polars as pl
 
 from hem_etl import normalise
 from hem_etl.answer import LIST_KINDS, STATISTICS_KINDS, Kind
-from hem_etl.errors import ClockError
 from hem_etl.landing import Landing
-from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline.fleet import Fleet
+from hem_etl.pipeline.future import leave_out_the_future
 from hem_etl.pipeline.keys import (
     day_frame,
     days_of,
@@ -104,7 +104,7 @@ def load(
     _cut_anew(writer, landing, settings, now, loaded, held)
     for segments in _chunks(waiting, SEGMENTS_PER_TRANSACTION):
         with writer.transaction():
-            _leave_out_the_future(landing, segments, naive_utc(now), is_clock_right)
+            leave_out_the_future(landing, segments, naive_utc(now), is_clock_right)
             _Batch(writer, landing, settings, now, loaded).load(segments, held)
         held.update(segments)
         loaded.segments += len(segments)
@@ -133,37 +133,6 @@ def _cut_anew(
             intervals["system_id"].n_unique(),
         )
     loaded.recut.update(moved.select("system_id", "interval").iter_rows())
-
-
-def holds_the_future(writer: Writer, now: datetime) -> bool:
-    """Whether the tables know a look that was made later than now: a clock had run ahead, and nothing outranks it."""
-    newest = writer.read(
-        "select max(at_utc) as at_utc from "
-        "(select max(fetched_at_utc) as at_utc from core.load union all select max(listed_at_utc) from core.system)"
-    ).item()
-    return newest is not None and newest > naive_utc(now) + CLOCK_TOLERANCE
-
-
-def _leave_out_the_future(landing: Landing, segments: Sequence[str], now: datetime, is_clock_right: bool) -> None:
-    receipts = landing.read_receipts(segments)
-    is_future = pl.col("fetched_at_utc") > now + CLOCK_TOLERANCE
-    future = receipts.filter(is_future & (pl.col("kind") != Kind.OVERRIDES))  # those come after all that is landed
-    if future.is_empty():
-        return
-    newest: datetime = future["fetched_at_utc"].max()  # type: ignore[assignment]  # polars cannot tell
-    if not is_clock_right:
-        raise ClockError(
-            f"looks of {newest:%Y-%m-%d %H:%M} UTC are landed, and this machine's clock says {now:%Y-%m-%d %H:%M}: set "
-            "the clock. If it is right, `hem-etl run` compares it with Enode's and leaves those looks out."
-        )
-    for segment in future["segment"].unique().sort():
-        landing.distrust(segment, now + CLOCK_TOLERANCE)
-    LOG.warning(
-        "looks=%d newest=%s left out for good: they come from the future, from a machine whose clock ran ahead; their "
-        "intervals are asked again",
-        future.height,
-        newest,
-    )
 
 
 class _Batch:

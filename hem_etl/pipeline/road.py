@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -19,14 +19,15 @@ import polars as pl
 
 from hem_etl import sql_models
 from hem_etl.answer import Answer
-from hem_etl.enode.client import Connection, EnodeClient
-from hem_etl.enode.turns import Turns
+from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import read_json
 from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, StructuralCheckError, TornFileError, UsageError
 from hem_etl.landing import Landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading
+from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.extraction import Extracted, extract
+from hem_etl.pipeline.future import holds_the_future
 from hem_etl.pipeline.held import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
@@ -48,32 +49,6 @@ T = TypeVar("T")
 def _models() -> sql_models.Models:
     """The packaged models: they do not change while a process lives."""
     return sql_models.load_models()
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def make_client(
-    settings: Settings, *, most_tries: int | None = None, has_clock_check: bool | None = None
-) -> EnodeClient:
-    """The client that the settings describe; SettingsError where credentials are missing."""
-    client_id, client_secret = settings.credentials()
-    return EnodeClient(
-        Connection(
-            api_url=settings.api_url,
-            oauth_url=settings.oauth_url,
-            client_id=client_id,
-            client_secret=client_secret,
-            max_in_flight=settings.max_in_flight,
-            requests_per_second=settings.requests_per_second,
-            read_timeout_seconds=settings.read_timeout_seconds,
-            retry_seconds=settings.retry_seconds,
-            most_tries=most_tries,
-            has_clock_check=settings.clock_check if has_clock_check is None else has_clock_check,
-        ),
-        turns=Turns(settings.work / "turns.lock"),
-    )
 
 
 def _on_a_whole_file(verb: Callable[Concatenate["Road", P], T]) -> Callable[Concatenate["Road", P], T]:
@@ -294,7 +269,7 @@ class Road:
     def _forget_the_future(self) -> None:
         """Tables that know looks from the future would never take an honest one: they are made again from landing."""
         with self._writing() as writer:
-            is_needed = loading.holds_the_future(writer, self._clock())
+            is_needed = holds_the_future(writer, self._clock())
         if is_needed:
             LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
             self.warehouse.reset()
