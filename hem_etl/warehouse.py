@@ -261,6 +261,11 @@ def reading(published: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        raise HemEtlError(
+            f"{published} lacks what this version reads ({str(error).splitlines()[0]}): another version published it. "
+            "`hem-etl rebuild` publishes it anew from landing, without the API."
+        ) from error
     finally:
         connection.close()
 

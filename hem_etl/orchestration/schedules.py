@@ -6,12 +6,14 @@ checks. One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, timedelta
 from typing import Final
 
 import dagster as dg
 import polars as pl
 
+from hem_etl.errors import HemEtlError
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
 from hem_etl.orchestration.checks import FRESHNESS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
@@ -47,9 +49,9 @@ select max(day) as day from asked where 2 * systems >= (select count(*) from her
 def first_day_to_ask(scheme: Scheme, settings: Settings, yesterday: date) -> date:
     """Yesterday, or the day after the newest one that the fleet was asked for, where ticks were missed in between."""
     newest = None
-    if settings.database.exists():
-        with reading(settings.database) as connection:
-            newest = read(connection, NEWEST_ASKED, yesterday=pl.DataFrame({"day": [yesterday]})).item()
+    # nothing published yet, or nothing that can be read: the run publishes it anew
+    with suppress(HemEtlError), reading(settings.database) as connection:
+        newest = read(connection, NEWEST_ASKED, yesterday=pl.DataFrame({"day": [yesterday]})).item()
     first = yesterday if newest is None else min(newest + timedelta(days=1), yesterday)
     return max(first, date.fromisoformat(scheme.start))
 

@@ -83,6 +83,14 @@ def test_a_day_that_one_home_was_asked_for_is_no_day_of_the_fleet(dagster: Insta
     assert window_of(tick(dagster)[0]) == ("2026-11-18", "2026-11-21")
 
 
+def test_a_published_file_that_cannot_be_read_costs_no_tick(dagster: Instance) -> None:
+    """The run publishes it anew."""
+    dagster.add_fleet()
+    dagster.world.settings.database.parent.mkdir(parents=True, exist_ok=True)
+    dagster.world.settings.database.write_bytes(b"torn")
+    assert window_of(tick(dagster)[0]) == ("2026-11-21", "2026-11-21")
+
+
 def test_the_schedule_never_asks_for_days_before_the_start(dagster: Instance) -> None:
     dagster.add_fleet()
     world = dagster.world

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import polars as pl
 import pytest
 from commands import TODAY, Run, commands
@@ -280,3 +281,18 @@ def test_the_doctor_tries_to_write_where_a_run_must(
     monkeypatch.delenv(setting[0])
     assert run("doctor") == 0
     assert "ok   writing: a file can be made in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["status", "gaps", "explain"])
+def test_a_file_of_another_version_says_how_to_make_it_anew(
+    command: str, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("hem_data").mkdir()
+    with duckdb.connect("hem_data/hem.duckdb") as connection:
+        connection.execute("create schema core; create table core.load (system_id varchar)")
+    words = ["explain", "home", "2026-11-20"] if command == "explain" else [command]
+    assert run(*words) == 1
+    told = capsys.readouterr().err
+    assert "another version published it" in told
+    assert "hem-etl rebuild" in told
+    assert "bug of hem_etl" not in told
