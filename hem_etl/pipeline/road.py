@@ -238,7 +238,7 @@ class Road:
         LOG.warning("%s That is done now; the torn file is %s", error, self.warehouse.set_aside())
 
     def _require_whole_landing(self) -> None:
-        """Raises HemEtlError where landing lacks what the published file was made from: it would silently lose days."""
+        """LandingError where landing lacks what the published file was made from: days would be lost silently."""
         held: set[str] = set()
         with suppress(HemEtlError, duckdb.Error), reading(self.settings.database) as connection:
             held = set(read(connection, "select segment from core.loaded_segment")["segment"])
@@ -271,6 +271,7 @@ class Road:
         with self._writing() as writer:
             is_needed = holds_the_future(writer, self._clock())
         if is_needed:
+            self._require_whole_landing()
             LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
             self.warehouse.reset()
 
