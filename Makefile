@@ -14,7 +14,7 @@ demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
 dev: .venv/installed ## Dagster on a simulated fleet: webserver and daemon, in ./hem_dev
 	@$(BIN)/python -m hem_etl.orchestration.dev
 
-test: .venv/installed ## the fast tier: no network, no real clock, no waiting
+test: .venv/installed ## all tests, on the simulator: no network
 	@$(BIN)/python -m pytest
 
 lint: .venv/installed ## formatting, lint and types
