@@ -2,12 +2,13 @@
 -- meaning: What was known about a system, and from when to when: one row per change.
 -- grain: system × change
 -- key: system_id, valid_from_utc
--- null: Enode did not send the field; valid_to_utc: this is what is known now.
+-- null: nobody states it; valid_to_utc: this is what is known now. What another process saw earlier and landed later
+--   counts from the beginning of the row that is open; `hem-etl rebuild` puts it at its own time.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   user_id | varchar | - | your own id of the user who linked the account
 --   vendor | varchar | - | vendor as Enode spells it (ENPHASE, TESLA, …); an open list
---   timezone | varchar | - | IANA zone that the system's object states; NULL where it states none
+--   timezone | varchar | - | IANA zone of the site; NULL where neither the system's object nor a series states one
 --   latitude | double | ° | latitude of the site, north positive
 --   longitude | double | ° | longitude of the site, east positive
 --   vendor_source | varchar | - | who told the vendor: list (the system's own object) or assets (the vendor that most of its devices name)

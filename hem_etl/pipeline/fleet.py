@@ -7,6 +7,9 @@ beside it, and what a list states outranks the others.
 
 Adds and updates, never deletes: a system that disappears keeps its rows and gets `gone_at_utc`, once its statistics
 and its own page answer 404 as well. An empty list changes nothing.
+
+Another process may land what it saw earlier after what was seen later. Such a late fact takes nothing newer away, and
+the past is not written anew: it counts from the beginning of the row of history that is open.
 """
 
 import logging
@@ -28,6 +31,13 @@ LOG = logging.getLogger(__name__)
 ASSET_LISTS: Final = {"inverters": AssetKind.INVERTER, "batteries": AssetKind.BATTERY, "meters": AssetKind.METER}
 TRACKED: Final = ("user_id", "vendor", "timezone", "latitude", "longitude", "is_reachable", "gone_at_utc")
 """A change in one of these is a row of history; that a system was seen again is not."""
+
+OPEN_PERIODS: Final = """
+select system_id, max(valid_from_utc) as valid_from_utc from core.system_history where valid_to_utc is null group by all
+"""
+LOOKED_AFTER: Final = """
+select count(*) from core.load where system_id = $system_id and timezone = $timezone and answered_at_utc > $at
+"""
 
 SYSTEM_SCHEMA: Final = pl.Schema(
     {
@@ -86,6 +96,9 @@ class Fleet:
         self._assets = {row["asset_id"]: row for row in assets.iter_rows(named=True)}
         locations = writer.rows("core.location", LOCATION_SCHEMA)
         self._locations = {row["location_id"]: row for row in locations.iter_rows(named=True)}
+        self._open_since: dict[str, datetime] = dict(writer.read(OPEN_PERIODS).iter_rows())
+        self._zone_told_at: dict[str, datetime] = {}
+        self._connection = writer.connection
         self._vendors_before = {name: row["vendor"] for name, row in self._systems.items()}
         self._vendors: dict[str, dict[str, str]] = {}
         for row in self._assets.values():
@@ -137,8 +150,15 @@ class Fleet:
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
         """Where the system's object states no zone, the zone of its newest series is the system's."""
         row = self._systems.get(system_id)
-        if row is not None and row["timezone_source"] != Source.LIST and timezone not in (None, row["timezone"]):
+        if row is None or row["timezone_source"] == Source.LIST or timezone is None:
+            return
+        if at < self._zone_told_at.get(system_id, at):
+            return
+        if timezone != row["timezone"]:
+            if self._has_look_after(system_id, row["timezone"], at):
+                return
             self._change(row | {"timezone": timezone, "timezone_source": Source.SERIES.value}, at)
+        self._zone_told_at[system_id] = at
 
     def write(self, writer: Writer) -> None:
         """Replace the rows that changed."""
@@ -161,6 +181,11 @@ class Fleet:
         self._touched_locations.clear()
         self._history.clear()
         self._closed.clear()
+
+    def _has_look_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
+        facts = {"system_id": system_id, "timezone": timezone, "at": at}
+        row = self._connection.execute(LOOKED_AFTER, facts).fetchone()
+        return row is not None and row[0] > 0
 
     def _see_system(self, item: Any, user_id: str | None, at: datetime) -> None:
         sent = read_system(item)
@@ -253,7 +278,9 @@ class Fleet:
         held = self._systems.get(row["system_id"])
         if held is None or any(held[name] != row[name] for name in TRACKED):
             if held is not None:
+                at = max(at, self._open_since[row["system_id"]])
                 self._close(row["system_id"], at)
+            self._open_since[row["system_id"]] = at
             self._history.append(row | {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None})
         self._put(row)
 

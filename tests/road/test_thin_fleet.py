@@ -78,6 +78,14 @@ LIST = {"data": [{"id": "home", "userId": "u"}], "pagination": {"after": None}}
 ASSETS = {"data": [{"id": "i1", "hemSystemId": "home", "vendor": "TESLA"}], "pagination": {"after": None}}
 
 
+def land(world: World, hour: int, kind: Kind, body: object, day: str | None = None) -> None:
+    """One answer in a segment of its own; with `day`, the statistics of the system `home`."""
+    sent = json.dumps(body).encode()
+    at = NOW.replace(hour=hour)
+    with Landing(world.settings.landing).writer() as writer:
+        writer.add(Answer(kind, day and "home", day, 0, None, at, 1, 1, 200, None, None, sent))
+
+
 def unbalanced_day() -> bytes:
     """Sources and sinks differ by 4 %."""
     powers = {"generation": 10, "consumption": 9.6, "import": 0, "export": 0, "charge": 0, "discharge": 0}
@@ -133,3 +141,35 @@ def test_a_vendor_that_is_judged_more_strictly_finds_what_the_default_let_pass(w
     (row,) = world.sql("from core.finding where rule = 'balance'").to_dicts()
     assert "tolerance: 0.01" in row["evidence"]
     assert row["found_at_utc"] == at.replace(tzinfo=None)
+
+
+LATE = {
+    "list": (1, Kind.SYSTEMS, LIST, None),
+    "assets": (2, Kind.INVERTERS, ASSETS, None),
+    "Berlin": (3, Kind.DAY, json.loads(unbalanced_day()), "2026-11-10"),
+    "London": (4, Kind.DAY, json.loads(unbalanced_day().replace(b"Europe/Berlin", b"Europe/London")), "2026-11-11"),
+    "new owner": (5, Kind.SYSTEMS, {"data": [{"id": "home", "userId": "new"}], "pagination": {"after": None}}, None),
+}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("list", "London", "Berlin", "assets", "new owner"),
+        ("list", "new owner", "assets", "Berlin", "London"),
+        ("new owner", "list", "London", "Berlin", "assets"),
+        ("list", "new owner", "London", "assets", "Berlin"),
+    ],
+    ids="-".join,
+)
+def test_what_is_known_of_a_system_does_not_depend_on_who_landed_first(world: World, order: tuple[str, ...]) -> None:
+    """Two processes: what one saw earlier is loaded after what the other saw later, and is published all the same."""
+    for what in order:
+        land(world, *LATE[what])
+        world.road().load()
+    world.road().publish()
+    (row,) = world.sql("select user_id, vendor, timezone from core.system").rows()
+    assert row == ("new", "TESLA", "Europe/London")
+    before = world.tables()["core.system"]
+    world.road().rebuild()
+    assert before.equals(world.tables()["core.system"])

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,25 @@ def test_an_asset_that_moves_takes_its_vendor_along(writer: Writer) -> None:
     see(writer, (receipt(), page(THIN, {"id": "other"})), (receipt(1, kind="inverters"), page(asset(1, "SMA"))))
     see(writer, (receipt(2, kind="inverters"), page(asset(1, "SMA", system="other"))))
     assert [(row["system_id"], row["vendor"]) for row in systems(writer)] == [("h'1", None), ("other", "SMA")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+def test_whatever_lands_late_the_present_is_the_same_and_periods_follow_each_other(
+    writer: Writer, order: tuple[int, ...]
+) -> None:
+    seen = [
+        (receipt(1), page(THIN | {"userId": "before"})),
+        (receipt(2, kind="inverters"), page(asset(1, "SMA"))),
+        (receipt(3), page(THIN | {"userId": "after"})),
+        (receipt(4, kind="locations"), page({"id": "l1", "latitude": 52.5, "longitude": 13.4})),
+    ]
+    for number in order:
+        see(writer, seen[number])
+    (row,) = systems(writer)
+    assert (row["user_id"], row["vendor"], row["latitude"]) == ("after", "SMA", 52.5)
+    periods = history(writer)
+    ends = [period["valid_to_utc"] for period in periods]
+    assert ends == [*(period["valid_from_utc"] for period in periods[1:]), None]
+    assert {name: periods[-1][name] for name in ("user_id", "vendor", "latitude")} == {
+        name: row[name] for name in ("user_id", "vendor", "latitude")
+    }
