@@ -27,7 +27,7 @@ bench: .venv/installed ## throughput and memory of a large fleet, a year of its 
 	@$(BIN)/python benchmarks/marts.py --systems 100 --days 365
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
-	@$(BIN)/python -m hem_etl.sql_models.dictionary
+	@$(BIN)/python -m hem_etl.warehouse.models.dictionary
 
 format: .venv/installed
 	@$(BIN)/ruff format .

@@ -20,7 +20,7 @@ from hem_etl.local_day import Interval, days_between
 from hem_etl.pipeline import Request, Road, make_client
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Simulator, make_fleet, serve
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import open_warehouse
 
 
 def serve_fleet(systems: int, today: date, pipe: Connection) -> None:
@@ -73,10 +73,10 @@ def main() -> None:
                 started = time.perf_counter()
                 work()
                 seconds[step] = time.perf_counter() - started
-        with reading(settings.database) as connection:
-            values = read(connection, "select sum(sent_buckets)::bigint from core.series").item()
+        with open_warehouse(settings).reading() as published:
+            values = published.read("select sum(sent_buckets)::bigint from core.series").item()
             started = time.perf_counter()
-            read(connection, "select count(*), sum(generation_kwh) from marts.daily_energy")
+            published.read("select count(*), sum(generation_kwh) from marts.daily_energy")
             seconds["query daily_energy"] = time.perf_counter() - started
         report(seconds, plan.requests, values, settings.database.stat().st_size, first, last)
 

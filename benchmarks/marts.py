@@ -14,9 +14,8 @@ from typing import Final
 
 import duckdb
 
-from hem_etl import sql_models
-from hem_etl.sql_models import Models
-from hem_etl.warehouse import Warehouse
+from hem_etl.warehouse import models as sql_models
+from hem_etl.warehouse.models import Models
 
 FILL: Final = """
 insert into core.setting values
@@ -129,20 +128,19 @@ def main() -> None:
     arguments = parser.parse_args()
     models = sql_models.load_models()
     with tempfile.TemporaryDirectory() as folder:
-        warehouse = Warehouse(Path(folder), Path(folder) / "hem.duckdb")
+        file = Path(folder) / "warehouse.duckdb"
 
         def fill(con: duckdb.DuckDBPyConnection) -> None:
             for statement in FILL.split(";\n"):
                 wanted = {name: getattr(arguments, name) for name in ("systems", "days") if f"${name}" in statement}
                 con.execute(statement, wanted)
 
-        with warehouse.writing() as writer:
-            con = writer.connection
+        with duckdb.connect(str(file)) as con:
             sql_models.create_tables(con, models)
             tell("fill", timed(lambda: fill(con)))
-        with warehouse.writing() as writer:
-            tell_all(writer.connection, models)
-        size = warehouse.file.stat().st_size / 1e6
+        with duckdb.connect(str(file)) as con:
+            tell_all(con, models)
+        size = file.stat().st_size / 1e6
         print(f"{size:.0f} MB")
 
 

@@ -26,6 +26,7 @@ from hem_etl import __version__
 from hem_etl.answer import Answer, Kind
 from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.local_day import naive_utc
+from hem_etl.settings import Settings
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Body bytes held in memory before a segment is written."""
@@ -69,6 +70,11 @@ SEGMENT_SCHEMA: Final = pl.Schema(
 
 _MARKS: Final = ["kind", "format", "written_by"]
 """What tells whether a row may be read here."""
+
+
+def open_landing(settings: Settings) -> "Landing":
+    """The store that the settings describe; its folder is made by the first segment."""
+    return Landing(settings.landing)
 
 
 class Landing:

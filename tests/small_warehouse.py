@@ -6,10 +6,10 @@ from datetime import timedelta
 import duckdb
 import polars as pl
 
-from hem_etl import sql_models
 from hem_etl.local_day import day_bounds_utc, day_hours, days_between, naive_utc, next_month, zone_named
 from hem_etl.normalise import Body, day_energy, quarter_hours, read_days
-from hem_etl.warehouse import Writer, read
+from hem_etl.warehouse import Reader, Writer
+from hem_etl.warehouse import models as sql_models
 
 MODELS = sql_models.load_models()
 SETTINGS = {
@@ -66,4 +66,4 @@ def fill_ledger(writer: Writer, days: pl.DataFrame) -> None:
 
 def mart(con: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     """All rows of a table or view, in an order that is always the same."""
-    return read(con, f"from {name} order by all")
+    return Reader(con).read(f"from {name} order by all")

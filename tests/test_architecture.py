@@ -1,6 +1,7 @@
 """The house keeps its shape: imports go one way, stations do not know each other, schemas are the tables' columns."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,8 +11,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from hem_etl import normalise, sql_models
+from hem_etl import normalise
 from hem_etl.pipeline import fleet, ledger, overrides
+from hem_etl.warehouse.models import build, create_tables, load_models
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hem_etl"
@@ -19,7 +21,8 @@ PACKAGE = ROOT / "hem_etl"
 FLOORS = {
     "words": {"vocabulary", "local_day", "errors", "answer"},
     "edges": {"settings", "enode.wire"},
-    "stations": {"enode", "simulator", "landing", "normalise", "warehouse", "sql_models"},
+    "locks": {"locks"},
+    "stations": {"enode", "simulator", "landing", "normalise", "warehouse"},
     "road": {"pipeline"},
     "facts": {"facts"},
     "doors": {"cli", "orchestration"},
@@ -78,6 +81,60 @@ def test_only_the_orchestration_imports_dagster() -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
+OWNERS = {
+    "duckdb": ("hem_etl.warehouse",),
+    "fcntl": ("hem_etl.locks",),
+    "sqlglot": ("hem_etl.warehouse",),
+    "rich": ("hem_etl.cli",),
+    "typer": ("hem_etl.cli",),
+    "uvicorn": ("hem_etl.simulator",),
+}
+"""Who alone knows a library."""
+PLACES = {
+    "database": ("hem_etl.settings", "hem_etl.warehouse"),
+    "work": ("hem_etl.settings", "hem_etl.warehouse", "hem_etl.locks"),
+    "landing": ("hem_etl.settings", "hem_etl.landing"),
+}
+"""Who alone knows a path of the settings."""
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_what_one_room_knows_no_other_does(module: str, path: Path) -> None:
+    for name in imports_of(path):
+        owners = OWNERS.get(name.split(".")[0])
+        assert owners is None or module.startswith(owners), f"{module} imports {name}, which is {owners[0]}'s"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Attribute):
+            continue
+        if "settings" in ast.unparse(node.value).lower():
+            owners = PLACES.get(node.attr)
+            assert owners is None or module.startswith(owners), f"{module} knows settings.{node.attr}"
+        is_below = module.startswith(("hem_etl.pipeline", "hem_etl.facts", "hem_etl.cli"))
+        assert node.attr != "execute" or not is_below, f"{module}:{node.lineno} runs SQL on a connection"
+
+
+def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
+    """Each file of facts/queries by itself: what it reads is there."""
+    folder = PACKAGE / "facts" / "queries"
+    lent = {
+        "wanted": "select '' as id, '' as system_id, '' as label",
+        "wanted_label": "select '' as label",
+        "failed": "select '' as outcome",
+        "blocked": "select '' as outcome",
+    }
+    values = {"day": "2026-03-29", "yesterday": "2026-03-29", "at_utc": "2026-03-29", "system_id": "a", "label": "a"}
+    with duckdb.connect() as connection:
+        create_tables(connection, load_models())
+        build(connection, load_models())
+        for name, frame in lent.items():
+            connection.execute(f"create table {name} as {frame}")
+        for file in sorted(folder.glob("*.sql")):
+            sql = file.read_text(encoding="utf-8")
+            assert sql.startswith("-- "), f"{file.name} says what it asks"
+            named = {name: values.get(name, "2026-03") for name in re.findall(r"\$([a-z_]+)", sql)}
+            connection.execute(sql, named)
+
+
 def test_everything_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {requirement.split(">")[0].split("[")[0] for requirement in project["dependencies"]}
@@ -106,7 +163,7 @@ def test_everything_imported_is_declared() -> None:
 )
 def test_a_frame_has_the_columns_of_its_table(table: str, schema: pl.Schema) -> None:
     with duckdb.connect() as connection:
-        sql_models.create_tables(connection, sql_models.load_models())
+        create_tables(connection, load_models())
         real = pl.DataFrame(connection.sql(f"from {table}")).schema
     assert set(real) == set(schema)
     assert {name: kind for name, kind in real.items() if name != "raw"} == {

@@ -13,7 +13,7 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import open_warehouse
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
 
@@ -78,19 +78,18 @@ class World:
 
     def sql(self, query: str) -> pl.DataFrame:
         """Rows of the published file."""
-        with reading(self.settings.database) as connection:
-            return read(connection, query)
+        with open_warehouse(self.settings).reading() as published:
+            return published.read(query)
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Everything that is published, but for when it was loaded and checked, in an order that is always the same."""
-        with reading(self.settings.database) as connection:
-            names = read(
-                connection,
+        with open_warehouse(self.settings).reading() as published:
+            names = published.read(
                 "select schema_name || '.' || table_name as name from duckdb_tables() "
                 "union select schema_name || '.' || view_name from duckdb_views() "
                 "where schema_name in ('staging', 'marts') order by name",
             )["name"]
-            frames = {name: read(connection, f"from {name}") for name in names}
+            frames = {name: published.read(f"from {name}") for name in names}
         frames.pop("core.check_result")
         frames.pop("core.loaded_segment")
         return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}

@@ -152,7 +152,7 @@ def systems(
         listed = road.sync_systems(user or ())
         road.load()
         road.publish()
-    print_rows(facts.read_systems(road.settings.database, user or ()), is_json=is_json)
+    print_rows(facts.read_systems(road.warehouse, user or ()), is_json=is_json)
     if listed.failure:
         say(f"The list is incomplete ({listed.failure}): run again later.")
         raise typer.Exit(3)
@@ -169,11 +169,12 @@ def rebuild(is_json: Json = False) -> None:
     with TerminalProgress() as progress:
         road = Road(load_settings(), progress=progress)
         loaded = road.rebuild()
-    told = {"segments": loaded.segments, "receipts": loaded.receipts, "rows": loaded.rows}
+    published = road.warehouse.describe().published
     if is_json:
-        print_json(told | {"published": str(road.settings.database)})
+        counts = {"segments": loaded.segments, "receipts": loaded.receipts, "rows": loaded.rows}
+        print_json(counts | {"published": published})
     else:
-        say(f"Rebuilt {road.settings.database} from {loaded.receipts} receipts in {loaded.segments} segments.")
+        say(f"Rebuilt {published} from {loaded.receipts} receipts in {loaded.segments} segments.")
 
 
 app.command()(looking.check)

@@ -11,43 +11,21 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import polars as pl
-
+from hem_etl import facts
 from hem_etl.cli.output import print_line, print_rows, say
 from hem_etl.cli.progress import TerminalProgress
 from hem_etl.cli.reports import print_report
 from hem_etl.errors import UsageError
+from hem_etl.landing import open_landing
 from hem_etl.local_day import newest_day_over
 from hem_etl.pipeline import Request, Road, make_client
 from hem_etl.settings import GivenSettings, Settings
 from hem_etl.simulator import Faults, Simulator, make_fleet, serve
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import open_warehouse
 
 DEMO_HOME: Final = Path("hem_demo")
 CLIENT_ID: Final = "simulator"
 CLIENT_SECRET: Final = "simulator-secret"  # noqa: S105 - the simulator's own, printed for everybody
-
-DAILY: Final = """
-select vendor, generation_kwh as generation, consumption_kwh as consumption, grid_import_kwh as import,
-       grid_export_kwh as export, battery_charge_kwh as charge, battery_discharge_kwh as discharge,
-       is_complete as complete
-from marts.daily_energy
-where day = (select last_day from shown)
-order by vendor, system_id
-"""
-INCOMPLETE: Final = """
-select min(system_id) as system_id
-from marts.daily_energy, shown
-where day = last_day and not is_complete and outcome = 'loaded'
-having count(*) > 0
-"""
-MONTHLY: Final = """
-select strftime(month, '%Y-%m') as month, vendor, systems, generation_kwh as generation,
-       consumption_kwh as consumption, grid_import_kwh as import, grid_export_kwh as export,
-       consumption_coverage as coverage
-from marts.vendor_monthly
-order by month, vendor
-"""
 
 
 def run_demo(systems: int, days: int) -> int:
@@ -128,31 +106,33 @@ def _simulated(systems: int, seed: int, faults: Faults, port: int) -> Iterator[s
 def _clear(home: Path) -> None:
     """Remove what an earlier demo left, and nothing else."""
     settings = GivenSettings(HEM_ETL_HOME=home)
-    for folder in (settings.landing, settings.work):
-        shutil.rmtree(folder, ignore_errors=True)
-    settings.database.unlink(missing_ok=True)
+    for place in (*open_warehouse(settings).describe().owned, open_landing(settings).folder):
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
-def _print_tables(settings: Settings, last_day: date) -> None:
-    shown = pl.DataFrame({"last_day": [last_day]})
-    with reading(settings.database) as connection:
-        daily = read(connection, DAILY, shown=shown)
-        monthly = read(connection, MONTHLY, shown=shown)
-        incomplete = read(connection, INCOMPLETE, shown=shown)["system_id"]
+def _print_tables(settings: Settings, day: date) -> None:
+    warehouse = open_warehouse(settings)
+    page = facts.first_page(warehouse, day)
     print_rows(
-        daily,
-        title=f"\nmarts.daily_energy on {last_day} [kWh]; an empty cell: nobody knows, and `gaps` says why",
+        page.homes,
+        title=f"\nmarts.daily_energy on {day} [kWh]; an empty cell: nobody knows, and `gaps` says why",
         digits=1,
     )
     print_rows(
-        monthly, title="marts.vendor_monthly [kWh]; coverage: the share of the month's hours that is known", digits=2
+        page.vendors,
+        title="marts.vendor_monthly [kWh]; coverage: the share of the month's hours that is known",
+        digits=2,
     )
-    say(f"Everything is in {settings.database}: open it with any DuckDB, also while a run goes on. What to try next:")
+    published = warehouse.describe().published
+    say(f"Everything is in {published}: open it with any DuckDB, also while a run goes on. What to try next:")
     for command in (
         'sql "select * from marts.monthly_energy"',
         "gaps                 # what is missing, and why",
         "status               # how each system does",
-        *(f"explain {system} {last_day}   # where its numbers come from" for system in incomplete),
+        *(f"explain {system} {day}   # where its numbers come from" for system in page.incomplete),
     ):
         say(f"  HEM_ETL_HOME={settings.home} {sys.argv[0]} {command}")
     say(f"  {sys.argv[0]} simulator            # the simulated fleet, to ask it yourself")

@@ -2,43 +2,38 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hem_etl.answer import Kind
 from hem_etl.errors import AccessError, HemEtlError, SettingsError, disk_trouble
-from hem_etl.landing import Landing
+from hem_etl.facts import published_numbers
+from hem_etl.landing import Landing, open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE
 from hem_etl.pipeline import make_client
 from hem_etl.settings import MOST_PARTITIONS, Settings
-from hem_etl.warehouse import Warehouse, read, reading
+from hem_etl.warehouse import Warehouse, open_warehouse
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 LEAST_FREE_BYTES: Final = 1_000_000_000
-
-FLEET: Final = (
-    "select count(*) as systems, count(*) - count(vendor) as nameless from core.system where gone_at_utc is null"
-)
-
-TWICE: Final = """
-select max_by(failing_rows, at_utc) as pairs from core.check_result where check_name = 'no_home_is_there_twice'
-"""
 
 Finding = tuple[str, str, str]
 
 
 def examine(settings: Settings) -> list[Finding]:
     """All findings. Malformed settings never get here: they stop every command."""
+    warehouse, landing = open_warehouse(settings), open_landing(settings)
+    published = warehouse.describe().published
     return [
-        (OK, "settings", f"home {settings.home}, published file {settings.database}, API {settings.api_url}"),
+        (OK, "settings", f"home {settings.home}, published file {published}, API {settings.api_url}"),
         *_enode(settings),
-        _disk(settings),
-        *_writable(settings),
-        *examine_landing(settings),
-        _lock(settings),
-        *examine_published(settings),
+        _disk(settings, warehouse),
+        *_writable({landing.folder: "HEM_ETL_HOME", **warehouse.describe().folders}),
+        *examine_landing(landing),
+        _lock(warehouse),
+        *examine_published(settings, warehouse),
     ]
 
 
@@ -64,9 +59,9 @@ def _enode(settings: Settings) -> Iterator[Finding]:
         yield FAIL, "clock", f"{abs(ahead):.0f} s {side} the API's: synchronise it; until then nothing is asked"
 
 
-def examine_landing(settings: Settings) -> Iterator[Finding]:
+def examine_landing(landing: Landing) -> Iterator[Finding]:
     """Looks that a clock which ran ahead has stamped."""
-    marks = Landing(settings.landing).distrusted()
+    marks = landing.distrusted()
     if marks:
         yield (
             WARN,
@@ -76,22 +71,17 @@ def examine_landing(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _disk(settings: Settings) -> Finding:
+def _disk(settings: Settings, warehouse: Warehouse) -> Finding:
     folder = _nearest_folder(settings.home)
     free = shutil.disk_usage(folder).free
     told = f"{free / 1e9:.1f} GB free at {folder}"
     # Publishing needs room for one more copy of the database.
-    needed = LEAST_FREE_BYTES + (settings.database.stat().st_size if settings.database.exists() else 0)
+    needed = LEAST_FREE_BYTES + (warehouse.describe().published_bytes or 0)
     return (OK, "disk", told) if free >= needed else (FAIL, "disk", f"{told}: make room for {needed / 1e9:.1f} GB")
 
 
-def _writable(settings: Settings) -> Iterator[Finding]:
+def _writable(places: Mapping[Path, str]) -> Iterator[Finding]:
     """Whether a file can be made in every place that a run writes to, or in the nearest folder above it."""
-    places = {
-        settings.landing: "HEM_ETL_HOME",
-        settings.work: "HEM_ETL_HOME",
-        settings.database.parent: "HEM_ETL_DATABASE",
-    }
     tried: dict[Path, str] = {}
     for place, setting in places.items():
         tried.setdefault(_nearest_folder(place), setting)
@@ -115,42 +105,42 @@ def _nearest_folder(place: Path) -> Path:
     return folder
 
 
-def _lock(settings: Settings) -> Finding:
-    holder = Warehouse(settings.work, settings.database).holder()
+def _lock(warehouse: Warehouse) -> Finding:
+    holder = warehouse.holder()
     if holder is None:
         return OK, "writer", "nobody is writing"
     return WARN, "writer", f"{holder} is writing; other runs wait for it, readers do not"
 
 
-def examine_published(settings: Settings) -> Iterator[Finding]:
+def examine_published(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
     """What the published file tells of the fleet."""
-    if not settings.database.exists():
-        yield WARN, "published file", f"{settings.database} does not exist yet: `hem-etl run` makes it"
+    described = warehouse.describe()
+    if described.published_bytes is None:
+        yield WARN, "published file", f"{described.published} does not exist yet: `hem-etl run` makes it"
         return
     try:
-        with reading(settings.database) as connection:
-            systems, nameless = read(connection, FLEET).row(0)
-            twice = read(connection, TWICE).item()
+        numbers = published_numbers(warehouse)
     except HemEtlError as error:
         yield FAIL, "published file", str(error)
         return
-    yield OK, "published file", f"{settings.database.stat().st_size / 1e6:.1f} MB, {systems} systems"
-    if nameless:
+    yield OK, "published file", f"{described.published_bytes / 1e6:.1f} MB, {numbers.systems} systems"
+    if numbers.systems_without_vendor:
         yield (
             WARN,
             "vendors",
-            f"{nameless} of {systems} systems have none: neither their object nor an asset names it, and sums call "
-            "them unknown. Ask Enode to let this client read /inverters, /batteries and /meters, or the users to link "
-            "with those scopes",
+            f"{numbers.systems_without_vendor} of {numbers.systems} systems have none: neither their object nor an "
+            "asset names it, and sums call them unknown. Ask Enode to let this client read /inverters, /batteries and "
+            "/meters, or the users to link with those scopes",
         )
-    if twice:
+    if numbers.homes_there_twice:
         yield (
             WARN,
             "homes",
-            f"{twice} pairs of systems hold the same days: `hem-etl check` names them; sums count both",
+            f"{numbers.homes_there_twice} pairs of systems hold the same days: `hem-etl check` names them; sums count "
+            "both",
         )
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
-    count = (settings.system_buckets or systems) * days
+    count = (settings.system_buckets or numbers.systems) * days
     told = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
     if count <= MOST_PARTITIONS:
         yield OK, "partitions", told

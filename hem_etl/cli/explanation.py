@@ -15,8 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from hem_etl.cli.figures import FIGURES, number
 from hem_etl.cli.output import printable
+from hem_etl.facts.figures import FIGURES, number
 from hem_etl.vocabulary import FLOWS, METRICS
 
 WIDTH: Final = 100

@@ -10,22 +10,21 @@ from typing import Annotated, BinaryIO, Final
 import polars as pl
 import typer
 
-from hem_etl import facts, sql_models
-from hem_etl.cli.explain import explain as explain_day
+from hem_etl import facts
 from hem_etl.cli.explanation import print_explanation
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors
 from hem_etl.cli.output import as_json, objects, print_json, print_rows, print_table, say
 from hem_etl.errors import UsageError, disk_trouble
-from hem_etl.landing import Landing
+from hem_etl.landing import open_landing
 from hem_etl.settings import load_settings
-from hem_etl.warehouse import reading
+from hem_etl.warehouse import open_warehouse, packaged_models
 
 ROWS_ON_A_TERMINAL: Final = 100
 
 
 def status(is_json: Json = False) -> None:
     """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do."""
-    print_rows(facts.read_status(load_settings().database), is_json=is_json)
+    print_rows(facts.read_status(open_warehouse(load_settings())), is_json=is_json)
 
 
 def gaps(
@@ -39,7 +38,7 @@ def gaps(
 ) -> None:
     """What is missing, and why: first how much of it by reason, with --rows (or --json) each day and metric."""
     found = facts.read_gaps(
-        load_settings().database,
+        open_warehouse(load_settings()),
         systems=system or (),
         vendors=vendor or (),
         metrics=metric or (),
@@ -66,28 +65,25 @@ def explain(
 ) -> None:
     """From a published number back to its formula, buckets, flags, versions and raw answers."""
     settings = load_settings()
-    with reading(settings.database) as connection:
-        told = explain_day(connection, Landing(settings.landing), system, day.date(), metric)
+    explanation = facts.explain(open_warehouse(settings), open_landing(settings), system, day.date(), metric)
     if is_json:
-        print_json(told)
+        print_json(explanation)
     else:
-        print_explanation(told)
+        print_explanation(explanation)
 
 
 def check(is_json: Json = False) -> None:
     """Run the SQL checks on the published file; print failing rows. Exit 1 when a structural one fails."""
-    models = sql_models.load_models()
-    with reading(load_settings().database) as connection:
-        results = sql_models.run_checks(connection, models)
-        failing = [result for result in results if result.failing_rows]
-        if is_json:
-            print_json([asdict(result) for result in results])
-        for result in () if is_json else failing:
-            names, shown = sql_models.rows(connection, models, result.name)
-            found = f"{result.severity}: {result.name} does not hold. Each row: {models.check(result.name).failing_row}"
-            print_table(names, shown, title=found, total=result.failing_rows)
-    say(f"{len(results)} checks, {len(failing)} with rows.")
-    if any(result.severity == "error" for result in failing):
+    checked = facts.check_again(open_warehouse(load_settings()))
+    failing = [(result, found) for result, found in checked if found is not None]
+    if is_json:
+        print_json([asdict(result) for result, _ in checked])
+    for result, found in () if is_json else failing:
+        meaning = packaged_models().check(result.name).failing_row
+        title = f"{result.severity}: {result.name} does not hold. Each row: {meaning}"
+        print_table(found.names, found.rows, title=title, total=result.failing_rows)
+    say(f"{len(checked)} checks, {len(failing)} with rows.")
+    if any(result.severity == "error" for result, _ in failing):
         raise typer.Exit(1)
 
 
@@ -105,9 +101,9 @@ def sql(
     A terminal shows the first 100 rows, a pipe gets all of them.
     """
     kind = _kind(output, json=is_json, csv=is_csv, parquet=is_parquet)
-    database = load_settings().database
+    warehouse = open_warehouse(load_settings())
     if kind in ("csv", "parquet"):
-        frame = facts.query_frame(database, query)
+        frame = facts.query_frame(warehouse, query)
         if output is None:
             sys.stdout.write(_csv(frame))
             return
@@ -117,7 +113,7 @@ def sql(
             _write(output, lambda file: file.write(_csv(frame).encode()))
         say(f"{frame.height} rows in {output}")
         return
-    names, rows = facts.query(database, query)
+    names, rows = facts.query(warehouse, query)
     if output is not None:
         _write(output, lambda file: file.write(as_json(objects(names, rows)).encode()))
         say(f"{len(rows)} rows in {output}")

@@ -25,10 +25,10 @@ from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, read_http_date, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
 from hem_etl.enode.transfer import Received, Transfer, TransportFactory, moved_by_a_slash
-from hem_etl.enode.turns import Turns
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError, ClockError
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval
+from hem_etl.locks import Turns
 from hem_etl.vocabulary import Outcome
 
 __all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]

@@ -1,11 +1,63 @@
 """What can be said about the data: facts as frames and plain data, the same for every door.
 
-Reads the published file and landing, asks nobody, changes nothing. Doors print what comes from here; whoever wants the
-same in SQL finds it in a mart where there is one. Never imports a door's tools: typer, rich, Dagster.
+Reads what is published, and landing, asks nobody, changes nothing. Doors print what comes from here; whoever wants the
+same in SQL finds it in a mart where there is one. The SQL stands in `queries/`, one file a question. Never imports a
+door's tools: typer, rich, Dagster.
 """
 
+from hem_etl.facts.checks import FailingRows, check_again, failing_rows
+from hem_etl.facts.fleet import (
+    FirstPage,
+    FleetNumbers,
+    PublishedNumbers,
+    first_page,
+    fleet_numbers,
+    known_systems,
+    published_numbers,
+    read_status,
+    read_systems,
+)
 from hem_etl.facts.gaps import Gaps, read_gaps
-from hem_etl.facts.systems import known_systems, read_status, read_systems
-from hem_etl.facts.tables import query, query_frame
+from hem_etl.facts.intervals import (
+    IntervalFigures,
+    failed_intervals,
+    never_asked,
+    newest_day_asked,
+    read_interval_figures,
+    red_intervals,
+    stale_systems,
+    summed,
+)
+from hem_etl.facts.preview import Preview, read_previews
+from hem_etl.facts.provenance import explain
+from hem_etl.facts.sql import query, query_frame
 
-__all__ = ["Gaps", "known_systems", "query", "query_frame", "read_gaps", "read_status", "read_systems"]
+__all__ = [
+    "FailingRows",
+    "FirstPage",
+    "FleetNumbers",
+    "Gaps",
+    "IntervalFigures",
+    "Preview",
+    "PublishedNumbers",
+    "check_again",
+    "explain",
+    "failed_intervals",
+    "failing_rows",
+    "first_page",
+    "fleet_numbers",
+    "known_systems",
+    "never_asked",
+    "newest_day_asked",
+    "published_numbers",
+    "query",
+    "query_frame",
+    "read_gaps",
+    "read_interval_figures",
+    "read_previews",
+    "read_status",
+    "read_systems",
+    "red_intervals",
+    "stale_systems",
+    "summed",
+]

@@ -3,15 +3,14 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import polars as pl
 
 from hem_etl.errors import UsageError
-from hem_etl.facts.systems import known_systems
+from hem_etl.facts.fleet import known_systems
 from hem_etl.pipeline.planning import match_vendors
 from hem_etl.vocabulary import METRICS
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ class Gaps:
 
 
 def read_gaps(
-    database: Path,
+    warehouse: Warehouse,
     *,
     systems: Collection[str] = (),
     vendors: Collection[str] = (),
@@ -50,13 +49,13 @@ def read_gaps(
     """
     if strange := sorted(set(metrics) - {*METRICS}):
         raise UsageError(f"{strange[0]!r} is no metric: take {', '.join(METRICS)}")
-    ids = known_systems(database, systems)
-    with reading(database) as connection:
-        rows = read(connection, "from marts.gaps order by system_id, day, metric")
-        known = read(connection, "select distinct vendor from staging.system")["vendor"]
+    ids = known_systems(warehouse, systems)
+    with warehouse.reading() as published:
+        rows = published.read("from marts.gaps order by system_id, day, metric")
+        every_vendor = published.read("select distinct vendor from staging.system")["vendor"]
     chosen = [
         pl.col("system_id").is_in(ids) if systems else pl.lit(True),
-        pl.col("vendor").is_in(match_vendors(vendors, known)) if vendors else pl.lit(True),
+        pl.col("vendor").is_in(match_vendors(vendors, every_vendor)) if vendors else pl.lit(True),
         pl.col("metric").is_in(list(metrics)) if metrics else pl.lit(True),
         pl.col("day") >= start if start else pl.lit(True),
         pl.col("day") <= end if end else pl.lit(True),

@@ -9,14 +9,13 @@ from datetime import date
 from typing import Any, Final
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
 from hem_etl.errors import UsageError
+from hem_etl.facts import failed_intervals, fleet_numbers, read_interval_figures
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme, SystemDay, intervals, is_month
 from hem_etl.orchestration.recording import (
     partition_metadata,
-    read_figures,
     record_checks,
     record_materializations,
     record_partitions,
@@ -26,8 +25,7 @@ from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.tables import markdown
 from hem_etl.pipeline import Request, RunReport
 from hem_etl.settings import MOST_PARTITIONS, Settings
-from hem_etl.vocabulary import FAILED_OUTCOMES
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import Warehouse, open_warehouse
 
 GROUP: Final = "enode"
 
@@ -36,13 +34,6 @@ DAY_STATISTICS: Final = dg.AssetKey("day_statistics")
 MONTH_STATISTICS: Final = dg.AssetKey("month_statistics")
 LATE_DATA: Final = dg.AssetKey("late_data")
 SELECTED_DATA: Final = dg.AssetKey("selected_data")
-
-FLEET: Final = "select system_id, vendor, timezone, gone_at_utc from core.system order by system_id"
-VENDORS: Final = """
-select vendor, count(*) as systems, count(gone_at_utc) as gone, string_agg(distinct timezone, ', ') as zones
-from core.system group by vendor order by vendor
-"""
-DEVICES: Final = "select kind, count(*) as devices from core.asset group by kind order by kind"
 
 ROAD_RULES: Final = """
 
@@ -90,10 +81,9 @@ def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
         with roads.open(context.log) as road:
             listed = road.sync_systems()
             road.load()
-            record_checks(context.instance, road.publish(), road.changed_checks, road.settings)
-        with reading(road.settings.database) as connection:
-            fleet, vendors, devices = (read(connection, query) for query in (FLEET, VENDORS, DEVICES))
-        new = scheme.new_keys(fleet["system_id"], context.instance)
+            record_checks(context.instance, road.publish(), road.changed_checks, road.warehouse)
+        fleet = fleet_numbers(road.warehouse)
+        new = scheme.new_keys(fleet.system_ids, context.instance)
         if new:
             context.instance.add_dynamic_partitions(SYSTEMS, new)
         if listed.failure:
@@ -102,11 +92,11 @@ def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
             )
         return dg.MaterializeResult(
             metadata={
-                "systems": fleet.height,
-                "systems_gone": fleet["gone_at_utc"].count(),
+                "systems": len(fleet.system_ids),
+                "systems_gone": fleet.systems_gone,
                 "new_keys": new,
-                "vendors": _frame(vendors),
-                "devices": dict(devices.iter_rows()),
+                "vendors": markdown(fleet.vendors.columns, fleet.vendors.rows()),
+                "devices": fleet.devices,
                 **partition_metadata_of(scheme, context.instance),
             }
         )
@@ -138,7 +128,7 @@ def _statistics(
             )
         with roads.open(context.log) as road:
             report = road.run_intervals(intervals(members))
-        record_partitions(context, report, members, road.settings)
+        record_partitions(context, report, members, road.warehouse)
         yield from ()  # a result here would be one more event for each partition
 
     return statistics
@@ -169,7 +159,7 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
     def late_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
         with roads.open(context.log) as road:
             report = road.run_late()
-        return _recorded(context, scheme, road.settings, report, found_by="late_data")
+        return _recorded(context, scheme, road.warehouse, report, found_by="late_data")
 
     return late_data
 
@@ -207,7 +197,7 @@ def _selected_data(scheme: Scheme) -> dg.AssetsDefinition:
                     users=frozenset(config.users),
                 )
             )
-        return _recorded(context, scheme, road.settings, report, found_by="selected_data")
+        return _recorded(context, scheme, road.warehouse, report, found_by="selected_data")
 
     return selected_data
 
@@ -220,11 +210,11 @@ def _day(text: str) -> date:
 
 
 def _recorded(
-    context: dg.AssetExecutionContext, scheme: Scheme, settings: Settings, report: RunReport, *, found_by: str
+    context: dg.AssetExecutionContext, scheme: Scheme, warehouse: Warehouse, report: RunReport, *, found_by: str
 ) -> dg.MaterializeResult[None]:
     """A materialisation of each partition that the run changed, and the numbers of the run."""
-    groups = _changed_groups(scheme, settings, report)
-    figures = read_figures(settings, [member for group in groups.values() for member in group])
+    groups = _changed_groups(scheme, warehouse, report)
+    figures = read_interval_figures(warehouse, [member for group in groups.values() for member in group])
     record_materializations(
         context,
         (
@@ -236,20 +226,15 @@ def _recorded(
             for key, group in groups.items()
         ),
     )
-    record_checks(context.instance, report.checks, report.changed_checks, settings)
+    record_checks(context.instance, report.checks, report.changed_checks, warehouse)
     return dg.MaterializeResult(metadata=run_metadata(report, figures))
 
 
 def _changed_groups(
-    scheme: Scheme, settings: Settings, report: RunReport
+    scheme: Scheme, warehouse: Warehouse, report: RunReport
 ) -> dict[dg.MultiPartitionKey, list[SystemDay]]:
     """What changed, by partition; without partitions in which something failed: those stay as they are."""
-    with reading(settings.database) as connection:
-        failed = pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)})
-        bad = read(
-            connection, "select system_id, interval from core.load semi join failed using (outcome)", failed=failed
-        )
-    red = {scheme.key(system_id, label) for system_id, label in bad.iter_rows()}
+    red = {scheme.key(system_id, label) for system_id, label in failed_intervals(warehouse)}
     groups: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
     for system_id, label in sorted(report.changed):
         key = scheme.key(system_id, label)
@@ -260,10 +245,8 @@ def _changed_groups(
 
 def _fleet(scheme: Scheme, settings: Settings) -> list[str]:
     """Every system that was ever listed; only buckets need to know, and an empty warehouse knows none."""
-    if not scheme.buckets or not settings.database.exists():
-        return []
-    with reading(settings.database) as connection:
-        return read(connection, FLEET)["system_id"].to_list()
+    warehouse = open_warehouse(settings)
+    return fleet_numbers(warehouse).system_ids if scheme.buckets and warehouse.is_published() else []
 
 
 def partition_metadata_of(scheme: Scheme, instance: dg.DagsterInstance) -> Mapping[str, Any]:
@@ -277,7 +260,3 @@ def partition_metadata_of(scheme: Scheme, instance: dg.DagsterInstance) -> Mappi
             "move HEM_ETL_START_DATE; the warehouse itself does not care."
         )
     return told
-
-
-def _frame(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    return markdown(frame.columns, frame.rows())

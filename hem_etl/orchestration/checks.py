@@ -9,28 +9,17 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from hem_etl.facts import stale_systems
 from hem_etl.orchestration.red import RED_CHECK, red_partitions
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.sql_checks import model_key
 from hem_etl.orchestration.tables import markdown
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import open_warehouse
 
 FRESHNESS_CHECK: Final = dg.AssetCheckKey(model_key("marts.system_health"), "every_system_is_fresh")
 DAILY_AT: Final = timedelta(hours=13, minutes=15)
 """Time of the daily run, UTC. A day is over everywhere at 12:00 UTC of the next day."""
 TIME_TO_RUN: Final = timedelta(hours=2)
-
-FRESHNESS: Final = """
-select system.system_id, system.vendor, health.newest_complete_day, ledger.outcome, ledger.detail,
-       coalesce(ledger.outcome in (select outcome from blocked), false) as needs_its_user
-from core.system as system
-left join core.load as ledger on ledger.system_id = system.system_id and ledger.interval = (select label from due)
-left join marts.system_health as health on health.system_id = system.system_id
-where system.gone_at_utc is null
-  and (ledger.outcome is null or ledger.outcome in (select outcome from failed) or needs_its_user)
-order by needs_its_user, health.newest_complete_day nulls first, system.system_id
-"""
 
 
 def red_check() -> dg.AssetChecksDefinition:
@@ -43,7 +32,7 @@ def red_check() -> dg.AssetChecksDefinition:
         "lists what did not, newest first, over all runs, with the reason and the command that says more.",
     )
     def no_partition_is_red(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
-        return red_partitions(roads.settings())
+        return red_partitions(open_warehouse(roads.settings()))
 
     return no_partition_is_red
 
@@ -65,14 +54,7 @@ def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
     )
     def every_system_is_fresh(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
         day = last_due_day(now or datetime.now(UTC))
-        with reading(roads.settings().database) as connection:
-            rows = read(
-                connection,
-                FRESHNESS,
-                due=pl.DataFrame({"label": [day.isoformat()]}),
-                blocked=pl.DataFrame({"outcome": sorted(BLOCKED_OUTCOMES)}),
-                failed=pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)}),
-            )
+        rows = stale_systems(open_warehouse(roads.settings()), day)
         ours = rows.filter(~pl.col("needs_its_user")).height
         return dg.AssetCheckResult(
             passed=rows.is_empty(),

@@ -14,8 +14,8 @@ from hem_etl.orchestration.resources import Roads, RoadsBySettings
 from hem_etl.orchestration.retention import retention_schedule
 from hem_etl.orchestration.schedules import daily_schedule
 from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor
-from hem_etl.orchestration.sql_checks import packaged_models
 from hem_etl.settings import load_settings
+from hem_etl.warehouse import packaged_models
 
 
 def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:

@@ -3,24 +3,24 @@
 Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
 """
 
-import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 import dagster as dg
 import httpx
 
 import hem_etl
 from hem_etl.errors import ModelError, SettingsError
+from hem_etl.locks import BusyError, FileLock, Note
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
 from hem_etl.orchestration.dead_runs import settle_dead_runs
 from hem_etl.orchestration.models import every_model_key
@@ -82,7 +82,7 @@ def main() -> int:
             settle()
             fill(today)
             url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
-            address.write(url)
+            address(url)
             child = start_dagster(url)
             if not _answers(url, child):
                 return 1
@@ -139,31 +139,16 @@ class AlreadyRunning(Exception):
     """Another `make dev` works in this home."""
 
 
-class Address:
-    """The file that is locked while this home is in use, and says where."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-
-    def write(self, url: str) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(url)
-        self._file.flush()
-
-
 @contextmanager
-def only_one(home: Path) -> Iterator[Address]:
+def only_one(home: Path) -> Iterator[Note]:
     """The home for this process alone; the lock ends with it. AlreadyRunning says where the other one is."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "dev.lock").open("a+", encoding="utf-8") as file:
+    with ExitStack() as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            at = file.read().strip() or "starting"
+            address = held.enter_context(FileLock(home / "dev.lock", f"`make dev` in {home.name}").hold())
+        except BusyError as error:
+            at = error.holder or "starting"
             raise AlreadyRunning(f"`make dev` is running in {home.name} already: {at}. Stop that one first.") from None
-        yield Address(file)
+        yield address
 
 
 def settle() -> None:

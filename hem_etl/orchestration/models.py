@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
-import duckdb
 
 from hem_etl.errors import StructuralCheckError
+from hem_etl.facts import Preview, failing_rows, read_previews
 from hem_etl.orchestration.assets import (
     DAY_STATISTICS,
     HEM_SYSTEMS,
@@ -18,16 +18,11 @@ from hem_etl.orchestration.assets import (
     MONTH_STATISTICS,
 )
 from hem_etl.orchestration.resources import Roads
-from hem_etl.orchestration.sql_checks import checked_key, evaluate, model_key, packaged_models
+from hem_etl.orchestration.sql_checks import checked_key, evaluate, model_key
 from hem_etl.orchestration.tables import markdown
-from hem_etl.sql_models import Check, CheckResult, Model, Models
-from hem_etl.sql_models.files import quoted, quoted_relation
-from hem_etl.sql_models.lineage import column_sources
 from hem_etl.vocabulary import Severity
-from hem_etl.warehouse import reading
-
-PREVIEW_ROWS: Final = 5
-PREVIEW_COLUMNS: Final = 14
+from hem_etl.warehouse import Check, CheckResult, Model, Models, packaged_models
+from hem_etl.warehouse.models.lineage import column_sources
 
 WRITTEN_BY: Final[Mapping[str, Sequence[dg.AssetKey]]] = {
     "core.system": [HEM_SYSTEMS],
@@ -79,15 +74,13 @@ def model_assets(models: Models) -> dg.AssetsDefinition:
             except StructuralCheckError as error:
                 yield from _failures(error, models, wanted)
                 raise
-        with reading(road.settings.database) as connection:
-            for model in every:
-                if model_key(model.relation) in context.selected_asset_keys:
-                    yield dg.MaterializeResult(
-                        asset_key=model_key(model.relation), metadata=_figures(connection, model, models)
-                    )
-            for result in results:
-                if result.name in wanted:
-                    yield evaluate(result, models, connection)
+        selected = {model.relation for model in every if model_key(model.relation) in context.selected_asset_keys}
+        for preview in read_previews(road.warehouse, selected):
+            yield dg.MaterializeResult(asset_key=model_key(preview.model.relation), metadata=_figures(preview, models))
+        results = [result for result in results if result.name in wanted]
+        rows = failing_rows(road.warehouse, results)
+        for result in results:
+            yield evaluate(result, models, rows.get(result.name))
 
     return build_sql_models
 
@@ -147,17 +140,13 @@ def _failures(error: StructuralCheckError, models: Models, wanted: set[str]) -> 
             yield evaluate(CheckResult(name, Severity.ERROR, rows, sample), models, None)
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, model: Model, models: Models) -> dict[str, Any]:
-    relation = quoted_relation(model.relation)
-    shown = ", ".join(quoted(column.name) for column in model.columns[:PREVIEW_COLUMNS])
-    count = connection.execute(f"select count(*) from {relation}").fetchone()  # noqa: S608 - our own models' names
-    rows = connection.execute(f"select {shown} from {relation} limit {PREVIEW_ROWS}").fetchall()  # noqa: S608
-    names = [column.name for column in model.columns[:PREVIEW_COLUMNS]]
-    more = len(model.columns) - len(names)
+def _figures(preview: Preview, models: Models) -> dict[str, Any]:
+    model = preview.model
+    more = len(model.columns) - len(preview.names)
     figures: dict[str, Any] = {
-        "dagster/row_count": count[0] if count else 0,
-        "preview": markdown(names, rows),
-        "columns": f"{len(model.columns)}" + (f", the first {len(names)} in the preview" if more else ""),
+        "dagster/row_count": preview.row_count,
+        "preview": markdown(preview.names, preview.rows),
+        "columns": f"{len(model.columns)}" + (f", the first {len(preview.names)} in the preview" if more else ""),
     }
     if sources := column_lineage(models, model.relation):
         figures["dagster/column_lineage"] = sources

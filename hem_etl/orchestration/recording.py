@@ -10,50 +10,27 @@ from typing import Any, Final
 from uuid import uuid4
 
 import dagster as dg
-import polars as pl
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
-from hem_etl.orchestration.partitions import SystemDay, is_month
+from hem_etl.facts import failing_rows, read_interval_figures, summed
+from hem_etl.orchestration.partitions import SystemDay
 from hem_etl.orchestration.red import RED_CHECK, explain_command, red_partitions
-from hem_etl.orchestration.sql_checks import checked_key, evaluate, packaged_models
+from hem_etl.orchestration.sql_checks import checked_key, evaluate
 from hem_etl.orchestration.tables import markdown
 from hem_etl.pipeline import RunReport
 from hem_etl.pipeline.ledger import Entry
-from hem_etl.settings import Settings
-from hem_etl.sql_models import CheckResult
 from hem_etl.vocabulary import FAILED_OUTCOMES
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import CheckResult, Warehouse, packaged_models
 
 ROWS_SHOWN: Final = 20
 FAILURES_OBSERVED: Final = 200
-
-DAY_FIGURES: Final = """
-select series.system_id, series.day::varchar as label,
-       sum(sent_buckets)::bigint as values_sent, sum(valid_buckets)::bigint as values_valid,
-       sum(null_buckets)::bigint as values_null, sum(valid_buckets) / nullif(sum(expected_buckets), 0) as coverage,
-       any_value(daily.vendor) as vendor, any_value(daily.user_id) as user_id,
-       round(any_value(daily.generation_kwh), 3) as generation_kwh,
-       round(any_value(daily.consumption_kwh), 3) as consumption_kwh
-from core.series as series
-semi join wanted on wanted.system_id = series.system_id and wanted.label = series.day::varchar
-left join marts.daily_energy as daily on daily.system_id = series.system_id and daily.day = series.day
-group by all
-"""
-MONTH_FIGURES: Final = """
-select reported.system_id, strftime(reported.day, '%Y-%m') as label,
-       count(*) as reported_days, round(sum(generation_kwh), 3) as generation_kwh,
-       round(sum(consumption_kwh), 3) as consumption_kwh
-from core.reported_day as reported
-semi join wanted on wanted.system_id = reported.system_id and wanted.label = strftime(reported.day, '%Y-%m')
-group by all
-"""
 
 Members = Mapping[SystemDay, dg.MultiPartitionKey]
 Metadata = dict[str, Any]
 
 
 def record_partitions(
-    context: dg.AssetExecutionContext, report: RunReport, members: Members, settings: Settings
+    context: dg.AssetExecutionContext, report: RunReport, members: Members, warehouse: Warehouse
 ) -> None:
     """Success for each partition whose intervals all have a known outcome; dg.Failure when others have not.
 
@@ -66,7 +43,7 @@ def record_partitions(
     failed = {members[member] for member, entry in report.entries.items() if entry.outcome in FAILED_OUTCOMES}
     waiting = {key for key, group in by_key.items() if not any(member in entries for member in group)}
     good = [key for key in by_key if key not in failed | waiting]
-    figures = read_figures(settings, entries)
+    figures = read_interval_figures(warehouse, entries)
     context.log_event(
         dg.AssetObservation(asset_key=context.asset_key, metadata=run_metadata(report, figures), description="this run")
     )
@@ -83,7 +60,7 @@ def record_partitions(
             for key in good
         ),
     )
-    record_checks(context.instance, report.checks, report.changed_checks, settings)
+    record_checks(context.instance, report.checks, report.changed_checks, warehouse)
     if failed:
         _observe_failures(context, report, members)
         raise dg.Failure(
@@ -123,17 +100,17 @@ def first_failures(report: RunReport, shown: int = 3) -> str:
 
 
 def record_checks(
-    instance: dg.DagsterInstance, results: Iterable[CheckResult], changed: Collection[str], settings: Settings
+    instance: dg.DagsterInstance, results: Iterable[CheckResult], changed: Collection[str], warehouse: Warehouse
 ) -> None:
     """Put on the pages of checks what a publish found: those that do not hold, those that changed, and what is red."""
     models = packaged_models()
-    with reading(settings.database) as connection:
-        told = [
-            (checked_key(models.check(result.name), models), result.name, evaluate(result, models, connection))
-            for result in results
-            if result.failing_rows or result.name in changed
-        ]
-    for asset_key, name, found in [*told, (RED_CHECK.asset_key, RED_CHECK.name, red_partitions(settings))]:
+    told = [result for result in results if result.failing_rows or result.name in changed]
+    rows = failing_rows(warehouse, told)
+    evaluations = [
+        (checked_key(models.check(result.name), models), result.name, evaluate(result, models, rows.get(result.name)))
+        for result in told
+    ]
+    for asset_key, name, found in [*evaluations, (RED_CHECK.asset_key, RED_CHECK.name, red_partitions(warehouse))]:
         instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
                 asset_key=asset_key,
@@ -155,22 +132,6 @@ def record_materializations(
         DagsterEvent.asset_materialization(
             step, materialization, DagsterEventBatchMetadata(batch, is_end=number == len(pending))
         )
-
-
-def read_figures(settings: Settings, members: Iterable[SystemDay]) -> dict[SystemDay, Metadata]:
-    """What the published file says about these intervals."""
-    pairs = list(members)
-    found: dict[SystemDay, Metadata] = {}
-    with reading(settings.database) as connection:
-        for query, wanted_pairs in (
-            (DAY_FIGURES, [pair for pair in pairs if not is_month(pair)]),
-            (MONTH_FIGURES, [pair for pair in pairs if is_month(pair)]),
-        ):
-            wanted = pl.DataFrame(wanted_pairs, schema={"system_id": pl.String(), "label": pl.String()}, orient="row")
-            for row in read(connection, query, wanted=wanted).iter_rows(named=True) if wanted_pairs else ():
-                pair = row.pop("system_id"), row.pop("label")
-                found[pair] = {name: value for name, value in row.items() if value is not None}
-    return found
 
 
 def partition_metadata(
@@ -224,23 +185,6 @@ def run_metadata(report: RunReport, figures: Mapping[SystemDay, Metadata]) -> Me
             [(w.name, w.failing_rows, w.sample) for w in report.warnings],
         )
     return facts
-
-
-def summed(figures: Iterable[Metadata]) -> Metadata:
-    """Counts and energies added up, and the coverage of the sums."""
-    total: Metadata = {}
-    expected = 0.0
-    for row in figures:
-        for name, value in row.items():
-            if isinstance(value, str):
-                continue  # whose it is adds up to nothing
-            if name != "coverage":
-                total[name] = total.get(name, 0) + value
-            elif value:
-                expected += row["values_valid"] / value
-    if expected:
-        total["coverage"] = total["values_valid"] / expected
-    return total
 
 
 def failed_table(report: RunReport) -> dg.MarkdownMetadataValue:

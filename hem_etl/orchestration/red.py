@@ -6,37 +6,27 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
+from hem_etl.facts import red_intervals
 from hem_etl.orchestration.sql_checks import model_key
 from hem_etl.orchestration.tables import markdown
-from hem_etl.settings import Settings
-from hem_etl.vocabulary import FAILED_OUTCOMES
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import Warehouse
 
 RED_CHECK: Final = dg.AssetCheckKey(model_key("marts.gaps"), "no_partition_is_red")
 """Not of day_statistics: its runs would plan the check and skip it, and Dagster would forget what it had found."""
-RED: Final = """
-select ledger.system_id, system.vendor, system.user_id, ledger.interval, ledger.outcome, ledger.detail,
-       ledger.fetched_at_utc as last_look_utc
-from core.load as ledger
-left join core.system as system on system.system_id = ledger.system_id
-where ledger.outcome in (select outcome from failed) and system.gone_at_utc is null
-order by ledger.fetched_at_utc desc, ledger.system_id, ledger.interval desc
-"""
 
 
-def red_partitions(settings: Settings) -> dg.AssetCheckResult:
+def red_partitions(warehouse: Warehouse) -> dg.AssetCheckResult:
     """The evaluation of RED_CHECK by the published file."""
-    with reading(settings.database) as connection:
-        rows = read(connection, RED, failed=pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)}))
+    rows = red_intervals(warehouse)
     commands = [explain_command(row["system_id"], row["interval"]) for row in rows.iter_rows(named=True)]
-    told = rows.with_columns(explain=pl.Series(commands, dtype=pl.String))
+    rows = rows.with_columns(explain=pl.Series(commands, dtype=pl.String))
     return dg.AssetCheckResult(
         passed=rows.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "intervals": rows.height,
             "systems": rows["system_id"].n_unique(),
-            "red": markdown(told.columns, told.rows()),
+            "red": markdown(rows.columns, rows.rows()),
         },
     )
 

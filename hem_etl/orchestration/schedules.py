@@ -11,17 +11,16 @@ from datetime import UTC, date, timedelta
 from typing import Final
 
 import dagster as dg
-import polars as pl
 
 from hem_etl.errors import HemEtlError
+from hem_etl.facts import newest_day_asked
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
 from hem_etl.orchestration.checks import FRESHNESS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.red import RED_CHECK
 from hem_etl.orchestration.resources import Roads
-from hem_etl.settings import Settings
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import Warehouse, open_warehouse
 
 ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 """Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
@@ -31,27 +30,12 @@ LONGEST: Final = {"dagster/max_runtime": str(20 * 60 * 60)}
 """Seconds. A run that a crash of the machine left `started` is failed before the next day's, which want its place."""
 
 
-NEWEST_ASKED: Final = """
-with
-here as (select system_id from core.system where gone_at_utc is null),
-asked as (
-    select load.day, count(*) as systems
-    from core.load as load
-    semi join here on here.system_id = load.system_id
-    where load.interval_kind = 'day' and load.day <= (select day from yesterday)
-    group by load.day
-)
-select max(day) as day from asked where 2 * systems >= (select count(*) from here)
-"""
-"""The newest day that at least half of the fleet was asked for: a day that somebody asked one system for is none."""
-
-
-def first_day_to_ask(scheme: Scheme, settings: Settings, yesterday: date) -> date:
+def first_day_to_ask(scheme: Scheme, warehouse: Warehouse, yesterday: date) -> date:
     """Yesterday, or the day after the newest one that the fleet was asked for, where ticks were missed in between."""
     newest = None
     # nothing published yet, or nothing that can be read: the run publishes it anew
-    with suppress(HemEtlError), reading(settings.database) as connection:
-        newest = read(connection, NEWEST_ASKED, yesterday=pl.DataFrame({"day": [yesterday]})).item()
+    with suppress(HemEtlError):
+        newest = newest_day_asked(warehouse, yesterday)
     first = yesterday if newest is None else min(newest + timedelta(days=1), yesterday)
     return max(first, date.fromisoformat(scheme.start))
 
@@ -64,7 +48,7 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
         day = yesterday.isoformat()
         keys = scheme.system_keys(context.instance)
         if keys and scheme.holds(day):
-            first = first_day_to_ask(scheme, roads.settings(), yesterday).isoformat()
+            first = first_day_to_ask(scheme, open_warehouse(roads.settings()), yesterday).isoformat()
             yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(first, day, keys))
             yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))
         yield _request(f"{day} late", 10, [LATE_DATA])

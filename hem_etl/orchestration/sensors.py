@@ -13,17 +13,17 @@ from typing import Final
 
 import dagster as dg
 import httpx
-import polars as pl
 
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.transfer import NoAnswerError, Transfer
+from hem_etl.facts import fleet_numbers, never_asked
 from hem_etl.local_day import months_between
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.schedules import LONGEST, PRIORITY, WHY
-from hem_etl.settings import Settings, load_settings
-from hem_etl.warehouse import read, reading
+from hem_etl.settings import load_settings
+from hem_etl.warehouse import Warehouse, open_warehouse
 
 LOG = logging.getLogger(__name__)
 
@@ -36,29 +36,6 @@ BUDGET_SECONDS: Final = 900
 MOST_ANSWER_BYTES: Final = 1_000_000
 BACKFILL: Final = "backfill of new systems"
 LISTING: Final = "hourly list"
-
-NEVER_ASKED: Final = """
-with
-wanted as (
-    select system.system_id, label.label
-    from core.system as system
-    cross join label
-    where system.gone_at_utc is null
-),
-
-before_installation as (
-    select system_id, interval
-    from core.load
-    where interval_kind = 'month' and outcome = 'before_installation'
-)
-
-select wanted.system_id, wanted.label
-from wanted
-anti join core.load as asked on asked.system_id = wanted.system_id and asked.interval = wanted.label
-anti join before_installation
-    on before_installation.system_id = wanted.system_id and before_installation.interval = left(wanted.label, 7)
-"""
-FLEET: Final = "select system_id from core.system order by system_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +96,13 @@ def new_systems_sensor(scheme: Scheme, roads: Roads) -> dg.SensorDefinition:
         if cursor is None or now - cursor >= LIST_EVERY:
             listing = dg.RunRequest(asset_selection=[HEM_SYSTEMS], tags={WHY: LISTING, PRIORITY: "5"} | LONGEST)
             return dg.SensorResult([listing], cursor=now.isoformat())
-        if reason := _reason_to_wait(context.instance, settings, now):
+        warehouse = open_warehouse(settings)
+        if reason := _reason_to_wait(context.instance, warehouse, now):
             return dg.SensorResult(skip_reason=reason, cursor=context.cursor)
-        fleet = _fleet(settings)
-        new = scheme.new_keys(fleet, context.instance)
+        new = scheme.new_keys(fleet_numbers(warehouse).system_ids, context.instance)
         order = [*scheme.system_keys(context.instance), *new]
         most = min(MOST_REQUESTS, int(settings.requests_per_second * BUDGET_SECONDS) or MOST_REQUESTS)
-        request = backfill_request(scheme, settings, order, now.date(), most)
+        request = backfill_request(scheme, warehouse, order, now.date(), most)
         return dg.SensorResult(
             run_requests=[request] if request else [],
             skip_reason=None if request else dg.SkipReason("nothing that was never asked"),
@@ -137,7 +114,7 @@ def new_systems_sensor(scheme: Scheme, roads: Roads) -> dg.SensorDefinition:
 
 
 def backfill_request(
-    scheme: Scheme, settings: Settings, order: Sequence[str], today: date, most: int
+    scheme: Scheme, warehouse: Warehouse, order: Sequence[str], today: date, most: int
 ) -> dg.RunRequest | None:
     """The next run of the backfill; None where everything up to yesterday was asked at least once."""
     yesterday = today - timedelta(days=1)
@@ -145,7 +122,7 @@ def backfill_request(
     months = [f"{month:%Y-%m}" for month in months_between(start, yesterday)]
     days = [(start + timedelta(days=number)).isoformat() for number in range((yesterday - start).days + 1)]
     for asset, labels in ((MONTH_STATISTICS, months), (DAY_STATISTICS, days)):
-        missing = {(scheme.system_key(system_id), label) for system_id, label in _never_asked(settings, labels)}
+        missing = {(scheme.system_key(system_id), label) for system_id, label in never_asked(warehouse, labels)}
         rectangle = newest_rectangle(missing, labels, order, most)
         if rectangle is not None:
             window = scheme.window(rectangle.first_label, rectangle.last_label, rectangle.keys)
@@ -215,8 +192,8 @@ def _first_failure(context: dg.RunFailureSensorContext) -> str | None:
     return None
 
 
-def _reason_to_wait(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> dg.SkipReason | None:
-    if not settings.database.exists():
+def _reason_to_wait(instance: dg.DagsterInstance, warehouse: Warehouse, now: datetime) -> dg.SkipReason | None:
+    if not warehouse.is_published():
         return dg.SkipReason("nothing is published yet: hem_systems must run first")
     records = instance.get_run_records(dg.RunsFilter(tags={WHY: BACKFILL}), limit=1)
     for record in records:
@@ -225,18 +202,6 @@ def _reason_to_wait(instance: dg.DagsterInstance, settings: Settings, now: datet
         if record.dagster_run.is_failure and now - record.update_timestamp.astimezone(UTC) < REST_AFTER_FAILURE:
             return dg.SkipReason("the last run of this backfill failed: waiting an hour before the next")
     return None
-
-
-def _never_asked(settings: Settings, labels: Sequence[str]) -> Iterable[tuple[str, str]]:
-    with reading(settings.database) as connection:
-        return read(
-            connection, NEVER_ASKED, label=pl.DataFrame({"label": labels}, schema={"label": pl.String()})
-        ).rows()
-
-
-def _fleet(settings: Settings) -> list[str]:
-    with reading(settings.database) as connection:
-        return read(connection, FLEET)["system_id"].to_list()
 
 
 def _adding(keys: Sequence[str]) -> dg.AddDynamicPartitionsRequest:

@@ -1,26 +1,18 @@
 """The SQL checks as Dagster shows them: at which asset, and what was found."""
 
-from functools import cache
 from typing import Any
 
 import dagster as dg
-import duckdb
 
-from hem_etl import sql_models
+from hem_etl.facts import FailingRows
 from hem_etl.orchestration.tables import markdown
-from hem_etl.sql_models import Check, CheckResult, Models
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse import Check, CheckResult, Models
 
 
 def model_key(relation: str) -> dg.AssetKey:
     """`marts.daily_energy` → `marts/daily_energy`."""
     return dg.AssetKey(relation.split("."))
-
-
-@cache
-def packaged_models() -> Models:
-    """The models that come with the package."""
-    return sql_models.load_models()
 
 
 def checked_key(check: Check, models: Models) -> dg.AssetKey:
@@ -30,11 +22,11 @@ def checked_key(check: Check, models: Models) -> dg.AssetKey:
     return model_key(max(named or check.references, key=lambda name: (len(name) if named else 0, order.index(name))))
 
 
-def evaluate(result: CheckResult, models: Models, connection: duckdb.DuckDBPyConnection | None) -> dg.AssetCheckResult:
-    """What a check found, for its page; with `connection` the rows that fail."""
+def evaluate(result: CheckResult, models: Models, rows: FailingRows | None) -> dg.AssetCheckResult:
+    """What a check found, for its page; with the rows that fail, where they are published."""
     metadata: dict[str, Any] = {"failing_rows": result.failing_rows}
-    if result.failing_rows and connection is not None:
-        metadata["rows"] = markdown(*sql_models.rows(connection, models, result.name))
+    if rows is not None:
+        metadata["rows"] = markdown(rows.names, rows.rows)
     elif result.sample:
         metadata["rows"] = result.sample
     return dg.AssetCheckResult(

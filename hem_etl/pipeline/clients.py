@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from hem_etl.enode.client import Connection, EnodeClient
-from hem_etl.enode.turns import Turns
+from hem_etl.locks import make_turns
 from hem_etl.settings import Settings
 
 
@@ -29,5 +29,5 @@ def make_client(
             most_tries=most_tries,
             has_clock_check=settings.clock_check if has_clock_check is None else has_clock_check,
         ),
-        turns=Turns(settings.work / "turns.lock"),
+        turns=make_turns(settings),
     )

@@ -98,7 +98,7 @@ class Fleet:
         self._locations = {row["location_id"]: row for row in locations.iter_rows(named=True)}
         self._open_since: dict[str, datetime] = dict(writer.read(OPEN_PERIODS).iter_rows())
         self._zone_told_at: dict[str, datetime] = {}
-        self._connection = writer.connection
+        self._writer = writer
         self._vendors_before = {name: row["vendor"] for name, row in self._systems.items()}
         self._vendors: dict[str, dict[str, str]] = {}
         for row in self._assets.values():
@@ -169,7 +169,7 @@ class Fleet:
         locations = [self._locations[name] for name in sorted(self._touched_locations)]
         _replace(writer, "core.location", pl.DataFrame(locations, schema=LOCATION_SCHEMA), "location_id")
         for system_id, at in self._closed:
-            writer.connection.execute(
+            writer.change(
                 "update core.system_history set valid_to_utc = $at "
                 "where system_id = $id and valid_to_utc is null and valid_from_utc < $at",
                 {"at": at, "id": system_id},
@@ -184,8 +184,7 @@ class Fleet:
 
     def _has_look_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
         facts = {"system_id": system_id, "timezone": timezone, "at": at}
-        row = self._connection.execute(LOOKED_AFTER, facts).fetchone()
-        return row is not None and row[0] > 0
+        return bool(self._writer.read(LOOKED_AFTER, facts).item())
 
     def _see_system(self, item: Any, user_id: str | None, at: datetime) -> None:
         sent = read_system(item)

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-import duckdb
 import polars as pl
 
 from hem_etl import normalise
@@ -23,7 +22,7 @@ from hem_etl.pipeline.ledger import Entry, Key
 from hem_etl.pipeline.override_file import Override, read_override_file, require_possible
 from hem_etl.pipeline.versions import append_versions, version_row
 from hem_etl.vocabulary import Cause, IntervalKind
-from hem_etl.warehouse import Writer, read
+from hem_etl.warehouse import Reader, Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -68,19 +67,18 @@ def land_overrides(writer: Writer, landing: Landing, file: bytes, now: datetime,
         segment.add(Answer(Kind.OVERRIDES, None, None, 0, None, now, 0, 0, None, None, None, file))
 
 
-def list_overrides(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+def list_overrides(published: Reader) -> pl.DataFrame:
     """The rows in force, each with the loaded days that it reaches, those without the series, and what it edits."""
-    rows = read(connection, "from core.override where valid_to_utc is null").select(HISTORY_SCHEMA.names())
-    reached = read(
-        connection,
+    rows = published.read("from core.override where valid_to_utc is null").select(HISTORY_SCHEMA.names())
+    reached = published.read(
         "select load.system_id, load.day, load.timezone, load.loaded_outcome as outcome from core.load as load "
         "semi join rows on rows.system_id = load.system_id and load.day between rows.first_day and rows.last_day "
         "where load.interval_kind = 'day' and load.version is not null",
         rows=rows,
     )
-    limit = read(connection, "select value from core.setting where name = 'over_limit_kw'")["value"].to_list()
+    limit = published.read("select value from core.setting where name = 'over_limit_kw'")["value"].to_list()
     told = [
-        _effect(connection, rows, days, limit[0] if limit else float("inf"))
+        _effect(published, rows, days, limit[0] if limit else float("inf"))
         for days in reached.sort("day", "system_id").iter_slices(DAYS_AT_ONCE)
     ]
     counts = ("loaded_days", "edited_days", "edited_buckets", "days_without_the_series")
@@ -93,16 +91,14 @@ def list_overrides(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
 
 
-def _effect(
-    connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame, days: pl.DataFrame, limit: float
-) -> pl.DataFrame:
+def _effect(published: Reader, rows: pl.DataFrame, days: pl.DataFrame, limit: float) -> pl.DataFrame:
     keys = days.select("system_id", "day")
-    readings = read(connection, "from core.reading semi join keys using (system_id, day)", keys=keys)
-    series = read(connection, "from core.series semi join keys using (system_id, day)", keys=keys)
+    readings = published.rows("core.reading", normalise.READING_SCHEMA, keys=keys)
+    series = published.rows("core.series", normalise.SERIES_SCHEMA, keys=keys)
     held = normalise.held_days(
         days,
-        readings.select(normalise.READING_SCHEMA.names()),
-        series.select(normalise.SERIES_SCHEMA.names()),
+        readings,
+        series,
         over_limit_kw=limit,
     )
     here = keys.join(rows, on="system_id", how="inner").filter(pl.col("day").is_between("first_day", "last_day"))
@@ -145,7 +141,7 @@ class Corrections:
             return day_frame([])
         self._earliest_news = files["fetched_at_utc"].min()  # type: ignore[assignment]  # polars cannot tell
         before, self._history = self._history, self._read_history(segments)
-        self._writer.connection.execute("delete from core.override")
+        self._writer.clear("core.override")
         self._writer.append("core.override", self._history)
         changed = pl.concat([before, self._history]).filter(
             pl.struct(pl.all()).is_unique()  # what both hold stands twice

@@ -28,7 +28,7 @@ def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
     """Bring `core.setting`, `core.local_day` and the states of ended intervals up to date; call it in a transaction."""
     _write_thresholds(writer, settings)
     _write_calendar(writer)
-    writer.connection.execute(
+    writer.change(
         "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
         {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive_utc(now)},
     )

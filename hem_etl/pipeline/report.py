@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from hem_etl.pipeline.ledger import Entry, Key
-from hem_etl.sql_models import CheckResult
+from hem_etl.warehouse import CheckResult
 
 
 class Progress(Protocol):

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import duckdb
 import polars as pl
 
-from hem_etl import sql_models
 from hem_etl.answer import Answer
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import read_json
 from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, StructuralCheckError, TornFileError, UsageError
-from hem_etl.landing import Landing
+from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.clients import utc_now
@@ -38,17 +36,11 @@ from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, pla
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Severity
-from hem_etl.warehouse import Warehouse, Writer, read, reading
+from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@cache
-def _models() -> sql_models.Models:
-    """The packaged models: they do not change while a process lives."""
-    return sql_models.load_models()
 
 
 def _on_a_whole_file(verb: Callable[Concatenate["Road", P], T]) -> Callable[Concatenate["Road", P], T]:
@@ -77,9 +69,9 @@ class Road:
         progress: Progress | None = None,
     ) -> None:
         self.settings = settings
-        self.landing = Landing(settings.landing)
-        self.warehouse = Warehouse(settings.work, settings.database)
-        self.models = _models()
+        self.landing = open_landing(settings)
+        self.warehouse = open_warehouse(settings)
+        self.models = packaged_models()
         self._client = client
         self._clock = clock
         self._progress = progress or Silence()
@@ -139,7 +131,7 @@ class Road:
         report.checks = self.publish()
         report.warnings = [check for check in report.checks if check.failing_rows]
         report.changed_checks = self.changed_checks
-        report.published = str(self.settings.database)
+        report.published = self.warehouse.describe().published
         report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
         LOG.info(
@@ -183,17 +175,17 @@ class Road:
         Raises UsageError when a named system is not known.
         """
         with self._writing() as writer:
-            return self._plan(request, writer.connection)
+            return self._plan(request, writer)
 
     def preview(self, request: Request) -> Plan:
         """The same by the published file: what `run` would ask, without asking or waiting for a writer."""
-        if not self.settings.database.exists():
+        if not self.warehouse.is_published():
             raise UsageError(
                 "nothing is known of the fleet yet, so there is nothing to plan: `hem-etl systems` lists it "
                 "(and asks for no statistics), then plan again"
             )
-        with reading(self.settings.database) as connection:
-            return replace(self._plan(request, connection), seconds_per_request=seconds_per_request(connection))
+        with self.warehouse.reading() as published:
+            return replace(self._plan(request, published), seconds_per_request=seconds_per_request(published))
 
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
@@ -235,22 +227,23 @@ class Road:
 
     def _set_aside(self, error: TornFileError) -> None:
         self._require_whole_landing()
-        LOG.warning("%s That is done now; the torn file is %s", error, self.warehouse.set_aside())
+        LOG.warning("%s That is done now; the torn file is %s", error, self.warehouse.reset(is_torn=True))
 
     def _require_whole_landing(self) -> None:
         """LandingError where landing lacks what the published file was made from: days would be lost silently."""
         held: set[str] = set()
-        with suppress(HemEtlError, duckdb.Error), reading(self.settings.database) as connection:
-            held = set(read(connection, "select segment from core.loaded_segment")["segment"])
+        with suppress(HemEtlError), self.warehouse.reading() as published:
+            held = set(published.rows("core.loaded_segment", ["segment"])["segment"])
         if lost := sorted(held - set(self.landing.segments())):
+            where = self.warehouse.describe().published
             raise LandingError(
-                f"{self.settings.landing} lacks {len(lost)} segments that {self.settings.database} was made from (such "
-                f"as {lost[0]}): restore them from a backup. If they are gone for good, move {self.settings.database} "
-                "away: what is left is published then."
+                f"{self.landing.folder} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): "
+                f"restore them from a backup. If they are gone for good, move {where} away: what is left is published "
+                "then."
             )
 
     def _load(self) -> Loaded:
-        if not self.warehouse.file.exists():
+        if not self.warehouse.describe().is_begun:
             self._require_whole_landing()
         ahead = None if self._client is None else self._client.seconds_ahead
         is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
@@ -276,7 +269,7 @@ class Road:
             self.warehouse.reset()
 
     @_on_a_whole_file
-    def publish(self) -> list[sql_models.CheckResult]:
+    def publish(self) -> list[CheckResult]:
         """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
         self._progress.begin("models, checks, publish", None)
         with self.warehouse.publishing() as writer:
@@ -298,7 +291,7 @@ class Road:
         """
         self.load()
         with self._writing() as writer:
-            before = overrides_in_force(writer.connection)
+            before = overrides_in_force(writer)
             land_overrides(writer, self.landing, file, self._clock(), self.settings.over_limit_kw)
         loaded = self.load()
         self.publish()
@@ -311,18 +304,18 @@ class Road:
             taken_back=len(before - now),
             changed_days=sorted(loaded.edited),
             idle=listed.filter(pl.col("edited_buckets") == 0).select(told).to_dicts(),
-            published=str(self.settings.database),
+            published=self.warehouse.describe().published,
         )
 
     def overrides(self) -> pl.DataFrame:
         """The corrections in force by the published file, and what each does."""
-        with reading(self.settings.database) as connection:
-            return list_overrides(connection)
+        with self.warehouse.reading() as published:
+            return list_overrides(published)
 
     def rebuild(self) -> Loaded:
         """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
         if not self.landing.segments():
-            raise UsageError(f"nothing is landed in {self.settings.landing}: there is nothing to rebuild from")
+            raise UsageError(f"nothing is landed in {self.landing.folder}: there is nothing to rebuild from")
         self._require_whole_landing()
         self.warehouse.reset()
         loaded = self.load()
@@ -337,22 +330,20 @@ class Road:
 
     def _prepare(self, writer: Writer) -> None:
         """Make what tables are missing; verify them all when this road writes for the first time."""
-        here = writer.read("select count(*) as tables from duckdb_tables() where schema_name = 'core'").item()
-        if not self._is_verified or here != len(self.models.tables):
-            sql_models.create_tables(writer.connection, self.models)
-            self._is_verified = True
+        writer.create_tables(self.models, is_verified=self._is_verified)
+        self._is_verified = True
 
-    def _plan(self, request: Request, connection: duckdb.DuckDBPyConnection) -> Plan:
-        systems = known_systems(connection)
+    def _plan(self, request: Request, warehouse: Reader) -> Plan:
+        systems = known_systems(warehouse)
         request = known_request(request, systems)
-        entries = entries_between(connection, request.start.replace(day=1), request.end)
+        entries = entries_between(warehouse, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
     @_on_a_whole_file
     def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
         keys = key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
-            systems = known_systems(writer.connection)
+            systems = known_systems(writer)
             entries = loading.read_entries(writer, keys).values()
         here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
         gone = set(systems["system_id"]) - here
@@ -365,8 +356,8 @@ class Road:
     @_on_a_whole_file
     def _plan_late(self) -> Plan:
         with self._writing() as writer:
-            entries = entries_between(writer.connection, date.min, date.max)
-            return plan_late(known_systems(writer.connection), entries, self._now_utc())
+            entries = entries_between(writer, date.min, date.max)
+            return plan_late(known_systems(writer), entries, self._now_utc())
 
     @_on_a_whole_file
     def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
@@ -385,10 +376,10 @@ class Road:
                     {"system_id": key[0], "interval": key[1], "outcome": outcome, "detail": entry.detail}
                 )
 
-    def _check(self, writer: Writer) -> list[sql_models.CheckResult]:
+    def _check(self, writer: Writer) -> list[CheckResult]:
         self._prepare(writer)
-        sql_models.build(writer.connection, self.models)
-        results = sql_models.run_checks(writer.connection, self.models)
+        writer.build(self.models)
+        results = writer.run_checks(self.models)
         rows = [(r.name, r.severity.value, r.failing_rows, r.sample, self._now_utc()) for r in results]
         schema = {
             "check_name": pl.String(),

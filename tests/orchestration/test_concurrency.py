@@ -23,7 +23,7 @@ from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.simulator import Simulator, serve
 from hem_etl.simulator.exchange import Request, Response
 from hem_etl.simulator.serving import Ticket
-from hem_etl.warehouse import read, reading
+from hem_etl.warehouse import Warehouse
 
 PROCESSES = 3
 WAIT_SECONDS = 120
@@ -74,13 +74,13 @@ class Gathering(Simulator):
         return super().answer(request, ticket)
 
 
-def look(database: Path, before: pl.DataFrame | None) -> pl.DataFrame | None:
+def look(warehouse: Warehouse, before: pl.DataFrame | None) -> pl.DataFrame | None:
     """An analyst's look at all days: a day that is there is there whole, the same as in the look before."""
-    if not database.exists():
+    if not warehouse.is_published():
         return before
-    with reading(database) as connection:
-        days = read(connection, "from marts.daily_energy where outcome is not null")
-        cut = read(connection, "select system_id, day from core.series group by all having count(*) <> 7")
+    with warehouse.reading() as published:
+        days = published.read("from marts.daily_energy where outcome is not null")
+        cut = published.read("select system_id, day from core.series group by all having count(*) <> 7")
     assert cut.is_empty(), cut
     if before is not None:
         again = days.join(before.select("system_id", "day"), on=["system_id", "day"], how="semi")
@@ -126,7 +126,7 @@ def test_three_processes_and_an_analyst_over_overlapping_days(tmp_path: Path, mo
                 seen: pl.DataFrame | None = None
                 ends_at = time.monotonic() + WAIT_SECONDS
                 while any(child.poll() is None for child in children) and time.monotonic() < ends_at:
-                    seen = look(world.settings.database, seen)
+                    seen = look(world.road().warehouse, seen)
                     time.sleep(0.25)
                 told = {log.name: log.read_text() for log in tmp_path.glob("*.log")}
                 assert [child.poll() for child in children] == [0, 0, 0], told
@@ -139,7 +139,7 @@ def test_three_processes_and_an_analyst_over_overlapping_days(tmp_path: Path, mo
             green = instance.get_materialized_partitions(dg.AssetKey("day_statistics"))
     for name, text in told.items():
         assert not re.search(r"\block", text, re.IGNORECASE), f"{name}:\n{text}"
-    seen = look(world.settings.database, seen)
+    seen = look(world.road().warehouse, seen)
     assert seen is not None
     wanted = {(system_id, day(back)) for system_id in ids for back in range(29, 41)}
     assert {(system_id, held.isoformat()) for system_id, held in seen.select("system_id", "day").iter_rows()} == wanted

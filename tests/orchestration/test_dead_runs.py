@@ -63,7 +63,7 @@ def test_a_second_one_on_the_same_home_is_told_where_the_first_is(tmp_path: Path
     with only_one(tmp_path) as address:
         with pytest.raises(AlreadyRunning, match="starting"), only_one(tmp_path):
             pass
-        address.write("http://127.0.0.1:3000")
+        address("http://127.0.0.1:3000")
         with pytest.raises(AlreadyRunning, match=r"http://127\.0\.0\.1:3000\. Stop that one first"), only_one(tmp_path):
             pass
     with only_one(tmp_path):

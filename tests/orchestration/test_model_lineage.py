@@ -1,7 +1,7 @@
 """Models as assets: macros are none, and column lineage names real columns of real assets."""
 
-from hem_etl import sql_models
 from hem_etl.orchestration.models import column_lineage, every_check_key, every_model_key, model_key
+from hem_etl.warehouse import models as sql_models
 
 MODELS = sql_models.load_models()
 

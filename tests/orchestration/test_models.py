@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from hem_etl.orchestration.models import model_assets, model_key, packaged_models
-from hem_etl.sql_models import Check, Model
+from hem_etl.warehouse.models import Check, Model
 
 MODELS = packaged_models()
 EVERY = [*MODELS.tables, *MODELS.views]

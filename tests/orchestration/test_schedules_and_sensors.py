@@ -15,6 +15,7 @@ from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.orchestration.schedules import daily_schedule
 from hem_etl.orchestration.sensors import Rectangle, backfill_request, newest_rectangle, post_alert
 from hem_etl.simulator import Faults, Fleet, make_fleet
+from hem_etl.warehouse import open_warehouse
 
 
 def tick(dagster: Instance) -> list[dg.RunRequest]:
@@ -176,7 +177,7 @@ def test_a_structural_failure_publishes_nothing_and_is_a_red_check(
     dagster.add_fleet()
     assert dagster.run_range("day_statistics", "2026-11-20", "2026-11-20").success
     with dagster.world.road().warehouse.writing() as writer:
-        writer.connection.execute("insert into core.reading select * from core.reading limit 1")
+        writer.change("insert into core.reading select * from core.reading limit 1")
     result = dagster.run("core/reading", "marts/daily_energy")
     assert not result.success
     assert "reading_key" in dagster.failure(result)
@@ -219,7 +220,7 @@ def test_new_systems_are_filled_coarse_to_fine_until_nothing_is_missing(tmp_path
             runs = []
             for _ in range(30):
                 order = dagster.scheme.system_keys(instance)
-                request = backfill_request(dagster.scheme, world.settings, order, NOW.date(), 60)
+                request = backfill_request(dagster.scheme, open_warehouse(world.settings), order, NOW.date(), 60)
                 if request is None:
                     return runs
                 assert request.asset_selection

@@ -137,7 +137,7 @@ def test_looks_from_the_future_settle_nothing_and_outrank_nothing(world: World, 
 def test_what_was_left_out_once_stays_out_when_its_time_has_come(world: World) -> None:
     half_fetched_by_a_clock_ahead(world)
     world.run(*DAYS)
-    (finding,) = examine_landing(world.settings)
+    (finding,) = examine_landing(world.road().landing)
     assert finding[0] == "warn"
     world.pass_time(days=1)
     world.run(*DAYS, refresh=True)

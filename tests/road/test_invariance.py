@@ -12,10 +12,10 @@ from polars.testing import assert_frame_equal
 from small_warehouse import MODELS, fill_ledger, mart
 from world import NOW, World
 
-from hem_etl import sql_models
 from hem_etl.pipeline import loading
 from hem_etl.simulator import make_fleet
-from hem_etl.warehouse import Writer, read
+from hem_etl.warehouse import Reader, Writer
+from hem_etl.warehouse import models as sql_models
 
 EVERY = tuple(model.relation for model in MODELS.views)
 SUMMED = ("staging.month_energy", "marts.monthly_energy", "marts.vendor_monthly", "marts.fleet_daily")
@@ -70,8 +70,7 @@ def test_marts_of_many_rows_are_the_same_with_one_thread_and_with_four(tmp_path:
     file = tmp_path / "many.duckdb"
     with duckdb.connect(str(file)) as con:
         sql_models.create_tables(con, MODELS)
-        days = read(
-            con,
+        days = Reader(con).read(
             "select 'h' || home as system_id, date '2026-01-01' + cast(day as integer) as day, 'loaded' as outcome, "
             "'Europe/Berlin' as timezone from range(700) homes (home), range(181) days (day)",
         )

@@ -3,11 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pytest
 from world import World
 
 from hem_etl.answer import Answer
-from hem_etl.warehouse import reading
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
@@ -39,7 +39,7 @@ def land(world: World, kind: str, label: str, timeseries: dict[str, str]) -> Non
 
 def not_finite(world: World) -> list[str]:
     """Every column of doubles, in every table and view, that holds something which is no number."""
-    with reading(world.settings.database) as con:
+    with duckdb.connect(str(world.settings.database), read_only=True) as con:
         columns = con.execute(
             "select table_schema || '.' || table_name, column_name from information_schema.columns "
             "where data_type in ('DOUBLE', 'FLOAT')"

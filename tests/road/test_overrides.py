@@ -10,11 +10,10 @@ import pytest
 from world import NOW, World, same_tables
 
 from hem_etl.answer import Answer, Kind
-from hem_etl.cli.explain import explain
 from hem_etl.errors import UsageError
+from hem_etl.facts.provenance import explain
 from hem_etl.landing import Landing
 from hem_etl.simulator import Faults
-from hem_etl.warehouse import reading
 
 HEADER = "system_id,start,end,metric,value,author,reason\n"
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
@@ -207,8 +206,7 @@ def test_what_was_sent_stays_and_the_marts_tell_of_the_correction(world: World) 
 def test_explain_works_a_corrected_number_out_anew(world: World) -> None:
     land(world, (25, body(4, buckets=90)), (30, file("home,2026-11-10T20:00Z,2026-11-12T00:00Z,generation,2")))
     load(world)
-    with reading(world.settings.database) as connection:
-        told = explain(connection, world.road().landing, "home", date(2026, 11, 10), "generation")
+    told = explain(world.road().warehouse, world.road().landing, "home", date(2026, 11, 10), "generation")
     energy, coverage = told["figures"][:2]
     assert (energy["value"], energy["agrees"], coverage["value"], coverage["agrees"]) == (90.0, True, 1.0, True)
     assert [row["author"] for row in told["overrides"]] == ["ann"]

@@ -221,7 +221,7 @@ def test_a_structural_failure_publishes_nothing_and_shows_the_rows(
 
     def twice(self: loading._Batch, looks: dict, bodies: list) -> None:  # type: ignore[type-arg]
         real(self, looks, bodies)
-        self._writer.connection.execute("insert into core.reading select * from core.reading limit 1")
+        self._writer.change("insert into core.reading select * from core.reading limit 1")
 
     monkeypatch.setattr(loading._Batch, "_read_days", twice)
     with pytest.raises(StructuralCheckError, match="reading_key"):

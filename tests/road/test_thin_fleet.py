@@ -58,13 +58,15 @@ def test_without_asset_scopes_the_vendor_is_unknown_and_told(world: World) -> No
     assert {vendor for vendor, _ in told(world).values()} == {None}
     assert {zone for _, zone in told(world).values()} == {zone for _, zone in truth(world).values()}
     assert world.sql("select vendor, systems from marts.vendor_monthly").rows() == [("unknown", 18)]
-    findings = {what: (status, text) for status, what, text in examine_published(world.settings)}
+    findings = {
+        what: (status, text) for status, what, text in examine_published(world.settings, world.road().warehouse)
+    }
     assert findings["vendors"][0] == "warn"
     assert "18 of 18 systems have none" in findings["vendors"][1]
     world.simulator.has_asset_access = True
     world.run("2026-11-20")
     assert told(world) == truth(world)
-    assert "vendors" not in {what for _, what, _ in examine_published(world.settings)}
+    assert "vendors" not in {what for _, what, _ in examine_published(world.settings, world.road().warehouse)}
 
 
 def test_a_server_that_wants_a_slash_is_asked_with_one(world: World) -> None:

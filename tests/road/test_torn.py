@@ -142,7 +142,7 @@ def test_what_is_no_damage_sets_nothing_aside(
     file = home.road().warehouse.file
     before = file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("hem_etl.warehouse.duckdb.connect", refuse)
+        patch.setattr("hem_etl.warehouse.files.duckdb.connect", refuse)
         with pytest.raises(error, match=match):
             home.road().load()
     assert file.read_bytes() == before

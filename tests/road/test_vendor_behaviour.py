@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 from world import NOW, World
 
-from hem_etl import sql_models
 from hem_etl.local_day import day_bounds_utc, days_between
 from hem_etl.simulator import Fleet, make_fleet
 from hem_etl.simulator.fleet import REPORTED_BIAS
 from hem_etl.simulator.homes import Home, Quirks
 from hem_etl.vocabulary import FLOWS, METRICS
+from hem_etl.warehouse import models as sql_models
 
 FIRST, LAST = date(2026, 11, 8), date(2026, 11, 21)
 

@@ -22,8 +22,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from hem_etl import sql_models
 from hem_etl.local_day import day_bounds_utc, day_hours, days_between, next_month, zone_named
+from hem_etl.warehouse import models as sql_models
 
 HERE = Path(__file__).parent
 MODELS = sql_models.load_models()

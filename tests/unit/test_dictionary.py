@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from hem_etl import sql_models
-from hem_etl.sql_models.dictionary import pages
-from hem_etl.sql_models.lineage import column_sources, table_sources
+from hem_etl.warehouse import models as sql_models
+from hem_etl.warehouse.models.dictionary import pages
+from hem_etl.warehouse.models.lineage import column_sources, table_sources
 
 DOCS = Path(__file__).parents[2] / "docs"
 MODELS = sql_models.load_models()

@@ -6,9 +6,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from hem_etl import sql_models
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import FLOWS, METRICS, NO_LOOK, Outcome, Severity, State
+from hem_etl.warehouse import models as sql_models
 
 METER_TABLE = """\
 -- name: core.meter

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from hem_etl.errors import HemEtlError, WriterBusyError
-from hem_etl.warehouse import Warehouse, read, reading
+from hem_etl.warehouse import FileWarehouse
 
 DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
 
@@ -31,38 +31,38 @@ class Clock:
 
 
 @pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
+def warehouse(tmp_path: Path) -> FileWarehouse:
     clock = Clock()
-    return Warehouse(tmp_path / "work", tmp_path / "hem.duckdb", wait_seconds=5, monotonic=clock, sleep=clock.sleep)
+    return FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", wait_seconds=5, monotonic=clock, sleep=clock.sleep)
 
 
 @pytest.fixture
-def filled(warehouse: Warehouse) -> Warehouse:
+def filled(warehouse: FileWarehouse) -> FileWarehouse:
     with warehouse.publishing() as writer:
-        writer.connection.execute("create table days (system_id varchar, day date, kwh double)")
+        writer.change("create table days (system_id varchar, day date, kwh double)")
         writer.append("days", DAYS)
     return warehouse
 
 
-def published_kwh(warehouse: Warehouse) -> float:
-    with reading(warehouse.published) as connection:
-        return float(read(connection, "select sum(kwh) as kwh from days").item())
+def published_kwh(warehouse: FileWarehouse) -> float:
+    with warehouse.reading() as published:
+        return float(published.read("select sum(kwh) as kwh from days").item())
 
 
-def test_replace_touches_only_the_rows_of_the_keys(filled: Warehouse) -> None:
+def test_replace_touches_only_the_rows_of_the_keys(filled: FileWarehouse) -> None:
     with filled.writing() as writer:
         new = DAYS.filter(pl.col("system_id") == "a").with_columns(kwh=pl.lit(10.0)).head(1)
         writer.replace("days", new, keys=DAYS.filter(pl.col("system_id") == "a").select("system_id", "day"))
         assert sorted(writer.rows("days", ["system_id", "kwh"]).rows()) == [("a", 10.0), ("b", 3.0)]
 
 
-def test_rows_of_keys_are_those_that_agree_in_all_columns(filled: Warehouse) -> None:
+def test_rows_of_keys_are_those_that_agree_in_all_columns(filled: FileWarehouse) -> None:
     with filled.writing() as writer:
         assert writer.rows("days", ["kwh"], keys=DAYS.select("system_id", "day").tail(1)).rows() == [(3.0,)]
         assert writer.rows("days", ["kwh"], keys=DAYS.select("system_id", "day").clear()).rows() == []
 
 
-def test_an_id_is_a_value_never_sql(filled: Warehouse) -> None:
+def test_an_id_is_a_value_never_sql(filled: FileWarehouse) -> None:
     hostile = DAYS.with_columns(system_id=pl.lit("'; drop table days; --"))
     with filled.writing() as writer:
         writer.append("days", hostile)
@@ -70,7 +70,7 @@ def test_an_id_is_a_value_never_sql(filled: Warehouse) -> None:
         assert writer.rows("days", ["kwh"]).height == 3
 
 
-def test_a_transaction_that_fails_leaves_nothing(filled: Warehouse) -> None:
+def test_a_transaction_that_fails_leaves_nothing(filled: FileWarehouse) -> None:
     with filled.writing() as writer:
         with pytest.raises(ZeroDivisionError), writer.transaction():
             writer.append("days", DAYS)
@@ -78,9 +78,9 @@ def test_a_transaction_that_fails_leaves_nothing(filled: Warehouse) -> None:
         assert writer.rows("days", ["kwh"]).height == 3
 
 
-def test_a_second_writer_waits_and_then_names_the_holder(warehouse: Warehouse) -> None:
-    warehouse.lock_file.parent.mkdir(parents=True)
-    with warehouse.lock_file.open("w") as file:
+def test_a_second_writer_waits_and_then_names_the_holder(warehouse: FileWarehouse) -> None:
+    warehouse.lock.path.parent.mkdir(parents=True)
+    with warehouse.lock.path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.write("4711\n")
         file.flush()
@@ -94,9 +94,9 @@ def test_a_second_writer_waits_and_then_names_the_holder(warehouse: Warehouse) -
 
 def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    warehouse = Warehouse(tmp_path / "work", tmp_path / "hem.duckdb", monotonic=clock, sleep=clock.sleep)
-    warehouse.lock_file.parent.mkdir()
-    with warehouse.lock_file.open("a+") as file:
+    warehouse = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", monotonic=clock, sleep=clock.sleep)
+    warehouse.lock.path.parent.mkdir()
+    with warehouse.lock.path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(WriterBusyError, match="gave up after 3600 s"), warehouse.writing():
             pass
@@ -104,20 +104,20 @@ def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptu
     assert "waiting for the warehouse seconds=60" in caplog.messages[0]
 
 
-def test_the_lock_dies_with_its_holder(warehouse: Warehouse) -> None:
+def test_the_lock_dies_with_its_holder(warehouse: FileWarehouse) -> None:
     script = (
-        "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import Warehouse\n"
-        "w = Warehouse(Path(sys.argv[1]), Path(sys.argv[2]))\nwith w.writing():\n    os._exit(9)\n"
+        "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import FileWarehouse\n"
+        "w = FileWarehouse(Path(sys.argv[1]), Path(sys.argv[2]))\nwith w.writing():\n    os._exit(9)\n"
     )
-    arguments = [sys.executable, "-c", script, str(warehouse.lock_file.parent), str(warehouse.published)]
+    arguments = [sys.executable, "-c", script, str(warehouse.lock.path.parent), str(warehouse.published)]
     assert subprocess.run(arguments, check=False).returncode == 9
     with warehouse.writing() as writer:
         assert writer.read("select 1 as one").item() == 1
 
 
-def test_a_program_that_holds_the_writers_file_open_is_named(warehouse: Warehouse) -> None:
+def test_a_program_that_holds_the_writers_file_open_is_named(warehouse: FileWarehouse) -> None:
     with warehouse.writing() as writer:
-        writer.connection.execute("create table t (i int)")
+        writer.change("create table t (i int)")
     script = "import sys, duckdb\ncon = duckdb.connect(sys.argv[1])\nprint('open', flush=True)\nsys.stdin.read()\n"
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(warehouse.file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -129,7 +129,7 @@ def test_a_program_that_holds_the_writers_file_open_is_named(warehouse: Warehous
     process.communicate("")
 
 
-def test_a_failure_before_the_end_publishes_nothing(filled: Warehouse) -> None:
+def test_a_failure_before_the_end_publishes_nothing(filled: FileWarehouse) -> None:
     with pytest.raises(ZeroDivisionError), filled.publishing() as writer:
         writer.append("days", DAYS)
         raise ZeroDivisionError
@@ -139,7 +139,7 @@ def test_a_failure_before_the_end_publishes_nothing(filled: Warehouse) -> None:
     assert published_kwh(filled) == 12.0
 
 
-def test_an_open_reader_keeps_its_snapshot(filled: Warehouse) -> None:
+def test_an_open_reader_keeps_its_snapshot(filled: FileWarehouse) -> None:
     script = (
         "import sys, duckdb\ncon = duckdb.connect(sys.argv[1], read_only=True)\n"
         "ask = lambda: print(con.execute('select sum(kwh) from days').fetchone()[0], flush=True)\n"
@@ -156,7 +156,7 @@ def test_an_open_reader_keeps_its_snapshot(filled: Warehouse) -> None:
     assert published_kwh(filled) == 12.0
 
 
-def test_the_published_file_is_read_only_and_a_stale_log_beside_it_does_no_harm(filled: Warehouse) -> None:
+def test_the_published_file_is_read_only_and_a_stale_log_beside_it_does_no_harm(filled: FileWarehouse) -> None:
     assert filled.published.stat().st_mode & 0o777 == 0o444
     stale = filled.published.with_name("hem.duckdb.wal")
     stale.write_bytes(b"left by somebody who opened the file for writing")
@@ -166,7 +166,7 @@ def test_the_published_file_is_read_only_and_a_stale_log_beside_it_does_no_harm(
     assert published_kwh(filled) == 12.0
 
 
-def test_nothing_but_the_published_file_is_left_beside_it(filled: Warehouse) -> None:
+def test_nothing_but_the_published_file_is_left_beside_it(filled: FileWarehouse) -> None:
     (filled.published.parent / ".hem.duckdb.99.publishing").write_bytes(b"half a copy of a killed run")
     with filled.publishing():
         pass
@@ -174,17 +174,17 @@ def test_nothing_but_the_published_file_is_left_beside_it(filled: Warehouse) -> 
 
 
 def test_reading_what_was_never_published_says_what_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(HemEtlError, match="hem-etl run"), reading(tmp_path / "hem.duckdb"):
+    with pytest.raises(HemEtlError, match="hem-etl run"), FileWarehouse(tmp_path, tmp_path / "hem.duckdb").reading():
         pass
 
 
 def test_reading_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "hem.duckdb").write_bytes(b"not a database, but long enough to look at" * 1000)
-    with pytest.raises(HemEtlError, match="cannot read"), reading(tmp_path / "hem.duckdb"):
+    with pytest.raises(HemEtlError, match="cannot read"), FileWarehouse(tmp_path, tmp_path / "hem.duckdb").reading():
         pass
 
 
-def test_a_reset_begins_with_nothing_and_keeps_what_is_published(filled: Warehouse) -> None:
+def test_a_reset_begins_with_nothing_and_keeps_what_is_published(filled: FileWarehouse) -> None:
     filled.reset()
     with filled.writing() as writer:
         assert writer.read("select count(*) as n from duckdb_tables()").item() == 0
@@ -195,23 +195,23 @@ def test_a_home_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(HemEtlError, match="HEM_ETL_HOME"),
-        Warehouse(tmp_path / "file" / "work", tmp_path / "x").writing(),
+        FileWarehouse(tmp_path / "file" / "work", tmp_path / "x").writing(),
     ):
         pass
 
 
-def test_a_published_place_that_cannot_be_written_names_the_setting(filled: Warehouse, tmp_path: Path) -> None:
+def test_a_published_place_that_cannot_be_written_names_the_setting(filled: FileWarehouse, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     filled.published = tmp_path / "file" / "hem.duckdb"
     with pytest.raises(HemEtlError, match="HEM_ETL_DATABASE"), filled.publishing():
         pass
 
 
-def test_an_interrupt_while_duckdb_works_is_an_interrupt(warehouse: Warehouse) -> None:
+def test_an_interrupt_while_duckdb_works_is_an_interrupt(warehouse: FileWarehouse) -> None:
     with pytest.raises(KeyboardInterrupt), warehouse.writing():
         raise RuntimeError("Query interrupted")
 
 
-def test_a_full_disk_says_so(warehouse: Warehouse) -> None:
+def test_a_full_disk_says_so(warehouse: FileWarehouse) -> None:
     with pytest.raises(HemEtlError, match="make room"), warehouse.writing():
         raise duckdb.TransactionException("Failed to commit: No space left on device")

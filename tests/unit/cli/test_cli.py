@@ -11,8 +11,8 @@ from commands import TODAY, Run
 from hem_etl.cli.reports import print_report
 from hem_etl.pipeline.report import RunReport
 from hem_etl.simulator import Faults, Simulator
-from hem_etl.sql_models import CheckResult
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse.models import CheckResult
 
 START, END = str(TODAY - timedelta(days=4)), str(TODAY - timedelta(days=3))
 

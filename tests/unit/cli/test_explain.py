@@ -13,12 +13,12 @@ import pytest
 from world import NOW, World
 
 from hem_etl.cli.app import run_app
-from hem_etl.cli.explain import explain
-from hem_etl.cli.figures import FIGURES
 from hem_etl.errors import UsageError
+from hem_etl.facts.figures import FIGURES
+from hem_etl.facts.provenance import explain
 from hem_etl.landing import Landing
 from hem_etl.vocabulary import FLOWS, METRICS
-from hem_etl.warehouse import reading
+from hem_etl.warehouse import open_warehouse
 
 NO_FIGURES = {"day_hours", "findings", "edited_buckets"}
 """Numbers of marts.daily_energy that are counts of their own and follow from no formula."""
@@ -66,17 +66,17 @@ def test_every_number_is_the_published_one_and_follows_from_its_parts(fortnight:
     assert set(FIGURES) == numbers - NO_FIGURES
     seen = dict.fromkeys(FIGURES, 0)
     landing = Landing(fortnight.settings.landing)
-    with reading(fortnight.settings.database) as connection:
-        for row in published.iter_rows(named=True):
-            for figure in explain(connection, landing, row["system_id"], row["day"])["figures"]:
-                name, where = figure["name"], (row["system_id"], row["day"], figure)
-                assert figure["value"] == row[name], where
-                if row[name] is None:
-                    assert figure["why_null"], where
-                    continue
-                assert figure["agrees"] is True, where
-                assert math.isclose(by_hand(figure), row[name], rel_tol=1e-9, abs_tol=1e-9), where
-                seen[name] += 1
+    warehouse = open_warehouse(fortnight.settings)
+    for row in published.iter_rows(named=True):
+        for figure in explain(warehouse, landing, row["system_id"], row["day"])["figures"]:
+            name, where = figure["name"], (row["system_id"], row["day"], figure)
+            assert figure["value"] == row[name], where
+            if row[name] is None:
+                assert figure["why_null"], where
+                continue
+            assert figure["agrees"] is True, where
+            assert math.isclose(by_hand(figure), row[name], rel_tol=1e-9, abs_tol=1e-9), where
+            seen[name] += 1
     assert min(seen.values()) > 10, seen
 
 
@@ -108,9 +108,8 @@ def test_json_holds_what_the_marts_hold(fortnight: World, show: Show) -> None:
 
 @pytest.mark.parametrize("metric", [*METRICS, *FIGURES])
 def test_one_metric_shows_its_own_numbers_and_the_series_that_they_are_made_of(fortnight: World, metric: str) -> None:
-    with reading(fortnight.settings.database) as connection:
-        system, day = system_of(fortnight, "TESLA"), date(2026, 11, 20)
-        told = explain(connection, Landing(fortnight.settings.landing), system, day, metric)
+    system, day = system_of(fortnight, "TESLA"), date(2026, 11, 20)
+    told = explain(open_warehouse(fortnight.settings), Landing(fortnight.settings.landing), system, day, metric)
     names = [figure["name"] for figure in told["figures"]]
     assert metric in names or metric in METRICS
     assert {each["metric"] for each in told["series"]} == {m for name in names for m in FIGURES[name].metrics}
@@ -222,8 +221,8 @@ def test_an_unknown_day_or_metric_is_an_error_that_says_what_exists(fortnight: W
     assert all(name in told for name in (*FLOWS, "peak_import_kw"))
     assert "does not match" in show(system, "20.11.2026", ends_with=2)
     assert "does not exist yet" in show(system, "2026-11-20", home=Path("nowhere"), ends_with=1)
-    with reading(fortnight.settings.database) as connection, pytest.raises(UsageError, match="e.g. "):
-        explain(connection, Landing(Path("nowhere")), f"{system[:-1]}z", date(2026, 11, 20))
+    with pytest.raises(UsageError, match="e.g. "):
+        explain(open_warehouse(fortnight.settings), Landing(Path("nowhere")), f"{system[:-1]}z", date(2026, 11, 20))
 
 
 @pytest.mark.parametrize("metric", [*METRICS, *FIGURES])

@@ -17,7 +17,7 @@ import pytest
 from commands import TODAY, Run, commands
 
 import hem_etl
-from hem_etl.cli import looking
+from hem_etl.pipeline.planning import match_systems
 from hem_etl.cli.app import run_app
 from hem_etl.errors import disk_trouble
 from hem_etl.simulator import Faults, Simulator, make_fleet
@@ -86,8 +86,8 @@ def test_a_unique_beginning_of_an_id_and_a_vendor_in_any_case_are_enough(
 
 def test_a_beginning_of_two_ids_names_them() -> None:
     with pytest.raises(hem_etl.errors.UsageError, match=r"begins 2 ids \('ab', 'ac'\)"):
-        looking.facts.systems.match_systems(["a"], ["ab", "ac", "b"])
-    assert looking.facts.systems.match_systems(["ab"], ["ab", "abc"]) == {"ab"}
+        match_systems(["a"], ["ab", "ac", "b"])
+    assert match_systems(["ab"], ["ab", "abc"]) == {"ab"}
 
 
 def test_gaps_are_summed_up_before_they_are_listed(

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from hem_etl import sql_models
 from hem_etl.pipeline.fleet import Fleet
-from hem_etl.warehouse import Warehouse, Writer
+from hem_etl.warehouse import FileWarehouse, Writer, packaged_models
 
 T0 = datetime(2026, 11, 1)
 HOME = {"id": "h'1", "userId": "u", "vendor": "SMA", "timezone": "Europe/Berlin", "isReachable": True}
@@ -19,8 +18,8 @@ HOME = {"id": "h'1", "userId": "u", "vendor": "SMA", "timezone": "Europe/Berlin"
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
-    with Warehouse(tmp_path, tmp_path / "hem.duckdb").writing() as opened:
-        sql_models.create_tables(opened.connection, sql_models.load_models())
+    with FileWarehouse(tmp_path, tmp_path / "hem.duckdb").writing() as opened:
+        opened.create_tables(packaged_models())
         yield opened
 
 

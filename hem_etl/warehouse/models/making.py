@@ -11,8 +11,8 @@ from typing import Any, Final
 import duckdb
 
 from hem_etl.errors import ModelError
-from hem_etl.sql_models.files import VIEW_SCHEMAS, Check, Model, Models, quoted, quoted_relation
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models, quoted, quoted_relation
 
 SAMPLE_ROWS: Final = 5
 
@@ -48,6 +48,11 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 )
             _require_honest(model, differences)
         _write_comments(con, models.tables)
+
+
+def table_count(con: duckdb.DuckDBPyConnection) -> int:
+    """How many tables of the models there are, made by whatever version."""
+    return sum(kind == "table" and name.startswith("core.") for name, kind in _kinds(con).items())
 
 
 def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:

@@ -29,6 +29,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+import hem_etl
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
 
@@ -194,7 +195,7 @@ def load_models(folder: Path | None = None) -> Models:
 
 def default_folder() -> Path:
     """The copy inside the installed package, else the repository's folder beside the package."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(hem_etl.__file__).resolve().parent
     packaged = package / "dbt_like_sql"
     return packaged if packaged.is_dir() else package.parent / "dbt_like_sql"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from hem_etl.sql_models.files import Check, Column, Model, Models, load_models
-from hem_etl.sql_models.lineage import table_sources
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse.models.lineage import table_sources
+from hem_etl.warehouse.models.reading import Check, Column, Model, Models, load_models
 
 MADE_BY = "Made from the headers of `dbt_like_sql/` by `make docs`: do not edit.\n"
 GROUPS = {

@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 from hem_etl.enode.gate import Stopped
-from hem_etl.enode.turns import Turns
+from hem_etl.locks import FileTurns
 
 HOLDS = """
 import sys
 from pathlib import Path
-from hem_etl.enode.turns import Turns
-with Turns(Path(sys.argv[1])).of("home-1", print):
+from hem_etl.locks import FileTurns
+with FileTurns(Path(sys.argv[1])).of("home-1", print):
     print("has it", flush=True)
     sys.stdin.readline()
 """
 TAKES_TURN_AFTER_TURN = """
 import sys, time
 from pathlib import Path
-from hem_etl.enode.turns import Turns
-turns = Turns(Path(sys.argv[1]))
+from hem_etl.locks import FileTurns
+turns = FileTurns(Path(sys.argv[1]))
 while True:
     with turns.of("home-1", time.sleep):
         print("has it", flush=True)
@@ -33,8 +33,8 @@ while True:
 
 
 @pytest.fixture
-def turns(tmp_path: Path) -> Iterator[Turns]:
-    turns = Turns(tmp_path / "work" / "turns.lock")
+def turns(tmp_path: Path) -> Iterator[FileTurns]:
+    turns = FileTurns(tmp_path / "work" / "turns.lock")
     yield turns
     turns.close()
 
@@ -57,7 +57,7 @@ def other(program: str, tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
             child.kill()
 
 
-def test_another_process_waits_for_the_same_system_only(turns: Turns, tmp_path: Path) -> None:
+def test_another_process_waits_for_the_same_system_only(turns: FileTurns, tmp_path: Path) -> None:
     with other(HOLDS, tmp_path) as child:
         with turns.of("home-2", pytest.fail):
             pass
@@ -72,7 +72,7 @@ def test_another_process_waits_for_the_same_system_only(turns: Turns, tmp_path: 
             assert len(waits) == 3
 
 
-def test_a_turn_ends_with_its_process(turns: Turns, tmp_path: Path) -> None:
+def test_a_turn_ends_with_its_process(turns: FileTurns, tmp_path: Path) -> None:
     with other(HOLDS, tmp_path) as child:
         child.kill()
         child.wait()
@@ -80,14 +80,14 @@ def test_a_turn_ends_with_its_process(turns: Turns, tmp_path: Path) -> None:
             pass
 
 
-def test_nobody_takes_turn_after_turn_while_another_waits(turns: Turns, tmp_path: Path) -> None:
+def test_nobody_takes_turn_after_turn_while_another_waits(turns: FileTurns, tmp_path: Path) -> None:
     with other(TAKES_TURN_AFTER_TURN, tmp_path):
         for _ in range(5):
             with turns.of("home-1", threading.Event().wait):
                 pass
 
 
-def test_who_stops_waiting_leaves_the_line(turns: Turns, tmp_path: Path) -> None:
+def test_who_stops_waiting_leaves_the_line(turns: FileTurns, tmp_path: Path) -> None:
     def stop(_: float) -> None:
         raise Stopped
 

@@ -1,0 +1,93 @@
+"""The fleet: which systems there are, and how each does."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from hem_etl.facts.queries import text
+from hem_etl.pipeline.planning import match_systems
+from hem_etl.warehouse import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class FleetNumbers:
+    """The fleet, counted."""
+
+    system_ids: list[str]
+    """Every system that was ever listed."""
+    systems_gone: int
+    vendors: pl.DataFrame
+    """vendor, systems, gone, zones."""
+    devices: dict[str, int]
+    """By kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedNumbers:
+    """What is worth a look before the next run."""
+
+    systems: int
+    systems_without_vendor: int
+    homes_there_twice: int | None
+    """Pairs of systems that hold the same days; None: never checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """What a newcomer sees of a fleet first."""
+
+    homes: pl.DataFrame
+    """Each home on one day."""
+    vendors: pl.DataFrame
+    """Each vendor by month."""
+    incomplete: list[str]
+    """A home whose numbers of that day need an explanation, if there is one."""
+
+
+def read_systems(warehouse: Warehouse, users: Iterable[str] = ()) -> pl.DataFrame:
+    """The fleet and its devices, of these users or of all."""
+    wanted = pl.DataFrame({"id": list(users)}, schema={"id": pl.String()})
+    with warehouse.reading() as published:
+        return published.read(text("systems"), wanted=wanted)
+
+
+def read_status(warehouse: Warehouse) -> pl.DataFrame:
+    """marts.status, those that lag most first."""
+    with warehouse.reading() as published:
+        return published.read("from marts.status order by lag_days desc nulls first, system_id")
+
+
+def fleet_numbers(warehouse: Warehouse) -> FleetNumbers:
+    """How many of what there are."""
+    with warehouse.reading() as published:
+        systems = published.rows("core.system", ["system_id", "gone_at_utc"])
+        return FleetNumbers(
+            system_ids=systems["system_id"].sort().to_list(),
+            systems_gone=systems["gone_at_utc"].count(),
+            vendors=published.read(text("vendors")),
+            devices=dict(published.read(text("devices")).iter_rows()),
+        )
+
+
+def known_systems(warehouse: Warehouse, wanted: Iterable[str]) -> frozenset[str]:
+    """The ids that these ids, or unique beginnings of ids, stand for. UsageError where one stands for none."""
+    with warehouse.reading() as published:
+        return match_systems(wanted, published.rows("staging.system", ["system_id"])["system_id"])
+
+
+def first_page(warehouse: Warehouse, day: date) -> FirstPage:
+    """Rows of marts.daily_energy of that day, and of marts.vendor_monthly."""
+    with warehouse.reading() as published:
+        return FirstPage(
+            homes=published.read(text("demo_daily"), {"day": day}),
+            vendors=published.read(text("demo_monthly")),
+            incomplete=published.read(text("demo_incomplete"), {"day": day})["system_id"].to_list(),
+        )
+
+
+def published_numbers(warehouse: Warehouse) -> PublishedNumbers:
+    """What the doctor tells."""
+    with warehouse.reading() as published:
+        return PublishedNumbers(*published.read(text("published")).row(0))

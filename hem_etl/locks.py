@@ -1,0 +1,189 @@
+"""Locks between processes that share a home directory. Each ends with its process, however that dies.
+
+Two kinds: a lock that one holds (`hold`, `holder`), and turns at systems (`of`, `close`). Behind each is a protocol of
+two verbs: on one machine the operating system keeps them, on files that hold nothing else.
+"""
+
+import fcntl
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, Protocol, TextIO
+
+from hem_etl.errors import HemEtlError, disk_trouble
+from hem_etl.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+LOCK_POLL_SECONDS: Final = 0.2
+LOCK_TOLD_SECONDS: Final = 60.0
+TURN_POLL_SECONDS: Final = 0.05
+
+Note = Callable[[str], None]
+"""Writes what others shall read of the holder."""
+
+
+class BusyError(Exception):
+    """Somebody else holds the lock."""
+
+    def __init__(self, holder: str, waited_seconds: float) -> None:
+        self.holder = holder
+        self.waited_seconds = waited_seconds
+        super().__init__(f"held by {holder}, waited {waited_seconds:.0f} s")
+
+
+class Lock(Protocol):
+    """One holder at a time, over all processes."""
+
+    def hold(self) -> AbstractContextManager[Note]:
+        """Wait for it and hold it; BusyError when its holder does not let go in time."""
+
+    def holder(self) -> str | None:
+        """What the holder has noted; empty where it noted nothing. None: nobody holds it."""
+
+
+class Turns(Protocol):
+    """One look at a system at a time, over all processes."""
+
+    def of(self, system_id: str, pause: Callable[[float], object]) -> AbstractContextManager[None]:
+        """Waits, by `pause`, until no other process looks at this system, and keeps the others waiting."""
+
+    def close(self) -> None:
+        """Leaves every turn."""
+
+
+def make_turns(settings: Settings) -> Turns:
+    """The turns of everybody who asks with these settings."""
+    return FileTurns(settings.work / "turns.lock")
+
+
+class FileLock:
+    """A Lock on a file of this machine."""
+
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        *,
+        wait_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.path = path
+        self._what = what
+        self._wait_seconds = wait_seconds
+        self._monotonic = monotonic
+        self._sleep = sleep
+
+    @contextmanager
+    def hold(self) -> Iterator[Note]:
+        """HemEtlError where the file cannot be made."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            opened = self.path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise HemEtlError(f"cannot write in {self.path.parent} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
+        with opened as file:
+            self._take(file)
+
+            def note(text: str) -> None:
+                file.truncate(0)
+                file.write(text)
+                file.flush()
+
+            note("")
+            yield note
+
+    def holder(self) -> str | None:
+        if not self.path.exists():
+            return None
+        with self.path.open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _noted(file)
+        return None
+
+    def _take(self, file: TextIO) -> None:
+        started = self._monotonic()
+        told_after = LOCK_TOLD_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                waited = self._monotonic() - started
+                if waited >= self._wait_seconds:
+                    raise BusyError(_noted(file), waited) from None
+                if waited >= told_after:
+                    LOG.warning("waiting for %s seconds=%.0f held_by=%r", self._what, waited, _noted(file))
+                    told_after += LOCK_TOLD_SECONDS
+                self._sleep(LOCK_POLL_SECONDS)
+
+
+class FileTurns:
+    """Turns on two bytes of one file for each system.
+
+    Enode answers a second request for a system with 429, and whoever asks such a system again and again finds no gap in
+    another run's long row of requests: measured, a daily run beside a backfill ended `unreachable`. Within one process
+    the client's gate keeps the order; between processes it is these locks.
+
+    Thread-safe as long as the threads of a process look at different systems. Opens its file at the first turn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+        self._opening = threading.Lock()
+
+    @contextmanager
+    def of(self, system_id: str, pause: Callable[[float], object]) -> Iterator[None]:
+        """Whoever waits holds the place of the next in line, so that the one in front cannot take turn after turn."""
+        digest = hashlib.sha256(system_id.encode(errors="surrogatepass")).digest()
+        turn = 2 * int.from_bytes(digest[:6])
+        next_in_line = turn + 1
+        self._take(next_in_line, pause)
+        try:
+            self._take(turn, pause)
+        finally:
+            self._leave(next_in_line)
+        try:
+            yield
+        finally:
+            self._leave(turn)
+
+    def close(self) -> None:
+        with self._opening:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _take(self, byte: int, pause: Callable[[float], object]) -> None:
+        while True:
+            try:
+                fcntl.lockf(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except (BlockingIOError, PermissionError):  # POSIX allows either for "held by another process"
+                pause(TURN_POLL_SECONDS)
+            else:
+                return
+
+    def _leave(self, byte: int) -> None:
+        with self._opening:
+            if self._file is not None:
+                fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
+
+    def _opened(self) -> BinaryIO:
+        with self._opening:
+            if self._file is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._path.open("ab")
+            return self._file
+
+
+def _noted(file: TextIO) -> str:
+    file.seek(0)
+    return file.read().strip()

@@ -1,0 +1,233 @@
+"""The warehouse on one machine: a pair of DuckDB files.
+
+DuckDB lets one process write a file or several read it. So there are two files: the writer's own, opened only under an
+operating-system lock that dies with its holder, and the published copy, put in place by an atomic rename and opened by
+everybody else.
+"""
+
+import logging
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
+from hem_etl.locks import BusyError, FileLock
+from hem_etl.warehouse.protocol import Description
+from hem_etl.warehouse.rows import Reader, Writer
+
+LOG = logging.getLogger(__name__)
+
+LOCK_WAIT_SECONDS: Final = 3600.0
+"""Longer than the loads and publishes of several other runs: who gives up earlier fails beside a healthy one."""
+INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of a Ctrl-C that comes while it works."""
+TORN: Final = re.compile(
+    r"corrupt (database|wal) file|not a valid duckdb database|could not read enough bytes|while replaying wal file",
+    re.IGNORECASE,
+)
+"""What DuckDB says of a file that was half written; never of access, a full disk or another process."""
+NEWER: Final = re.compile(r"version number|newer version|storage version", re.IGNORECASE)
+PUBLISHED_MODE: Final = 0o444
+"""Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
+
+
+class FileWarehouse:
+    """The pair of files. Cheap to make: nothing is opened until it is needed."""
+
+    def __init__(
+        self,
+        work: Path,
+        published: Path,
+        *,
+        wait_seconds: float = LOCK_WAIT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.file = work / "warehouse.duckdb"
+        self.published = published
+        self.lock = FileLock(
+            work / "warehouse.lock", "the warehouse", wait_seconds=wait_seconds, monotonic=monotonic, sleep=sleep
+        )
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The writer's file, open, under the lock."""
+        with self._locked(), self._connected() as connection:
+            yield Writer(connection)
+
+    @contextmanager
+    def publishing(self) -> Iterator[Writer]:
+        """Like `writing`; at its end a copy is put where people query, unless the block raised."""
+        with self._locked():
+            with self._connected() as connection:
+                yield Writer(connection)
+                connection.execute("checkpoint")
+            _replace_file(self.file, self.published)
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """The published file, read-only."""
+        if not self.is_published():
+            raise HemEtlError(
+                f"{self.published} does not exist yet: `hem-etl run` makes it, `hem-etl demo` makes one to look at."
+            )
+        try:
+            connection = duckdb.connect(str(self.published), read_only=True)
+        except duckdb.Error as error:
+            raise self._unreadable(error) from error
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield Reader(connection)
+        except (duckdb.CatalogException, duckdb.BinderException) as error:
+            raise HemEtlError(
+                f"{self.published} lacks what this version reads ({str(error).splitlines()[0]}): another version "
+                "published it. `hem-etl rebuild` publishes it anew from landing, without the API."
+            ) from error
+        except duckdb.IOException as error:
+            raise self._unreadable(error) from error
+        finally:
+            connection.close()
+
+    def is_published(self) -> bool:
+        return self.published.exists()
+
+    def holder(self) -> str | None:
+        """Who writes now (for people); None: nobody."""
+        noted = self.lock.holder()
+        return None if noted is None else _process(noted)
+
+    def describe(self) -> Description:
+        return Description(
+            published=str(self.published),
+            published_bytes=self.published.stat().st_size if self.is_published() else None,
+            is_begun=self.file.exists(),
+            folders={self.file.parent: "HEM_ETL_HOME", self.published.parent: "HEM_ETL_DATABASE"},
+            owned=(self.file.parent, self.published),
+        )
+
+    def reset(self, *, is_torn: bool = False) -> str | None:
+        """Remove the writer's file; a torn one is moved aside, in place of the one set aside before."""
+        with self._locked():
+            aside = None
+            for old in self.file.parent.glob(f"{self.file.stem}.torn-*") if is_torn else ():
+                old.unlink(missing_ok=True)
+            if is_torn and self.file.exists():
+                at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+                aside = self.file.with_name(f"{self.file.stem}.torn-{at}.duckdb")
+                self.file.replace(aside)
+                with suppress(FileNotFoundError):
+                    self._wal.replace(aside.with_name(f"{aside.name}.wal"))
+            for path in (self.file, self._wal):
+                path.unlink(missing_ok=True)
+            return str(aside) if aside else None
+
+    @property
+    def _wal(self) -> Path:
+        return self.file.with_name(f"{self.file.name}.wal")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self.lock.hold() as note:
+                note(str(os.getpid()))
+                yield
+        except BusyError as error:
+            raise WriterBusyError(_process(error.holder), error.waited_seconds) from None
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            connection = duckdb.connect(str(self.file))
+        except duckdb.IOException as error:
+            intruder = re.search(r"\(PID (\d+)\)", str(error))
+            if intruder is None:
+                raise self._refused(str(error)) from error
+            raise WriterBusyError(f"process {intruder[1]}, which has {self.file} open", 0) from error
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+        except (duckdb.Error, HemEtlError) as error:
+            said = " ".join(_causes(error))
+            if TORN.search(said):
+                raise self._refused(said) from error
+            if isinstance(error, duckdb.Error) and "No space left" in said:
+                raise HemEtlError(
+                    f"the disk of {self.file.parent} is full: make room, run again. What was fetched stays landed."
+                ) from error
+            raise
+        except RuntimeError as error:
+            if str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
+        finally:
+            with suppress(duckdb.Error):  # of a torn file; what it holds is made again
+                connection.close()
+
+    def _refused(self, said: str) -> HemEtlError:
+        """Why the file cannot be used, as the error that says what to do."""
+        why = said.splitlines()[0][:200]
+        if TORN.search(said):
+            return TornFileError(f"{self.file} is damaged ({why}): `hem-etl rebuild` makes it anew from landing.")
+        if NEWER.search(said):
+            return HemEtlError(
+                f"{self.file} was written by a newer DuckDB than {duckdb.__version__}, which is here ({why}): install "
+                "the version of hem_etl that wrote it, or `hem-etl rebuild` makes the file anew for this one."
+            )
+        return HemEtlError(
+            f"cannot open {self.file} ({why}): give this user access and room there; `hem-etl rebuild` makes the file "
+            "anew from landing."
+        )
+
+    def _unreadable(self, error: duckdb.Error) -> HemEtlError:
+        """Why the published file cannot be read, as the error that says what to do."""
+        why = str(error).splitlines()[0]
+        step = "It is damaged" if TORN.search(why) else "Does a program hold it open for writing? Close it"
+        return HemEtlError(f"cannot read {self.published} ({why}). {step}; the next run publishes a clean copy.")
+
+
+def _process(noted: str) -> str:
+    return f"process {noted}" if noted else "another process"
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """What the error says, and what led to it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield str(cause)
+        cause = cause.__cause__ or cause.__context__
+
+
+def _replace_file(source: Path, target: Path) -> None:
+    """Copy, flush to disk, rename: a reader finds the old file or the new one, whole."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.publishing")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for stale in target.parent.glob(f".{target.name}.*.publishing"):
+            stale.unlink(missing_ok=True)
+        with source.open("rb") as old, temporary.open("wb") as new:
+            shutil.copyfileobj(old, new, 16 * 1024 * 1024)
+            new.flush()
+            os.fsync(new.fileno())
+        temporary.chmod(PUBLISHED_MODE)
+        # A `.wal` that somebody's read-write session left would be replayed into the new file: no reader could open it.
+        target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
+        temporary.replace(target)
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise HemEtlError(
+            f"cannot publish {target} ({disk_trouble(error, 'HEM_ETL_DATABASE')}), then run again. "
+            "The file that was published before is untouched."
+        ) from error

@@ -1,0 +1,205 @@
+"""Rows in and out of an open database: what readers may do, and what the one writer may do besides.
+
+Frames cross through the Arrow C stream. What the rows mean is not known here: which rows replace which is `pipeline`'s
+business, what the tables look like is `dbt_like_sql`'s. Outside this room nobody holds a connection.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Self
+
+import duckdb
+import polars as pl
+
+from hem_etl.errors import UsageError
+from hem_etl.warehouse.models import making
+from hem_etl.warehouse.models.making import CheckResult
+from hem_etl.warehouse.models.reading import Models, quoted, quoted_relation
+
+SEALED: Final = "set enable_external_access = false; set lock_configuration = true"
+"""A query reads the database and no file, writes none, and cannot lift that."""
+
+
+_PARAMETER: Final = re.compile(r"\$([a-z_0-9]+)")
+
+
+class Reader:
+    """Questions to an open database."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def read(self, query: str, values: Mapping[str, Any] | None = None, **frames: pl.DataFrame) -> pl.DataFrame:
+        """The query's rows; it may read the given frames by their names, and `values` as `$name`."""
+        with _lent(self._connection, **frames):
+            return pl.DataFrame(self._connection.sql(query, params=_named_in(query, values)))
+
+    def records(self, query: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The query's rows as plain data; values as in `read`."""
+        cursor = self._connection.execute(query, _named_in(query, values))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def rows(
+        self, table: str, columns: Iterable[str], *, keys: pl.DataFrame | None = None, most: int | None = None
+    ) -> pl.DataFrame:
+        """Columns of a table or view: all rows, the first `most`, or those that agree with a row of `keys`.
+
+        In all columns of that frame.
+        """
+        query = f"select {_listed(columns)} from {quoted_relation(table)}"
+        if most is not None:
+            query += f" limit {most:d}"
+        if keys is None:
+            return self.read(query)
+        return self.read(f"{query} semi join wanted using ({_listed(keys.columns)})", wanted=keys)
+
+    def count(self, table: str) -> int:
+        """How many rows a table or view has."""
+        return int(self.read(f"select count(*) from {quoted_relation(table)}").item())
+
+    @contextmanager
+    def asked(self, query: str) -> Iterator["Asked"]:
+        """The answer to a query that a person wrote: of this database alone. UsageError where it is refused.
+
+        Nothing else can be asked of this reader afterwards but queries of that kind.
+        """
+        self._connection.execute(SEALED)
+        try:
+            if len(self._connection.extract_statements(query)) != 1:
+                raise UsageError('give one query: `hem-etl sql "select * from marts.monthly_energy"`')
+            relation: duckdb.DuckDBPyRelation | None = self._connection.sql(query)
+            if relation is None:
+                raise UsageError("this statement has no rows: ask with select, from, describe or summarize")
+            yield Asked(relation)
+        except duckdb.Error as error:
+            raise UsageError(f"DuckDB refuses the query: {str(error).strip()}") from error
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(f"these rows cannot be exported: {error}. Cast what is odd in the query.") from error
+
+    def run_checks(self, models: Models) -> list[CheckResult]:
+        """Run every check of the folder and every key that a header states."""
+        return making.run_checks(self._connection, models)
+
+    def failing_rows(self, models: Models, check_name: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and the first failing rows of a check, for a person to read."""
+        return making.rows(self._connection, models, check_name)
+
+
+class Asked:
+    """The answer to a query; read it while the reader is open."""
+
+    def __init__(self, relation: duckdb.DuckDBPyRelation) -> None:
+        self._relation = relation
+
+    def rows(self) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names and rows."""
+        return list(self._relation.columns), self._relation.fetchall()
+
+    def frame(self) -> pl.DataFrame:
+        """The same, with the types that DuckDB gives."""
+        return pl.DataFrame(self._relation)
+
+
+class Writer(Reader):
+    """The one writer: rows in, and the models made."""
+
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """All of it or nothing."""
+        self._connection.execute("begin")
+        try:
+            yield self
+        except BaseException:
+            with suppress(duckdb.Error):  # a torn file ends the transaction by itself
+                self._connection.execute("rollback")
+            raise
+        self._connection.execute("commit")
+
+    def append(self, table: str, rows: pl.DataFrame) -> None:
+        """Insert rows, columns by name."""
+        if rows.is_empty():
+            return
+        columns = _listed(rows.columns)
+        with _scanned(self._connection, rows):
+            self._connection.execute(f"insert into {table} ({columns}) select {columns} from scanned")
+
+    def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
+        """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
+        self.remove(table, keys)
+        self.append(table, rows)
+
+    def remove(self, table: str, keys: pl.DataFrame) -> None:
+        """Delete every row that agrees with a row of `keys` in all columns of that frame."""
+        if keys.is_empty():
+            return
+        same = " and ".join(f"{table}.{quoted(name)} = gone.{quoted(name)}" for name in keys.columns)
+        with _lent(self._connection, gone=keys.unique()):
+            self._connection.execute(f"delete from {table} using gone where {same}")
+
+    def clear(self, table: str) -> None:
+        """Delete every row."""
+        self._connection.execute(f"delete from {table}")
+
+    def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
+        """Run an `update` of our own; values as `$name`."""
+        self._connection.execute(statement, _named_in(statement, values))
+
+    def create_tables(self, models: Models, *, is_verified: bool = False) -> None:
+        """Make what tables are missing, and verify them all against their headers, unless they are verified.
+
+        ModelError where a table of an older file has other columns: `hem-etl rebuild` makes it anew.
+        """
+        if not is_verified or making.table_count(self._connection) != len(models.tables):
+            making.create_tables(self._connection, models)
+
+    def build(self, models: Models) -> None:
+        """Make every view and macro anew; drop what is no model any more."""
+        making.build(self._connection, models)
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(quoted, columns))
+
+
+def _named_in(query: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of the values that the query names: DuckDB refuses one that it does not."""
+    named = set(_PARAMETER.findall(query))
+    return {name: value for name, value in (values or {}).items() if name in named}
+
+
+class _Stream:
+    """A frame as an Arrow stream and nothing else: DuckDB asks a polars frame for pyarrow, which is not needed."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@contextmanager
+def _lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """The frames as temporary tables of these names.
+
+    Copied and not scanned in place: where pyarrow happens to be installed, DuckDB hands a filter on a scanned frame to
+    it, and pyarrow cannot compare polars' text.
+    """
+    try:
+        for name, frame in frames.items():
+            with _scanned(connection, frame):
+                connection.execute(f'create or replace temporary table "{name}" as select * from scanned')
+        yield
+    finally:
+        for name in frames:
+            connection.execute(f'drop table if exists temp."{name}"')
+
+
+@contextmanager
+def _scanned(connection: duckdb.DuckDBPyConnection, frame: pl.DataFrame) -> Iterator[None]:
+    connection.register("scanned", _Stream(frame))
+    try:
+        yield
+    finally:
+        connection.unregister("scanned")
