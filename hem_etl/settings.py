@@ -194,9 +194,9 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
     Raises SettingsError that names every malformed variable, and every unknown one that carries our prefix.
     """
     names = {*os.environ, *_names_in(dotenv)}
-    known = {str(field.alias) for field in Settings.model_fields.values()}
+    valid = {str(field.alias) for field in Settings.model_fields.values()}
     ours = {name for name in names if name.startswith(OUR_PREFIXES)}
-    problems = [_unknown(name, known) for name in sorted(ours - known)]
+    problems = [_unknown(name, valid) for name in sorted(ours - valid)]
     try:
         settings = Settings(_env_file=dotenv, _env_file_encoding=DOTENV_ENCODING)
     except ValidationError as error:
@@ -221,8 +221,8 @@ def _names_in(dotenv: Path) -> list[str]:
         ) from error
 
 
-def _unknown(name: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
+def _unknown(name: str, valid: set[str]) -> str:
+    close = difflib.get_close_matches(name, valid, n=1)
     return f"{name} is not a setting" + (f" (did you mean {close[0]}?)" if close else "")
 
 

@@ -74,10 +74,10 @@ def examine_landing(landing: Landing) -> Iterator[Finding]:
 def _disk(settings: Settings, warehouse: Warehouse) -> Finding:
     folder = _nearest_folder(settings.home)
     free = shutil.disk_usage(folder).free
-    told = f"{free / 1e9:.1f} GB free at {folder}"
+    room = f"{free / 1e9:.1f} GB free at {folder}"
     # Publishing needs room for one more copy of the database.
     needed = LEAST_FREE_BYTES + (warehouse.describe().published_bytes or 0)
-    return (OK, "disk", told) if free >= needed else (FAIL, "disk", f"{told}: make room for {needed / 1e9:.1f} GB")
+    return (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")
 
 
 def _writable(places: Mapping[Path, str]) -> Iterator[Finding]:
@@ -141,8 +141,8 @@ def examine_published(settings: Settings, warehouse: Warehouse) -> Iterator[Find
         )
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
     count = (settings.system_buckets or numbers.systems) * days
-    told = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
+    count_text = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
     if count <= MOST_PARTITIONS:
-        yield OK, "partitions", told
+        yield OK, "partitions", count_text
     else:
-        yield WARN, "partitions", f"{told}: set HEM_ETL_SYSTEM_BUCKETS=64, or move HEM_ETL_START_DATE"
+        yield WARN, "partitions", f"{count_text}: set HEM_ETL_SYSTEM_BUCKETS=64, or move HEM_ETL_START_DATE"

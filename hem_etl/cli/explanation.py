@@ -50,8 +50,8 @@ class Page:
     def line(self, text: str, level: int = 1, style: str = "") -> None:
         """Wrapped lines below each other, `level` steps in; what goes on stands one step further in."""
         first, later = " " * INDENT * level, " " * INDENT * (level + 1)
-        shown = textwrap.wrap(printable(text), self._console.width, initial_indent=first, subsequent_indent=later)
-        for part in shown:
+        lines = textwrap.wrap(printable(text), self._console.width, initial_indent=first, subsequent_indent=later)
+        for part in lines:
             self._console.print(Text(part, style=style))
 
     def table(self, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
@@ -83,15 +83,15 @@ def _head(page: Page, facts: Facts) -> None:
     else:
         page.line("the system's zone is known nowhere")
     complete = "complete" if facts["is_complete"] else "not complete"
-    held = f"version {facts['version']}" if facts["version"] else "never loaded"
-    page.line(f"{complete}, {facts['state'] or 'never asked'}, {held}")
+    version = f"version {facts['version']}" if facts["version"] else "never loaded"
+    page.line(f"{complete}, {facts['state'] or 'never asked'}, {version}")
     if look is None:
         page.line("last look: none, only the vendor's daily total is known")
         return
-    told = [f"HTTP {look['http_status']}"] if look["http_status"] else []
-    told += [f"{look['attempts']} attempts" if look["attempts"] != 1 else "1 attempt"]
-    told += [str(look["detail"])] if look["detail"] else []
-    page.line(f"last look: {look['outcome']} at {_instant(look['fetched_at_utc'])} ({', '.join(told)})")
+    how = [f"HTTP {look['http_status']}"] if look["http_status"] else []
+    how += [f"{look['attempts']} attempts" if look["attempts"] != 1 else "1 attempt"]
+    how += [str(look["detail"])] if look["detail"] else []
+    page.line(f"last look: {look['outcome']} at {_instant(look['fetched_at_utc'])} ({', '.join(how)})")
 
 
 def _figures(page: Page, facts: Facts) -> None:
@@ -138,8 +138,8 @@ def _beside_a_flow(page: Page, figures: Mapping[str, Facts], flow: str, series: 
         ratio = compared["difference_ratio"]
         share = f", {100 * ratio:+.1f} %" if ratio is not None else ""
         difference = compared["difference_kwh"]
-        told = f" ({difference:+.3f} kWh{share})" if difference is not None else ""
-        page.line(f"the vendor reports {_published(compared['reported_kwh'])} kWh{told}: {compared['status']}", 2)
+        deviation = f" ({difference:+.3f} kWh{share})" if difference is not None else ""
+        page.line(f"the vendor reports {_published(compared['reported_kwh'])} kWh{deviation}: {compared['status']}", 2)
     elif compared:
         page.line("the vendor reports no value", 2)
 
@@ -175,8 +175,8 @@ def _series(page: Page, series: list[Facts]) -> None:
     if absent:
         page.title("Not there")
         for row in absent:
-            told = row["explanation"] or "no explanation"
-            page.line(f"{row['metric']}: {told}" + (f" [{row['absence']}]" if row["absence"] else ""))
+            reason = row["explanation"] or "no explanation"
+            page.line(f"{row['metric']}: {reason}" + (f" [{row['absence']}]" if row["absence"] else ""))
 
 
 def _findings(page: Page, findings: list[Facts]) -> None:

@@ -118,8 +118,8 @@ def sql(
         _write(output, lambda file: file.write(as_json(objects(names, rows)).encode()))
         say(f"{len(rows)} rows in {output}")
         return
-    shown = ROWS_ON_A_TERMINAL if sys.stdout.isatty() and not is_json else len(rows)
-    print_table(names, rows[:shown], is_json=is_json, total=len(rows))
+    most = ROWS_ON_A_TERMINAL if sys.stdout.isatty() and not is_json else len(rows)
+    print_table(names, rows[:most], is_json=is_json, total=len(rows))
 
 
 def _kind(output: Path | None, **asked: bool) -> str:

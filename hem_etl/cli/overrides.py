@@ -43,9 +43,9 @@ def apply(
         rows = [tuple(row.values()) for row in report.idle]
         print_table(names, rows, title=f"{len(report.idle)} rows edit nothing as yet")
     if report.changed_days:
-        shown = report.changed_days[:DAYS_SHOWN]
+        first_days = report.changed_days[:DAYS_SHOWN]
         changed = len(report.changed_days)
-        print_table(("system_id", "day"), shown, title=f"{changed} days changed", total=changed)
+        print_table(("system_id", "day"), first_days, title=f"{changed} days changed", total=changed)
     else:
         say("No loaded day changed.")
     say(f"Published {report.published}")
@@ -57,15 +57,15 @@ def list_(is_json: Json = False) -> None:
     rows = Road(load_settings()).overrides()
     names = ("override_id", "system_id", "start", "end", "metric", "value", "author", "reason", "valid_from_utc")
     counts = ("loaded_days", "days_without_the_series", "edited_days", "edited_buckets")
-    shown = rows.select(*names, *counts).rename({"valid_from_utc": "in_force_since_utc"})
+    listed = rows.select(*names, *counts).rename({"valid_from_utc": "in_force_since_utc"})
     if is_json:
-        print_rows(shown, is_json=True)
+        print_rows(listed, is_json=True)
         return
-    told = [
+    cells = [
         tuple(IGNORE if cell is None and name == "value" else cell for name, cell in row.items())
-        for row in shown.drop("override_id").iter_rows(named=True)
+        for row in listed.drop("override_id").iter_rows(named=True)
     ]
-    print_table(shown.columns[1:], told)
+    print_table(listed.columns[1:], cells)
     say(f"{rows.height} rows in force.")
 
 

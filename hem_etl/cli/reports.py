@@ -17,7 +17,7 @@ FAILURES_SHOWN: Final = 20
 def print_plan(plan: Plan, settings: Settings, *, is_json: bool) -> None:
     """What a run would ask, and about how long it would take."""
     seconds = round(plan.seconds(settings.requests_per_second, settings.max_in_flight))
-    told: dict[str, Any] = {
+    counts: dict[str, Any] = {
         "systems": plan.fleet_size,
         "systems_asked": len(plan.systems),
         "days": plan.count(IntervalKind.DAY),
@@ -27,9 +27,9 @@ def print_plan(plan: Plan, settings: Settings, *, is_json: bool) -> None:
         "not_begun": plan.not_begun,
     }
     if is_json:
-        print_json(told | {"estimated_seconds": seconds, "seconds_per_request": plan.seconds_per_request})
+        print_json(counts | {"estimated_seconds": seconds, "seconds_per_request": plan.seconds_per_request})
         return
-    print_rows(pl.DataFrame({"what": list(told), "count": list(told.values())}))
+    print_rows(pl.DataFrame({"what": list(counts), "count": list(counts.values())}))
     budget = f" and {settings.requests_per_second:g} requests/s" if settings.requests_per_second else ""
     each = (
         f"{plan.seconds_per_request:.2g} s a request, the median of the looks before"
@@ -60,9 +60,9 @@ def print_report(report: RunReport, *, is_json: bool) -> None:
         )
     if report.failed:
         names = list(report.failed[0])
-        shown = [tuple(row.values()) for row in report.failed[:FAILURES_SHOWN]]
+        rows = [tuple(row.values()) for row in report.failed[:FAILURES_SHOWN]]
         title = f"{len(report.failed)} intervals failed; the next run asks for them again"
-        print_table(names, shown, title=title, total=len(report.failed))
+        print_table(names, rows, title=title, total=len(report.failed))
     for check in report.warnings:
         say(f"check {check.name} does not hold: {check.failing_rows} rows (`hem-etl check` shows them)")
     say(f"Published {report.published}")

@@ -120,9 +120,9 @@ def _nothing_of(published: Reader, system_id: str, day: date) -> Row:
         raise UsageError(f"{system_id!r} is known, and none of its days was asked yet: `hem-etl run` asks for them.")
     near_ids = [name for name in systems if name.startswith(system_id)] if system_id else []
     near_ids = near_ids or difflib.get_close_matches(system_id, systems, SHOWN_IN_ERRORS) or systems
-    shown = ", ".join(map(repr, near_ids[:SHOWN_IN_ERRORS]))
+    examples = ", ".join(map(repr, near_ids[:SHOWN_IN_ERRORS]))
     raise UsageError(
-        f"{system_id!r} is none of the {len(systems)} systems of this file, e.g. {shown or 'there is none'}: "
+        f"{system_id!r} is none of the {len(systems)} systems of this file, e.g. {examples or 'there is none'}: "
         "`hem-etl status` lists them."
     )
 

@@ -253,10 +253,10 @@ def partition_metadata_of(scheme: Scheme, instance: dg.DagsterInstance) -> Mappi
     """How many partitions `day_statistics` has, and a warning before there are too many."""
     days = scheme.days.get_partitions_def_for_dimension("day").get_partition_keys()
     count = len(days) * len(scheme.system_keys(instance))
-    told: dict[str, Any] = {"partitions": count, "partitions_ceiling": MOST_PARTITIONS}
+    counts: dict[str, Any] = {"partitions": count, "partitions_ceiling": MOST_PARTITIONS}
     if count > 0.8 * MOST_PARTITIONS:
-        told["partitions_warning"] = (
+        counts["partitions_warning"] = (
             f"{count:,} of {MOST_PARTITIONS:,}: pages of day_statistics grow slow. Set HEM_ETL_SYSTEM_BUCKETS=64, or "
             "move HEM_ETL_START_DATE; the warehouse itself does not care."
         )
-    return told
+    return counts

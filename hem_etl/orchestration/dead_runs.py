@@ -37,8 +37,8 @@ def settle_dead_runs(instance: dg.DagsterInstance, proc: Path = PROC) -> list[st
 
 def _pid_of(instance: dg.DagsterInstance, run_id: str) -> int | None:
     """The newest process that the run says it went on in."""
-    told = [PID.search(entry.message or entry.user_message or "") for entry in instance.all_logs(run_id)]
-    pids = [int(found[1]) for found in told if found]
+    mentions = [PID.search(entry.message or entry.user_message or "") for entry in instance.all_logs(run_id)]
+    pids = [int(found[1]) for found in mentions if found]
     return pids[-1] if pids else None
 
 

@@ -142,9 +142,9 @@ class AlreadyRunning(Exception):
 @contextmanager
 def only_one(home: Path) -> Iterator[Note]:
     """The home for this process alone; the lock ends with it. AlreadyRunning says where the other one is."""
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            address = held.enter_context(FileLock(home / "dev.lock", f"`make dev` in {home.name}").hold())
+            address = stack.enter_context(FileLock(home / "dev.lock", f"`make dev` in {home.name}").hold())
         except BusyError as error:
             at = error.holder or "starting"
             raise AlreadyRunning(f"`make dev` is running in {home.name} already: {at}. Stop that one first.") from None

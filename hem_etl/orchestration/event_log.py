@@ -52,9 +52,9 @@ class BatchedSqliteEventLogStorage(SqliteEventLogStorage):
             ids = list(connection.scalars(INSERT_AND_TELL, rows))
             self._store_asset_event_tags(connection, asset_events, ids)
             newest = {
-                (str(told.asset_key), told.event_type_value): (event, event_id)
+                (str(stored.asset_key), stored.event_type_value): (event, event_id)
                 for event, event_id in zip(asset_events, ids, strict=True)
-                for told in [event.get_dagster_event()]
+                for stored in [event.get_dagster_event()]
             }
             for event, event_id in newest.values():
                 self._store_asset_event(connection, event, event_id)
@@ -80,13 +80,13 @@ def apart(events: Sequence[EventLogEntry]) -> list[EventLogEntry]:
     Dagster's tab Events takes two events of one run and one millisecond for the same. Times move forward by a
     millisecond for each event at most, about what storing it takes.
     """
-    told: list[EventLogEntry] = []
+    ordered: list[EventLogEntry] = []
     after = 0.0
     for event in events:
-        told.append(event._replace(timestamp=max(event.timestamp, after)))
+        ordered.append(event._replace(timestamp=max(event.timestamp, after)))
         # half a millisecond past the next whole one: a float that is cut to milliseconds never lands below it
-        after = (int(told[-1].timestamp * 1000) + 1.5) / 1000
-    return told
+        after = (int(ordered[-1].timestamp * 1000) + 1.5) / 1000
+    return ordered
 
 
 def _is_asset_event(event: EventLogEntry) -> bool:

@@ -90,13 +90,13 @@ def _observe_failures(context: dg.AssetExecutionContext, report: RunReport, memb
         )
 
 
-def first_failures(report: RunReport, shown: int = 3) -> str:
+def first_failures(report: RunReport, most: int = 3) -> str:
     """The first failures with their reasons, in one line."""
-    told = [
-        f"{row['interval']} of {row['system_id']} {row['outcome']} ({row['detail']})" for row in report.failed[:shown]
+    reasons = [
+        f"{row['interval']} of {row['system_id']} {row['outcome']} ({row['detail']})" for row in report.failed[:most]
     ]
-    more = len(report.failed) - shown
-    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+    more = len(report.failed) - most
+    return "; ".join(reasons) + (f"; and {more} more" if more > 0 else "")
 
 
 def record_checks(
@@ -104,11 +104,11 @@ def record_checks(
 ) -> None:
     """Put on the pages of checks what a publish found: those that do not hold, those that changed, and what is red."""
     models = packaged_models()
-    told = [result for result in results if result.failing_rows or result.name in changed]
-    rows = failing_rows(warehouse, told)
+    noteworthy = [result for result in results if result.failing_rows or result.name in changed]
+    rows = failing_rows(warehouse, noteworthy)
     evaluations = [
         (checked_key(models.check(result.name), models), result.name, evaluate(result, models, rows.get(result.name)))
-        for result in told
+        for result in noteworthy
     ]
     for asset_key, name, found in [*evaluations, (RED_CHECK.asset_key, RED_CHECK.name, red_partitions(warehouse))]:
         instance.report_runless_asset_event(
@@ -135,20 +135,20 @@ def record_materializations(
 
 
 def partition_metadata(
-    group: Sequence[SystemDay], known: Mapping[SystemDay, Entry], figures: Mapping[SystemDay, Metadata]
+    group: Sequence[SystemDay], entries_by_interval: Mapping[SystemDay, Entry], figures: Mapping[SystemDay, Metadata]
 ) -> Metadata:
     """One system: its outcome and numbers. A bucket of systems: counts by outcome, and sums."""
-    entries = [known[member] for member in group if member in known]
+    entries = [entries_by_interval[member] for member in group if member in entries_by_interval]
     if len(group) == 1:
         entry = entries[0]
-        told = {
+        facts = {
             "outcome": str(entry.outcome),
             "state": str(entry.state),
             "version": entry.version,
             "requests": entry.attempts,
             "detail": entry.detail,
         }
-        return {name: value for name, value in told.items() if value is not None} | figures.get(group[0], {})
+        return {name: value for name, value in facts.items() if value is not None} | figures.get(group[0], {})
     outcomes: dict[str, int] = {}
     for entry in entries:
         outcomes[str(entry.outcome)] = outcomes.get(str(entry.outcome), 0) + 1

@@ -92,17 +92,17 @@ def known_request(request: Request, systems: pl.DataFrame) -> Request:
     )
 
 
-def match_systems(wanted: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+def match_systems(wanted: Iterable[str], system_ids: Iterable[str]) -> frozenset[str]:
     """The systems that these ids, or unique beginnings of ids, stand for. UsageError where one stands for none."""
-    ids = set(known)
+    ids = set(system_ids)
     found, problems = set(), []
     for text in sorted(set(wanted)):
         alike = [text] if text in ids else sorted(name for name in ids if text and name.startswith(text))
         if len(alike) == 1:
             found.add(alike[0])
         elif alike:
-            shown = ", ".join(map(repr, alike[:SHOWN_IN_ERRORS]))
-            problems.append(f"{text!r} begins {len(alike)} ids ({shown}): give more of it")
+            examples = ", ".join(map(repr, alike[:SHOWN_IN_ERRORS]))
+            problems.append(f"{text!r} begins {len(alike)} ids ({examples}): give more of it")
         else:
             problems.append(f"no system {text!r} is known: `hem-etl systems` lists them")
     if problems:
@@ -110,9 +110,9 @@ def match_systems(wanted: Iterable[str], known: Iterable[str]) -> frozenset[str]
     return frozenset(found)
 
 
-def match_vendors(wanted: Iterable[str], known: Iterable[str | None]) -> frozenset[str]:
+def match_vendors(wanted: Iterable[str], of_systems: Iterable[str | None]) -> frozenset[str]:
     """The vendors that these names stand for, upper or lower case. UsageError where one stands for none."""
-    vendors = {name for name in known if name is not None}
+    vendors = {name for name in of_systems if name is not None}
     found = set()
     for text in sorted(set(wanted)):
         alike = {name for name in vendors if name.casefold() == text.casefold()}
@@ -156,7 +156,7 @@ def plan_intervals(
     is_refresh: bool = False,
 ) -> Plan:
     """The plan for these intervals by system: those that have begun and are due, or all that have begun."""
-    known = {(entry.system_id, entry.interval): entry for entry in ledger}
+    entries = {(entry.system_id, entry.interval): entry for entry in ledger}
     rows = {row["system_id"]: row for row in systems.iter_rows(named=True)}
     plans: list[SystemPlan] = []
     before: dict[Key, Entry | None] = {}
@@ -169,7 +169,7 @@ def plan_intervals(
             if interval.bounds_utc(zone)[0].replace(tzinfo=None) > now:
                 not_begun += 1
                 continue
-            entry = known.get((system_id, interval.label))
+            entry = entries.get((system_id, interval.label))
             before[system_id, interval.label] = entry
             if is_refresh or is_due(entry, now, is_system_gone=is_gone):
                 asks.append(Ask(interval, entry is not None and entry.outcome in EXPLAINED))
@@ -181,15 +181,15 @@ def plan_intervals(
 
 def of_gone(wanted: Mapping[str, Iterable[Interval]], ledger: Iterable[Entry]) -> dict[Key, Entry]:
     """What is known of the intervals of systems that are gone. Where nothing was, or it failed: that they are gone."""
-    known = {(entry.system_id, entry.interval): entry for entry in ledger}
-    told = {}
+    entries = {(entry.system_id, entry.interval): entry for entry in ledger}
+    gone = {}
     for system_id, intervals in wanted.items():
         for interval in intervals:
-            entry = known.get((system_id, interval.label)) or Entry(system_id, interval.label)
+            entry = entries.get((system_id, interval.label)) or Entry(system_id, interval.label)
             if entry.outcome is None or entry.outcome in RETRYABLE_OUTCOMES:
                 entry = replace(entry, outcome=Outcome.GONE.value, detail=GONE_DETAIL)
-            told[system_id, interval.label] = entry
-    return told
+            gone[system_id, interval.label] = entry
+    return gone
 
 
 def _coarse_to_fine(interval: Interval) -> tuple[bool, int]:

@@ -39,12 +39,14 @@ def hold_thresholds(writer: Writer, settings: Settings) -> None:
 
     Days read with different limits must not stand side by side.
     """
-    held = dict(writer.read("select name, value from core.setting").iter_rows())
+    values_before = dict(writer.read("select name, value from core.setting").iter_rows())
     judged = _judged_with(settings)
-    for name in [*judged, *(name for name in held if name.startswith(BALANCE_OF_VENDOR))] if held else []:
-        if held.get(name) != judged.get(name):
+    for name in (
+        [*judged, *(name for name in values_before if name.startswith(BALANCE_OF_VENDOR))] if values_before else []
+    ):
+        if values_before.get(name) != judged.get(name):
             now = f"is {judged[name]:g}" if name in judged else "is not set"
-            before = f"with {held[name]:g}" if name in held else "without it"
+            before = f"with {values_before[name]:g}" if name in values_before else "without it"
             field, _, vendor = name.partition(":")
             variable = f"{Settings.model_fields[field].alias}{f' of {vendor}' if vendor else ''}"
             raise SettingsError(
@@ -87,8 +89,8 @@ def renew_calendar(writer: Writer) -> pl.DataFrame:
 
     Returns the intervals that were read in a day, or until an end, that is another now: system_id, interval, timezone.
     """
-    held = dict(writer.read("select timezone, rules_sha256 from core.zone").iter_rows())
-    changed = [name for name, rules in held.items() if rules_sha256(name) != rules]
+    rules_before = dict(writer.read("select timezone, rules_sha256 from core.zone").iter_rows())
+    changed = [name for name, rules in rules_before.items() if rules_sha256(name) != rules]
     if not changed:
         return pl.DataFrame(schema={"system_id": pl.String(), "interval": pl.String(), "timezone": pl.String()})
     zones = pl.DataFrame({"timezone": changed})
@@ -130,10 +132,10 @@ def _write_calendar(writer: Writer) -> None:
         "timezone"
     ]
     days = pl.DataFrame({"day": list(days_between(span[0].replace(day=1), Interval.of_month(span[1]).last_day))})
-    known = pl.Series("timezone", [name for name in zones if zone_named(name)], dtype=pl.String)
-    wanted = days.join(known.to_frame(), how="cross")
-    held = writer.read("select timezone, day from core.local_day")
-    missing = wanted.join(held, on=["timezone", "day"], how="anti").select("day", "timezone")
+    valid_zones = pl.Series("timezone", [name for name in zones if zone_named(name)], dtype=pl.String)
+    wanted = days.join(valid_zones.to_frame(), how="cross")
+    here = writer.read("select timezone, day from core.local_day")
+    missing = wanted.join(here, on=["timezone", "day"], how="anti").select("day", "timezone")
     writer.append("core.local_day", _calendar(missing.iter_rows()))
     named = writer.read("select timezone from core.zone")["timezone"]
-    writer.append("core.zone", _rules(name for name in known if name not in named.to_list()))
+    writer.append("core.zone", _rules(name for name in valid_zones if name not in named.to_list()))

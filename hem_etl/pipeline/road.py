@@ -26,7 +26,6 @@ from hem_etl.pipeline import loading
 from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.future import holds_the_future
-from hem_etl.pipeline.held import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.pipeline.keys import key_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.listing import list_fleet
@@ -34,6 +33,7 @@ from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, plan_intervals, plan_late, plan_range
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
+from hem_etl.pipeline.stored import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import FAILED_OUTCOMES, Severity
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
@@ -231,10 +231,10 @@ class Road:
 
     def _require_whole_landing(self) -> None:
         """LandingError where landing lacks what the published file was made from: days would be lost silently."""
-        held: set[str] = set()
+        published_segments: set[str] = set()
         with suppress(HemEtlError), self.warehouse.reading() as published:
-            held = set(published.rows("core.loaded_segment", ["segment"])["segment"])
-        if lost := sorted(held - set(self.landing.segments())):
+            published_segments = set(published.rows("core.loaded_segment", ["segment"])["segment"])
+        if lost := sorted(published_segments - set(self.landing.segments())):
             where = self.warehouse.describe().published
             raise LandingError(
                 f"{self.landing.folder} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): "
@@ -297,13 +297,13 @@ class Road:
         self.publish()
         listed = self.overrides()
         now = set(listed["override_id"])
-        told = ("system_id", "start", "end", "metric", "loaded_days", "days_without_the_series")
+        columns = ("system_id", "start", "end", "metric", "loaded_days", "days_without_the_series")
         return OverridesReport(
             rows=len(now),
             new_rows=len(now - before),
             taken_back=len(before - now),
             changed_days=sorted(loaded.edited),
-            idle=listed.filter(pl.col("edited_buckets") == 0).select(told).to_dicts(),
+            idle=listed.filter(pl.col("edited_buckets") == 0).select(columns).to_dicts(),
             published=self.warehouse.describe().published,
         )
 
@@ -388,11 +388,11 @@ class Road:
             "sample": pl.String(),
             "at_utc": pl.Datetime("us"),
         }
-        told = pl.DataFrame(rows, schema=schema, orient="row")
+        found = pl.DataFrame(rows, schema=schema, orient="row")
         before = writer.read("select check_name, max_by(failing_rows, at_utc) as n from core.check_result group by all")
-        held = dict(before.iter_rows())
-        self.changed_checks = frozenset(r.name for r in results if held.get(r.name) != r.failing_rows)
-        writer.replace("core.check_result", told, keys=told.select("check_name", "at_utc"))
+        rows_before = dict(before.iter_rows())
+        self.changed_checks = frozenset(r.name for r in results if rows_before.get(r.name) != r.failing_rows)
+        writer.replace("core.check_result", found, keys=found.select("check_name", "at_utc"))
         return results
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:

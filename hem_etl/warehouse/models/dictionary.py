@@ -132,8 +132,8 @@ def _drawn(models: Models) -> list[Model]:
 
 def _grouped(sources: Iterable[tuple[str, str]]) -> str:
     grouped = groupby(sources, key=lambda source: source[0])
-    told = [f"`{relation}`: {', '.join(name for _, name in columns)}" for relation, columns in grouped]
-    return "; ".join(told) or "*rows*"
+    cells = [f"`{relation}`: {', '.join(name for _, name in columns)}" for relation, columns in grouped]
+    return "; ".join(cells) or "*rows*"
 
 
 def _listed(names: Sequence[str]) -> str:

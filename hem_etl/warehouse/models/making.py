@@ -147,10 +147,12 @@ def _differences(model: Model, real: list[tuple[str, str]]) -> str:
     said = [(column.name, column.type.lower()) for column in model.columns]
     if real == said:
         return ""
-    told = [f"{name} {kind} is not in the header" for name, kind in real if name not in dict(said)]
-    told += [f"{name} does not exist" for name, _ in said if name not in dict(real)]
-    told += [f"{name} is {dict(real)[name]}, not {kind}" for name, kind in said if dict(real).get(name, kind) != kind]
-    return "; ".join(told) or f"the order is {', '.join(name for name, _ in real)}"
+    differences = [f"{name} {kind} is not in the header" for name, kind in real if name not in dict(said)]
+    differences += [f"{name} does not exist" for name, _ in said if name not in dict(real)]
+    differences += [
+        f"{name} is {dict(real)[name]}, not {kind}" for name, kind in said if dict(real).get(name, kind) != kind
+    ]
+    return "; ".join(differences) or f"the order is {', '.join(name for name, _ in real)}"
 
 
 def _require_honest(model: Model, differences: str) -> None:
@@ -191,8 +193,8 @@ def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
         columns, found = _first_rows(con, check, SAMPLE_ROWS) if failing else ([], [])
     except duckdb.Error as error:
         raise ModelError(f"{check.file}: DuckDB refuses it: {error}") from error
-    told = (", ".join(f"{name}={value}" for name, value in zip(columns, row, strict=True)) for row in found)
-    return CheckResult(check.name, check.severity, failing, " · ".join(told) or None)
+    samples = (", ".join(f"{name}={value}" for name, value in zip(columns, row, strict=True)) for row in found)
+    return CheckResult(check.name, check.severity, failing, " · ".join(samples) or None)
 
 
 def _first_rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:

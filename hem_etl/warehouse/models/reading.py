@@ -103,8 +103,8 @@ class Model:
 
     @property
     def comment(self) -> str:
-        told = "".join(f" {parameter.name}: {parameter.comment}." for parameter in self.parameters)
-        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}{told}"
+        parameters = "".join(f" {parameter.name}: {parameter.comment}." for parameter in self.parameters)
+        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}{parameters}"
 
     @property
     def source(self) -> str:
