@@ -1,11 +1,15 @@
-"""One look at Enode's API: the facts that travel from the client through landing to the warehouse."""
+"""One look at Enode's API: what came back (`Answer`), and what landing keeps of it (`Receipt`)."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from hem_etl.local_day import Interval
 from hem_etl.vocabulary import Outcome
+
+Key = tuple[str, Interval]
+"""A system and one of its intervals: what is asked for, landed and loaded as one."""
 
 
 class Kind(StrEnum):
@@ -34,7 +38,7 @@ class Answer:
 
     kind: Kind
     system_id: str | None
-    interval: str | None
+    interval: Interval | None
     page: int
     user_id: str | None
     """The user a list was asked for; None: all users."""
@@ -49,3 +53,32 @@ class Answer:
     detail: str | None
     body: bytes | None
     """Bodies of problems too; None when nothing complete came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A landed look, without its body. Fields as in `Answer`, and in their order as landing keeps them."""
+
+    segment: str
+    """Name of the segment that holds it."""
+    kind: Kind
+    system_id: str | None
+    interval: Interval | None
+    page: int
+    user_id: str | None
+    fetched_at_utc: datetime
+    """Naive UTC, as in the tables."""
+    duration_ms: int
+    attempts: int
+    http_status: int | None
+    outcome: Outcome | None
+    detail: str | None
+    body_sha256: str | None
+    """Content hash of the body; None where none came."""
+
+    @property
+    def key(self) -> Key:
+        """Of a look at statistics: what it looked at."""
+        assert self.system_id is not None
+        assert self.interval is not None
+        return self.system_id, self.interval

@@ -16,17 +16,19 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import polars as pl
 
 from hem_etl import __version__
-from hem_etl.answer import Answer, Kind
+from hem_etl.answer import Answer, Key, Kind, Receipt
 from hem_etl.errors import LandingError, disk_trouble
-from hem_etl.local_day import naive_utc
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.settings import Settings
+from hem_etl.vocabulary import Outcome
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
 """Body bytes held in memory before a segment is written."""
@@ -67,6 +69,8 @@ SEGMENT_SCHEMA: Final = pl.Schema(
     {**RECEIPT_SCHEMA, "body": pl.Binary(), "format": pl.Int16(), "written_by": pl.String()}
 )
 """A column that an older format lacks is NULL. `written_by`: the version of hem_etl that did."""
+_RECEIPT_COLUMNS: Final = [name for name in RECEIPT_SCHEMA if name != "is_body_here"]
+"""In the order of `Receipt`'s fields, after the segment's name."""
 
 _MARKS: Final = ["kind", "format", "written_by"]
 """What tells whether a row may be read here."""
@@ -87,23 +91,19 @@ class Landing:
         """Names of all segments, oldest first (a name begins with the instant of its first answer)."""
         return sorted(path.name for path in self.folder.glob("*.parquet"))
 
-    def read_receipts(self, segments: Iterable[str]) -> pl.DataFrame:
-        """Receipts of the named segments: RECEIPT_SCHEMA + `segment`, ordered by time.
+    def read_receipts(self, segments: Iterable[str], *kinds: Kind) -> list[Receipt]:
+        """Receipts of the named segments (all, or of these kinds), ordered by time.
 
         Raises LandingError for a damaged or missing segment.
         """
-        return self._collect(segments, pl.lit(True))
+        return self._receipts(segments, pl.col("kind").is_in(kinds) if kinds else pl.lit(True))
 
-    def read_receipts_of(self, keys: pl.DataFrame) -> pl.DataFrame:
-        """All receipts ever landed of the (system_id, interval) pairs in `keys`, ordered by time."""
-        wanted = keys.select("system_id", "interval").unique()
-        likely = pl.col("interval").is_in(wanted["interval"].unique().to_list())
-        found = self._collect(self.segments(), likely)
-        return found.join(wanted, on=["system_id", "interval"], how="semi", maintain_order="left")
-
-    def read_receipts_of_kind(self, kind: str, segments: Iterable[str]) -> pl.DataFrame:
-        """The receipts of one kind in the named segments, ordered by time."""
-        return self._collect(segments, pl.col("kind") == kind)
+    def read_receipts_of(self, keys: Collection[Key]) -> list[Receipt]:
+        """All receipts ever landed of these systems' intervals, ordered by time."""
+        labels = {interval.label for _, interval in keys}
+        wanted = set(keys)
+        found = self._receipts(self.segments(), pl.col("interval").is_in(list(labels)))
+        return [receipt for receipt in found if receipt.key in wanted]
 
     def read_bodies(self, hashes: Collection[str], *, likely: Iterable[str] = ()) -> dict[str, bytes]:
         """Content hash → exact bytes, checked against the hash. Looks in the `likely` segments first, then in all.
@@ -129,12 +129,12 @@ class Landing:
         kept = self._kept(segments, pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "body")
         return dict(kept.iter_rows())
 
-    def known_hashes(self, labels: Collection[str | None]) -> set[str]:
+    def known_hashes(self, intervals: Collection[Interval | None]) -> set[str]:
         """Hashes of the bodies kept for these intervals (None: lists and system states)."""
-        of_labels = pl.col("interval").is_in([label for label in labels if label is not None])
-        if None in labels:
-            of_labels |= pl.col("interval").is_null()
-        return set(self._kept(self.segments(), of_labels, "body_sha256")["body_sha256"])
+        of_intervals = pl.col("interval").is_in([interval.label for interval in intervals if interval is not None])
+        if None in intervals:
+            of_intervals |= pl.col("interval").is_null()
+        return set(self._kept(self.segments(), of_intervals, "body_sha256")["body_sha256"])
 
     def writer(
         self, known_hashes: Collection[str] = (), *, monotonic: Callable[[], float] = time.monotonic
@@ -164,12 +164,23 @@ class Landing:
             for mark in marks
         }
 
-    def _collect(self, segments: Iterable[str], where: pl.Expr) -> pl.DataFrame:
-        rows = self._read(segments, where, *RECEIPT_SCHEMA.names(), "segment")
+    def _receipts(self, segments: Iterable[str], where: pl.Expr) -> list[Receipt]:
+        rows = self._read(segments, where, "segment", *_RECEIPT_COLUMNS)
         for segment, after in self.distrusted().items():
             believed = (pl.col("fetched_at_utc") <= after) | (pl.col("kind") == Kind.OVERRIDES)
             rows = rows.filter((pl.col("segment") != segment) | believed)
-        return rows.sort("fetched_at_utc", "segment", maintain_order=True)
+        ordered = rows.sort("fetched_at_utc", "segment", maintain_order=True)
+        return [self._receipt(*row) for row in ordered.iter_rows()]
+
+    def _receipt(self, segment: str, kind: str, system_id: str, label: str | None, *facts: Any) -> Receipt:
+        page, user_id, fetched_at_utc, duration_ms, attempts, http_status, outcome, detail, body_sha256 = facts
+        try:
+            interval = None if label is None else _interval(label)
+            result = None if outcome is None else Outcome(outcome)
+        except ValueError as error:
+            raise self._damaged(segment, f"it holds a receipt that nothing here has written: {error}") from error
+        looked = (page, user_id, fetched_at_utc, duration_ms, attempts, http_status)
+        return Receipt(segment, Kind(kind), system_id, interval, *looked, result, detail, body_sha256)
 
     def _kept(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:
         """Columns of the receipts that keep the bytes of their bodies."""
@@ -270,7 +281,7 @@ class SegmentWriter:
             {
                 "kind": Kind(answer.kind),
                 "system_id": answer.system_id,
-                "interval": answer.interval,
+                "interval": None if answer.interval is None else answer.interval.label,
                 "page": answer.page,
                 "user_id": answer.user_id,
                 "fetched_at_utc": naive_utc(answer.fetched_at),
@@ -324,6 +335,11 @@ class SegmentWriter:
         for path in self._folder.glob(".*.parquet.tmp"):
             if time.time() - path.stat().st_mtime > STALE_TEMPORARY_SECONDS:
                 path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=4_096)
+def _interval(label: str) -> Interval:
+    return Interval.parse(label)
 
 
 def _sync_folder(folder: Path) -> None:

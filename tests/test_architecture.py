@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from hem_etl import normalise
-from hem_etl.pipeline import fleet, ledger, overrides
+from hem_etl.pipeline import corrections, fleet, ledger
 from hem_etl.warehouse.models import build, create_tables, load_models
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +81,14 @@ def test_only_the_orchestration_imports_dagster() -> None:
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
 
 
+def test_preparing_knows_no_table_no_lock_and_no_landing() -> None:
+    known = imports_of(PACKAGE / "pipeline" / "prepare.py") | imports_of(PACKAGE / "pipeline" / "keys.py")
+    assert {name.split(".")[1] for name in known if name.startswith("hem_etl.")} <= {
+        *("answer", "local_day", "normalise", "pipeline", "settings", "vocabulary")
+    }
+    assert {name for name in known if name.startswith("hem_etl.pipeline.")} == {"hem_etl.pipeline.keys"}
+
+
 OWNERS = {
     "duckdb": ("hem_etl.warehouse",),
     "fcntl": ("hem_etl.locks",),
@@ -117,12 +125,12 @@ def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
     """Each file of facts/queries by itself: what it reads is there."""
     folder = PACKAGE / "facts" / "queries"
     lent = {
-        "wanted": "select '' as id, '' as system_id, '' as label",
-        "wanted_label": "select '' as label",
+        "wanted": "select '' as id, '' as system_id, current_date as day",
+        "wanted_interval": "select 'day' as interval_kind, current_date as day",
         "failed": "select '' as outcome",
         "blocked": "select '' as outcome",
     }
-    values = {"day": "2026-03-29", "yesterday": "2026-03-29", "at_utc": "2026-03-29", "system_id": "a", "label": "a"}
+    values = {"day": "2026-03-29", "yesterday": "2026-03-29", "at_utc": "2026-03-29", "system_id": "a"}
     with duckdb.connect() as connection:
         create_tables(connection, load_models())
         build(connection, load_models())
@@ -157,7 +165,7 @@ def test_everything_imported_is_declared() -> None:
         ("core.system", fleet.SYSTEM_SCHEMA),
         ("core.system_history", fleet.HISTORY_SCHEMA),
         ("core.asset", fleet.ASSET_SCHEMA),
-        ("core.override", overrides.HISTORY_SCHEMA),
+        ("core.override", corrections.HISTORY_SCHEMA),
         ("core.load", ledger.ENTRY_SCHEMA),
     ],
 )

@@ -43,7 +43,7 @@ def apply(
         rows = [tuple(row.values()) for row in report.idle]
         print_table(names, rows, title=f"{len(report.idle)} rows edit nothing as yet")
     if report.changed_days:
-        first_days = report.changed_days[:DAYS_SHOWN]
+        first_days = [(system_id, interval.day) for system_id, interval in report.changed_days[:DAYS_SHOWN]]
         changed = len(report.changed_days)
         print_table(("system_id", "day"), first_days, title=f"{changed} days changed", total=changed)
     else:

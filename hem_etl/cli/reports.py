@@ -53,7 +53,7 @@ def print_report(report: RunReport, *, is_json: bool) -> None:
         f"{report.changed_days} changed, {report.unchanged} unchanged; {report.seconds:.1f} s."
     )
     if report.recut:
-        labels = [label for _, label in report.recut]
+        labels = [interval.label for _, interval in report.recut]
         say(
             f"The rules of a time zone changed: {len(report.recut)} intervals from {min(labels)} to {max(labels)} were "
             "cut anew from what is landed; what their new bounds lack is not covered until the vendor sends it."

@@ -134,15 +134,14 @@ class EnodeClient:
         """Requests sent so far: repeated ones and those for tokens included."""
         return self._gate.requests_made
 
-    def fetch_statistics(self, system_id: str, interval: str) -> Answer:
-        """One local day (`2026-03-29`) or month (`2026-03`) of a system. ValueError for any other interval.
+    def fetch_statistics(self, system_id: str, interval: Interval) -> Answer:
+        """One local day or month of a system.
 
         Waits while another thread or process looks at the same system, and while a `Retry-After` keeps it closed.
         """
-        asked = Interval.parse(interval)
-        look = self._look(Kind(asked.kind), system_id=system_id, interval=asked.label)
+        look = self._look(Kind(interval.kind), system_id=system_id, interval=interval)
         read_seconds = self._connection.read_timeout_seconds
-        return self._fetch_of_system(look, system_id, "/statistics", {"interval": asked.label}, read_seconds)
+        return self._fetch_of_system(look, system_id, "/statistics", {"interval": interval.label}, read_seconds)
 
     def fetch_system(self, system_id: str) -> Answer:
         """One system's current state. Waits like `fetch_statistics`."""
@@ -332,7 +331,7 @@ class EnodeClient:
             return f"{seconds:.0f} s"
 
     def _look(
-        self, kind: Kind, *, system_id: str | None = None, interval: str | None = None, user_id: str | None = None
+        self, kind: Kind, *, system_id: str | None = None, interval: Interval | None = None, user_id: str | None = None
     ) -> Answer:
         """An answer that nothing has come for yet."""
         return Answer(
@@ -367,7 +366,7 @@ def _path_segment(identifier: str) -> str | None:
 def _named(look: Answer) -> str:
     """The look as facts for the log. Users are not named there."""
     system = "" if look.system_id is None else f" system_id={quote(look.system_id, safe='')}"
-    interval = "" if look.interval is None else f" interval={look.interval}"
+    interval = "" if look.interval is None else f" interval={look.interval.label}"
     page = "" if look.kind not in LIST_PATHS else f" page={look.page}"
     return f"kind={look.kind}{system}{interval}{page}"
 

@@ -1,4 +1,4 @@
-"""Intervals of systems: what each came to, which are red, which are missing. An interval is named by its label here."""
+"""Intervals of systems: what each came to, which are red, which are missing."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -6,30 +6,27 @@ from typing import Any
 
 import polars as pl
 
+from hem_etl.answer import Key
 from hem_etl.facts.queries import text
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
+from hem_etl.local_day import Interval
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES, IntervalKind
 from hem_etl.warehouse import Warehouse
 
-SystemInterval = tuple[str, str]
-"""System and label."""
 IntervalFigures = dict[str, Any]
 """Counts, energies [kWh], coverage and, of a day, whose it is; what is not known is left out."""
 
 
-def read_interval_figures(
-    warehouse: Warehouse, intervals: Iterable[SystemInterval]
-) -> dict[SystemInterval, IntervalFigures]:
+def read_interval_figures(warehouse: Warehouse, intervals: Iterable[Key]) -> dict[Key, IntervalFigures]:
     """What is published of these days and months."""
-    wanted = pl.DataFrame(list(intervals), schema={"system_id": pl.String(), "label": pl.String()}, orient="row")
-    is_day = pl.col("label").str.len_chars() == len("2026-03-29")
-    found: dict[SystemInterval, IntervalFigures] = {}
+    found: dict[Key, IntervalFigures] = {}
+    keys = list(intervals)
     with warehouse.reading() as published:
-        for name, part in (("day_figures", wanted.filter(is_day)), ("month_figures", wanted.filter(~is_day))):
-            if part.is_empty():
-                continue
-            for row in published.read(text(name), wanted=part).iter_rows(named=True):
-                interval = row.pop("system_id"), row.pop("label")
-                found[interval] = {name: value for name, value in row.items() if value is not None}
+        for kind, name in ((IntervalKind.DAY, "day_figures"), (IntervalKind.MONTH, "month_figures")):
+            days = [(system_id, interval.day) for system_id, interval in keys if interval.kind is kind]
+            wanted = pl.DataFrame(days, schema={"system_id": pl.String(), "day": pl.Date()}, orient="row")
+            for row in published.read(text(name), wanted=wanted).iter_rows(named=True):
+                key = row.pop("system_id"), Interval(kind, row.pop("day"))
+                found[key] = {name: value for name, value in row.items() if value is not None}
     return found
 
 
@@ -56,11 +53,11 @@ def red_intervals(warehouse: Warehouse) -> pl.DataFrame:
         return published.read(text("red"), failed=_outcomes(FAILED_OUTCOMES))
 
 
-def failed_intervals(warehouse: Warehouse) -> list[SystemInterval]:
+def failed_intervals(warehouse: Warehouse) -> list[Key]:
     """The same of every system that was ever listed, without the why."""
     with warehouse.reading() as published:
-        keys = _outcomes(FAILED_OUTCOMES)
-        return published.rows("core.load", ["system_id", "interval"], keys=keys).rows()
+        rows = published.rows("core.load", ["system_id", "interval_kind", "day"], keys=_outcomes(FAILED_OUTCOMES))
+        return [(system_id, Interval(IntervalKind(kind), day)) for system_id, kind, day in rows.iter_rows()]
 
 
 def stale_systems(warehouse: Warehouse, day: date) -> pl.DataFrame:
@@ -71,17 +68,20 @@ def stale_systems(warehouse: Warehouse, day: date) -> pl.DataFrame:
     with warehouse.reading() as published:
         return published.read(
             text("stale"),
-            {"label": day.isoformat()},
+            {"day": day},
             blocked=_outcomes(BLOCKED_OUTCOMES),
             failed=_outcomes(FAILED_OUTCOMES),
         )
 
 
-def never_asked(warehouse: Warehouse, labels: Sequence[str]) -> list[SystemInterval]:
+def never_asked(warehouse: Warehouse, intervals: Sequence[Interval]) -> list[Key]:
     """Those of the intervals, of every present system, that nobody has asked for, and that are worth asking."""
-    wanted = pl.DataFrame({"label": labels}, schema={"label": pl.String()})
+    rows = [(interval.kind.value, interval.day) for interval in intervals]
+    schema = {"interval_kind": pl.String(), "day": pl.Date()}
+    wanted = pl.DataFrame(rows, schema=schema, orient="row")
     with warehouse.reading() as published:
-        return published.read(text("never_asked"), wanted_label=wanted).rows()
+        missing = published.read(text("never_asked"), wanted_interval=wanted)
+        return [(system_id, Interval(IntervalKind(kind), day)) for system_id, kind, day in missing.iter_rows()]
 
 
 def newest_day_asked(warehouse: Warehouse, yesterday: date) -> date | None:

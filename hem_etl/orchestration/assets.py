@@ -11,9 +11,10 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
+from hem_etl.answer import Key
 from hem_etl.errors import UsageError
 from hem_etl.facts import failed_intervals, fleet_numbers, read_interval_figures
-from hem_etl.orchestration.partitions import SYSTEMS, Scheme, SystemDay, intervals, is_month
+from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.recording import (
     partition_metadata,
     record_checks,
@@ -25,6 +26,7 @@ from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.tables import markdown
 from hem_etl.pipeline import Request, RunReport
 from hem_etl.settings import MOST_PARTITIONS, Settings
+from hem_etl.vocabulary import IntervalKind
 from hem_etl.warehouse import Warehouse, open_warehouse
 
 GROUP: Final = "enode"
@@ -127,7 +129,7 @@ def _statistics(
                 allow_retries=False,
             )
         with roads.open(context.log) as road:
-            report = road.run_intervals(intervals(members))
+            report = road.run_intervals(members)
         record_partitions(context, report, members, road.warehouse)
         yield from ()  # a result here would be one more event for each partition
 
@@ -219,7 +221,7 @@ def _recorded(
         context,
         (
             dg.AssetMaterialization(
-                MONTH_STATISTICS if is_month(group[0]) else DAY_STATISTICS,
+                MONTH_STATISTICS if group[0][1].kind is IntervalKind.MONTH else DAY_STATISTICS,
                 partition=key,
                 metadata=partition_metadata(group, report.entries, figures) | {"found_by": found_by},
             )
@@ -230,16 +232,14 @@ def _recorded(
     return dg.MaterializeResult(metadata=run_metadata(report, figures))
 
 
-def _changed_groups(
-    scheme: Scheme, warehouse: Warehouse, report: RunReport
-) -> dict[dg.MultiPartitionKey, list[SystemDay]]:
+def _changed_groups(scheme: Scheme, warehouse: Warehouse, report: RunReport) -> dict[dg.MultiPartitionKey, list[Key]]:
     """What changed, by partition; without partitions in which something failed: those stay as they are."""
-    red = {scheme.key(system_id, label) for system_id, label in failed_intervals(warehouse)}
-    groups: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
-    for system_id, label in sorted(report.changed):
-        key = scheme.key(system_id, label)
-        if key not in red and scheme.holds(label):
-            groups.setdefault(key, []).append((system_id, label))
+    red = {scheme.key(*failed) for failed in failed_intervals(warehouse)}
+    groups: dict[dg.MultiPartitionKey, list[Key]] = {}
+    for system_id, interval in sorted(report.changed):
+        key = scheme.key(system_id, interval)
+        if key not in red and scheme.holds(interval):
+            groups.setdefault(key, []).append((system_id, interval))
     return groups
 
 

@@ -7,16 +7,19 @@ is asked at all is decided by the road.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Final
 from urllib.parse import quote, unquote
 
 import dagster as dg
 
+from hem_etl.answer import Key
 from hem_etl.local_day import Interval
 from hem_etl.settings import Settings
+from hem_etl.vocabulary import IntervalKind
 
 SYSTEMS: Final = "system"
 """The name of the dynamic partitions, and of the dimension."""
@@ -26,9 +29,6 @@ FIRST_ZONE_ON_EARTH: Final = "Pacific/Kiritimati"
 
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
-
-SystemDay = tuple[str, str]
-"""A system's id and the label of an interval, as in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Scheme:
         """The keys that these systems need and that are not there yet."""
         return sorted({self.system_key(system_id) for system_id in system_ids} - set(self.system_keys(instance)))
 
-    def members(self, keys: Iterable[str], fleet: Iterable[str]) -> Mapping[SystemDay, dg.MultiPartitionKey]:
+    def members(self, keys: Iterable[str], fleet: Iterable[str]) -> Mapping[Key, dg.MultiPartitionKey]:
         """The intervals behind these partition keys, each with its key. `fleet`: the systems that buckets hold."""
         by_bucket: dict[str, list[str]] = {}
         for system_id in fleet if self.buckets else ():
@@ -85,17 +85,18 @@ class Scheme:
         for key in keys:
             label, _, name = key.partition("|")
             for system_id in by_bucket.get(name, []) if self.buckets else [decoded(name)]:
-                found[system_id, label] = self.key(system_id, label)
+                interval = Interval.parse(label)
+                found[system_id, interval] = self.key(system_id, interval)
         return found
 
-    def key(self, system_id: str, label: str) -> dg.MultiPartitionKey:
+    def key(self, system_id: str, interval: Interval) -> dg.MultiPartitionKey:
         """The key of the partition that holds this interval of this system."""
-        dimension = MONTH if len(label) == len("2026-03") else DAY
-        return dg.MultiPartitionKey({dimension: label, SYSTEMS: self.system_key(system_id)})
+        dimension = MONTH if interval.kind is IntervalKind.MONTH else DAY
+        return dg.MultiPartitionKey({dimension: interval.label, SYSTEMS: self.system_key(system_id)})
 
-    def holds(self, label: str) -> bool:
+    def holds(self, interval: Interval) -> bool:
         """Whether the day or month has a partition: those before the start have none."""
-        return label >= self.start[: len(label)]
+        return interval.last_day >= date.fromisoformat(self.start)
 
     def window(self, first_label: str, last_label: str, keys: Sequence[str]) -> dict[str, str]:
         """The tags of a run over a whole rectangle: these labels, and the systems from the first key to the last."""
@@ -114,13 +115,3 @@ def encoded(system_id: str) -> str:
 def decoded(key: str) -> str:
     """The system's id."""
     return unquote(key, errors="surrogatepass")
-
-
-def is_month(member: SystemDay) -> bool:
-    """Whether the interval is a month."""
-    return len(member[1]) == len("2026-03")
-
-
-def intervals(members: Iterable[SystemDay]) -> Iterator[tuple[str, Interval]]:
-    """The same as the road takes them."""
-    return ((system_id, Interval.parse(label)) for system_id, label in members)

@@ -12,8 +12,9 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
+from hem_etl.answer import Key
 from hem_etl.facts import failing_rows, read_interval_figures, summed
-from hem_etl.orchestration.partitions import SystemDay
+from hem_etl.local_day import Interval
 from hem_etl.orchestration.red import RED_CHECK, explain_command, red_partitions
 from hem_etl.orchestration.sql_checks import checked_key, evaluate
 from hem_etl.orchestration.tables import markdown
@@ -25,7 +26,7 @@ from hem_etl.warehouse import CheckResult, Warehouse, packaged_models
 ROWS_SHOWN: Final = 20
 FAILURES_OBSERVED: Final = 200
 
-Members = Mapping[SystemDay, dg.MultiPartitionKey]
+Members = Mapping[Key, dg.MultiPartitionKey]
 Metadata = dict[str, Any]
 
 
@@ -37,7 +38,7 @@ def record_partitions(
     A partition that failed gets an observation with outcome and reason, which its page shows and which leaves it red.
     """
     entries = report.gone | report.entries
-    by_key: dict[dg.MultiPartitionKey, list[SystemDay]] = {}
+    by_key: dict[dg.MultiPartitionKey, list[Key]] = {}
     for member, key in members.items():
         by_key.setdefault(key, []).append(member)
     failed = {members[member] for member, entry in report.entries.items() if entry.outcome in FAILED_OUTCOMES}
@@ -74,11 +75,13 @@ def record_partitions(
 
 def _observe_failures(context: dg.AssetExecutionContext, report: RunReport, members: Members) -> None:
     """What went wrong, at each partition: of very many the first ones, the run's table has the others."""
-    for row in [row for row in report.failed if (row["system_id"], row["interval"]) in members][:FAILURES_OBSERVED]:
+    for row in [row for row in report.failed if (row["system_id"], Interval.parse(row["interval"])) in members][
+        :FAILURES_OBSERVED
+    ]:
         context.log_event(
             dg.AssetObservation(
                 asset_key=context.asset_key,
-                partition=members[row["system_id"], row["interval"]],
+                partition=members[row["system_id"], Interval.parse(row["interval"])],
                 description=f"failed: {row['outcome']}: {row['detail'] or 'no reason given'}",
                 metadata={
                     "outcome": row["outcome"],
@@ -135,7 +138,7 @@ def record_materializations(
 
 
 def partition_metadata(
-    group: Sequence[SystemDay], entries_by_interval: Mapping[SystemDay, Entry], figures: Mapping[SystemDay, Metadata]
+    group: Sequence[Key], entries_by_interval: Mapping[Key, Entry], figures: Mapping[Key, Metadata]
 ) -> Metadata:
     """One system: its outcome and numbers. A bucket of systems: counts by outcome, and sums."""
     entries = [entries_by_interval[member] for member in group if member in entries_by_interval]
@@ -157,7 +160,7 @@ def partition_metadata(
     )
 
 
-def run_metadata(report: RunReport, figures: Mapping[SystemDay, Metadata]) -> Metadata:
+def run_metadata(report: RunReport, figures: Mapping[Key, Metadata]) -> Metadata:
     """The numbers of a whole run."""
     facts: Metadata = {
         "systems": report.fleet_size,

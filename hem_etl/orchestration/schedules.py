@@ -14,6 +14,7 @@ import dagster as dg
 
 from hem_etl.errors import HemEtlError
 from hem_etl.facts import newest_day_asked
+from hem_etl.local_day import Interval
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
 from hem_etl.orchestration.checks import FRESHNESS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
@@ -47,7 +48,7 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
         yesterday = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
         day = yesterday.isoformat()
         keys = scheme.system_keys(context.instance)
-        if keys and scheme.holds(day):
+        if keys and scheme.holds(Interval.of_day(yesterday)):
             first = first_day_to_ask(scheme, open_warehouse(roads.settings()), yesterday).isoformat()
             yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(first, day, keys))
             yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))

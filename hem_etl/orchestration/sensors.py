@@ -17,7 +17,7 @@ import httpx
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.transfer import NoAnswerError, Transfer
 from hem_etl.facts import fleet_numbers, never_asked
-from hem_etl.local_day import months_between
+from hem_etl.local_day import Interval, days_between, months_between
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
@@ -40,28 +40,28 @@ LISTING: Final = "hourly list"
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """Labels first..last × the system keys first..last, in their order."""
+    """Intervals first..last × the system keys first..last, in their order."""
 
-    first_label: str
-    last_label: str
+    first: Interval
+    last: Interval
     keys: tuple[str, ...]
 
 
 def newest_rectangle(
-    missing: Iterable[tuple[str, str]], labels: Sequence[str], order: Sequence[str], most: int
+    missing: Iterable[tuple[str, Interval]], intervals: Sequence[Interval], order: Sequence[str], most: int
 ) -> Rectangle | None:
-    """The rectangle to ask next: the first stretch of keys that lack the newest missing label, as far back as all do.
+    """The rectangle to ask next: the first stretch of keys that lack the newest missing one, as far back as all do.
 
-    `missing` holds (key, label); `labels` are in the order of time, `order` is that of the keys. At most `most` cells,
-    but at least one.
+    `missing` holds (key, interval); `intervals` are in the order of time, `order` is that of the keys. At
+    most `most` cells, but at least one.
     """
-    by_label: dict[str, set[str]] = {}
-    for key, label in missing:
-        by_label.setdefault(label, set()).add(key)
-    newest = next((number for number in reversed(range(len(labels))) if labels[number] in by_label), None)
+    lacking_in: dict[Interval, set[str]] = {}
+    for key, interval in missing:
+        lacking_in.setdefault(interval, set()).add(key)
+    newest = next((number for number in reversed(range(len(intervals))) if intervals[number] in lacking_in), None)
     if newest is None:
         return None
-    lacking = by_label[labels[newest]]
+    lacking = lacking_in[intervals[newest]]
     start = next((place for place, key in enumerate(order) if key in lacking), None)
     if start is None:
         return None
@@ -71,11 +71,11 @@ def newest_rectangle(
     first = newest
     while (
         first > 0
-        and by_label.get(labels[first - 1], set()).issuperset(stretch)
+        and lacking_in.get(intervals[first - 1], set()).issuperset(stretch)
         and (newest - first + 2) * len(stretch) <= most
     ):
         first -= 1
-    return Rectangle(labels[first], labels[newest], tuple(stretch))
+    return Rectangle(intervals[first], intervals[newest], tuple(stretch))
 
 
 def new_systems_sensor(scheme: Scheme, roads: Roads) -> dg.SensorDefinition:
@@ -119,13 +119,15 @@ def backfill_request(
     """The next run of the backfill; None where everything up to yesterday was asked at least once."""
     yesterday = today - timedelta(days=1)
     start = date.fromisoformat(scheme.start)
-    months = [f"{month:%Y-%m}" for month in months_between(start, yesterday)]
-    days = [(start + timedelta(days=number)).isoformat() for number in range((yesterday - start).days + 1)]
-    for asset, labels in ((MONTH_STATISTICS, months), (DAY_STATISTICS, days)):
-        missing = {(scheme.system_key(system_id), label) for system_id, label in never_asked(warehouse, labels)}
-        rectangle = newest_rectangle(missing, labels, order, most)
+    months = [*map(Interval.of_month, months_between(start, yesterday))]
+    days = [*map(Interval.of_day, days_between(start, yesterday))]
+    for asset, intervals in ((MONTH_STATISTICS, months), (DAY_STATISTICS, days)):
+        missing = {
+            (scheme.system_key(system_id), interval) for system_id, interval in never_asked(warehouse, intervals)
+        }
+        rectangle = newest_rectangle(missing, intervals, order, most)
         if rectangle is not None:
-            window = scheme.window(rectangle.first_label, rectangle.last_label, rectangle.keys)
+            window = scheme.window(rectangle.first.label, rectangle.last.label, rectangle.keys)
             return dg.RunRequest(asset_selection=[asset], tags={WHY: BACKFILL, PRIORITY: "-10"} | LONGEST | window)
     return None
 

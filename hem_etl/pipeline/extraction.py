@@ -110,7 +110,7 @@ def _ask_system(
             if not ask.is_explained:
                 yield _not_asked(system.system_id, ask, outcome, detail, clock())
             continue
-        answer = client.fetch_statistics(system.system_id, ask.interval.label)
+        answer = client.fetch_statistics(system.system_id, ask.interval)
         if answer.http_status == 404 and not is_listed(system.system_id):
             state = client.fetch_system(system.system_id)
             yield state
@@ -125,6 +125,4 @@ def _ask_system(
 
 
 def _not_asked(system_id: str, ask: Ask, outcome: Outcome, detail: str, at: datetime) -> Answer:
-    return Answer(
-        Kind(ask.interval.kind), system_id, ask.interval.label, 0, None, at, 0, 0, None, outcome, detail, None
-    )
+    return Answer(Kind(ask.interval.kind), system_id, ask.interval, 0, None, at, 0, 0, None, outcome, detail, None)

@@ -20,15 +20,19 @@ from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.answer import Kind
+from hem_etl.answer import Kind, Receipt
 from hem_etl.enode.wire import WireError, canonical_json, read_asset, read_location, read_page, read_system
 from hem_etl.local_day import naive_utc, zone_named
-from hem_etl.vocabulary import AssetKind, Outcome, Source
+from hem_etl.vocabulary import AssetKind, Source
 from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
 
-ASSET_LISTS: Final = {"inverters": AssetKind.INVERTER, "batteries": AssetKind.BATTERY, "meters": AssetKind.METER}
+ASSET_LISTS: Final = {
+    Kind.INVERTERS: AssetKind.INVERTER,
+    Kind.BATTERIES: AssetKind.BATTERY,
+    Kind.METERS: AssetKind.METER,
+}
 TRACKED: Final = ("user_id", "vendor", "timezone", "latitude", "longitude", "is_reachable", "gone_at_utc")
 """A change in one of these is a row of history; that a system was seen again is not."""
 
@@ -87,7 +91,7 @@ ASSET_SCHEMA: Final = pl.Schema(
 
 
 class Fleet:
-    """The fleet's rows in memory while a batch of receipts is applied in the order of time; `write` puts them back."""
+    """The fleet's rows in memory while looks are applied in the order of time; `write` puts them back."""
 
     def __init__(self, writer: Writer) -> None:
         systems = writer.rows("core.system", SYSTEM_SCHEMA)
@@ -125,27 +129,29 @@ class Fleet:
             if judged_by(self._vendors_before.get(name)) != judged_by(self.vendor(name))
         ]
 
-    def see(self, receipt: dict[str, Any], body: bytes | None) -> None:
-        """Apply one receipt: a page of a list, or a look that found its system gone. Others change nothing."""
-        at = receipt["fetched_at_utc"]
-        if receipt["outcome"] == Outcome.GONE:
-            self._see_gone(receipt["system_id"], at)
-        elif body is not None and receipt["outcome"] is None and receipt["system_id"] is None:
+    def see_page(self, page: Receipt, body: bytes) -> None:
+        """Apply one page of a list."""
+        try:
+            items = read_page(body).data
+        except WireError as error:
+            LOG.warning("list=%s page=%d unreadable: %s", page.kind, page.page, error)
+            return
+        for item in items:
             try:
-                items = read_page(body).data
+                if page.kind is Kind.LOCATIONS:
+                    self._see_location(item, page.fetched_at_utc)
+                elif page.kind in ASSET_LISTS:
+                    self._see_asset(item, ASSET_LISTS[page.kind], page.fetched_at_utc)
+                else:
+                    self._see_system(item, page.user_id, page.fetched_at_utc)
             except WireError as error:
-                LOG.warning("list=%s page=%d unreadable: %s", receipt["kind"], receipt["page"], error)
-                return
-            for item in items:
-                try:
-                    if receipt["kind"] == Kind.LOCATIONS:
-                        self._see_location(item, at)
-                    elif receipt["kind"] in ASSET_LISTS:
-                        self._see_asset(item, ASSET_LISTS[receipt["kind"]], at)
-                    else:
-                        self._see_system(item, receipt["user_id"], at)
-                except WireError as error:
-                    LOG.warning("list=%s page=%d item left out: %s", receipt["kind"], receipt["page"], error)
+                LOG.warning("list=%s page=%d item left out: %s", page.kind, page.page, error)
+
+    def see_gone(self, system_id: str, at: datetime) -> None:
+        """A look found its system gone."""
+        held = self._systems.get(system_id)
+        if held is not None and held["gone_at_utc"] is None and at >= held["listed_at_utc"]:
+            self._change(held | {"gone_at_utc": at}, at)
 
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
         """Where the system's object states no zone, the zone of its newest series is the system's."""
@@ -227,11 +233,6 @@ class Fleet:
         most = named.most_common(2)
         is_tie = len(most) == 2 and most[0][1] == most[1][1]
         return None if not most or is_tie else most[0][0]
-
-    def _see_gone(self, system_id: str, at: datetime) -> None:
-        held = self._systems.get(system_id)
-        if held is not None and held["gone_at_utc"] is None and at >= held["listed_at_utc"]:
-            self._change(held | {"gone_at_utc": at}, at)
 
     def _see_location(self, item: Any, at: datetime) -> None:
         sent = read_location(item)

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-import polars as pl
-
 from hem_etl.answer import Kind
 from hem_etl.errors import ClockError
 from hem_etl.landing import Landing
@@ -26,22 +24,25 @@ def holds_the_future(writer: Writer, now: datetime) -> bool:
 
 def leave_out_the_future(landing: Landing, segments: Sequence[str], now: datetime, is_clock_right: bool) -> None:
     """Never believe these segments' looks from after now, where our clock is known to be right; else ClockError."""
-    receipts = landing.read_receipts(segments)
-    is_future = pl.col("fetched_at_utc") > now + CLOCK_TOLERANCE
-    future = receipts.filter(is_future & (pl.col("kind") != Kind.OVERRIDES))  # those come after all that is landed
-    if future.is_empty():
+    future = [
+        receipt
+        for receipt in landing.read_receipts(segments)
+        if receipt.fetched_at_utc > now + CLOCK_TOLERANCE
+        and receipt.kind is not Kind.OVERRIDES  # those come after all that is landed
+    ]
+    if not future:
         return
-    newest: datetime = future["fetched_at_utc"].max()  # type: ignore[assignment]  # polars cannot tell
+    newest = future[-1].fetched_at_utc
     if not is_clock_right:
         raise ClockError(
             f"looks of {newest:%Y-%m-%d %H:%M} UTC are landed, and this machine's clock says {now:%Y-%m-%d %H:%M}: set "
             "the clock. If it is right, `hem-etl run` compares it with Enode's and leaves those looks out."
         )
-    for segment in future["segment"].unique().sort():
+    for segment in sorted({receipt.segment for receipt in future}):
         landing.distrust(segment, now + CLOCK_TOLERANCE)
     LOG.warning(
         "looks=%d newest=%s left out for good: they come from the future, from a machine whose clock ran ahead; their "
         "intervals are asked again",
-        future.height,
+        len(future),
         newest,
     )

@@ -1,4 +1,7 @@
-"""Keys as frames, to select and replace rows by: (system_id, interval) in the ledger, (system_id, day) elsewhere."""
+"""Keys as frames, to select and replace rows by: (system_id, interval) in the ledger, (system_id, day) elsewhere.
+
+The one place below the doors that spells an interval as a label.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -8,17 +11,23 @@ from typing import Final
 import polars as pl
 
 from hem_etl import normalise
+from hem_etl.answer import Key
 from hem_etl.local_day import Interval, days_between
-from hem_etl.pipeline.ledger import Key
 from hem_etl.vocabulary import IntervalKind
 
 LABELS: Final = {IntervalKind.DAY: "%Y-%m-%d", IntervalKind.MONTH: "%Y-%m"}
 """How an interval is spelt: `strftime` of the day, or of the month's first."""
 
 
+def label_of(kind: IntervalKind) -> pl.Expr:
+    """`interval`, the label, of a column `day`."""
+    return pl.col("day").dt.strftime(LABELS[kind]).alias("interval")
+
+
 def key_frame(keys: Iterable[Key]) -> pl.DataFrame:
-    """(system_id, interval) rows."""
-    return pl.DataFrame(sorted(keys), schema={"system_id": pl.String(), "interval": pl.String()}, orient="row")
+    """(system_id, interval) rows, as the tables spell intervals."""
+    rows = sorted((system_id, interval.label) for system_id, interval in keys)
+    return pl.DataFrame(rows, schema={"system_id": pl.String(), "interval": pl.String()}, orient="row")
 
 
 def day_frame(days: Sequence[tuple[str, date]]) -> pl.DataFrame:
@@ -26,15 +35,14 @@ def day_frame(days: Sequence[tuple[str, date]]) -> pl.DataFrame:
     return pl.DataFrame(list(days), schema={"system_id": pl.String(), "day": pl.Date()}, orient="row")
 
 
-def interval_frame(days: pl.DataFrame) -> pl.DataFrame:
-    """(system_id, interval) of (system_id, day) rows."""
-    return days.select("system_id", interval=pl.col("day").dt.strftime(LABELS[IntervalKind.DAY]))
+def days_of(keys: Iterable[Key]) -> pl.DataFrame:
+    """(system_id, day) of those keys that are days."""
+    return day_frame([(name, interval.day) for name, interval in keys if interval.kind is IntervalKind.DAY])
 
 
-def days_of(keys: pl.DataFrame) -> pl.DataFrame:
-    """(system_id, day) of those (system_id, interval) rows that are days."""
-    is_day = pl.col("interval").str.len_chars() == len("2026-03-29")
-    return keys.filter(is_day).select("system_id", day=pl.col("interval").str.to_date(LABELS[IntervalKind.DAY]))
+def day_keys(days: pl.DataFrame) -> set[Key]:
+    """The keys that (system_id, day) rows name."""
+    return {(name, Interval.of_day(day)) for name, day in days.select("system_id", "day").iter_rows()}
 
 
 def days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
@@ -44,25 +52,26 @@ def days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
     )
 
 
+def only_rows(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows those of the (system_id, day) rows in `keys`."""
+    return rows.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
+
+
 def only_days(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
     """What was read of the (system_id, day) rows in `keys`."""
-
-    def of_keys(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
-
     return replace(
         days,
-        readings=of_keys(days.readings),
-        series=of_keys(days.series),
-        findings=of_keys(days.findings),
-        days=of_keys(days.days),
-        odd_stamps=of_keys(days.odd_stamps),
+        readings=only_rows(days.readings, keys),
+        series=only_rows(days.series, keys),
+        findings=only_rows(days.findings, keys),
+        days=only_rows(days.days, keys),
+        odd_stamps=only_rows(days.odd_stamps, keys),
     )
 
 
 def only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Months:
     """What was read of these months; findings are chosen when they are written."""
-    kept = months.months.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
+    kept = only_rows(months.months, keys)
     month = pl.col("day").dt.month_start()
     reported = months.reported.join(
         keys, left_on=["system_id", month], right_on=["system_id", "day"], how="semi", maintain_order="left"

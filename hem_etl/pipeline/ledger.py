@@ -1,6 +1,6 @@
-"""The ledger's rules: what an interval's row says after a look, and when the interval is asked again.
+"""The ledger: what an interval's row says after a look, and when the interval is asked again.
 
-Pure: rows in, rows out. Instants are naive UTC, as in the tables.
+Instants are naive UTC, as in the tables.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -9,8 +9,10 @@ from typing import Any, Final, Self
 
 import polars as pl
 
+from hem_etl.answer import Key, Receipt
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, zone_named
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, Outcome, State
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome, State
+from hem_etl.warehouse import Reader
 
 OPEN_AGAIN_AFTER: Final = timedelta(hours=1)
 """A running interval grows all the time; it is asked again once its last answer is this old."""
@@ -40,16 +42,13 @@ ENTRY_SCHEMA: Final = pl.Schema(
 )
 """The columns of `core.load`."""
 
-Key = tuple[str, str]
-"""System and interval label."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One row of `core.load`; see that table for the columns' meaning."""
 
     system_id: str
-    interval: str
+    interval: Interval
     outcome: str | None = None
     http_status: int | None = None
     detail: str | None = None
@@ -68,7 +67,18 @@ class Entry:
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> Self:
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        interval = Interval(IntervalKind(row["interval_kind"]), row["day"])
+        return cls(**{f.name: row[f.name] for f in fields(cls) if f.name != "interval"}, interval=interval)
+
+    def row(self) -> dict[str, Any]:
+        """As `core.load` holds it."""
+        kind, day = self.interval.kind.value, self.interval.day
+        facts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return facts | {"interval": self.interval.label, "interval_kind": kind, "day": day, "state": str(self.state)}
+
+    @property
+    def key(self) -> Key:
+        return self.system_id, self.interval
 
     @property
     def was_read_whole(self) -> bool:
@@ -80,19 +90,17 @@ class Entry:
         )
 
     def after_failure(
-        self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None, settle_days: int
+        self, look: Receipt, outcome: str, detail: str | None, zone: str | None, settle_days: int
     ) -> Self:
         """The last look brought no content: what the tables hold stays as it is."""
         seen = self._seen(look, outcome, detail, zone)
-        return replace(seen, state=seen._state(look["fetched_at_utc"], is_answer=False, settle_days=settle_days))
+        return replace(seen, state=seen._state(look.fetched_at_utc, is_answer=False, settle_days=settle_days))
 
-    def after_answer(
-        self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None, settle_days: int
-    ) -> Self:
+    def after_answer(self, look: Receipt, outcome: str, detail: str | None, zone: str | None, settle_days: int) -> Self:
         """The last look brought content; whether it is new content is said by `with_content`."""
         seen = self._seen(look, outcome, detail, zone)
-        state = seen._state(look["fetched_at_utc"], is_answer=look["http_status"] != 202, settle_days=settle_days)
-        return replace(seen, state=state, answered_at_utc=look["fetched_at_utc"], payload_sha256=look["body_sha256"])
+        state = seen._state(look.fetched_at_utc, is_answer=look.http_status != 202, settle_days=settle_days)
+        return replace(seen, state=state, answered_at_utc=look.fetched_at_utc, payload_sha256=look.body_sha256)
 
     def with_content(self, content_sha256: str, loaded_outcome: str, timezone: str | None, now: datetime) -> Self:
         """The tables now hold a new version."""
@@ -109,16 +117,16 @@ class Entry:
         """The tables now hold a new version of the same answer; what the last look brought stays."""
         return replace(self, version=(self.version or 0) + 1, loaded_at_utc=now)
 
-    def _seen(self, look: dict[str, Any], outcome: str, detail: str | None, zone: str | None) -> Self:
-        _, ends_at = Interval.parse(self.interval).bounds_utc(zone_named(zone) or LAST_ZONE_ON_EARTH)
+    def _seen(self, look: Receipt, outcome: str, detail: str | None, zone: str | None) -> Self:
+        _, ends_at = self.interval.bounds_utc(zone_named(zone) or LAST_ZONE_ON_EARTH)
         return replace(
             self,
             outcome=outcome,
-            http_status=look["http_status"],
+            http_status=look.http_status,
             detail=detail,
-            fetched_at_utc=look["fetched_at_utc"],
-            attempts=look["attempts"],
-            duration_ms=look["duration_ms"],
+            fetched_at_utc=look.fetched_at_utc,
+            attempts=look.attempts,
+            duration_ms=look.duration_ms,
             ends_at_utc=ends_at.replace(tzinfo=None),
         )
 
@@ -127,6 +135,12 @@ class Entry:
         if self.state == State.SETTLED or (is_answer and at >= self.ends_at_utc + timedelta(days=settle_days)):
             return State.SETTLED
         return State.PROVISIONAL if at >= self.ends_at_utc else State.OPEN
+
+
+def read_entries(warehouse: Reader, keys: pl.DataFrame) -> dict[Key, Entry]:
+    """The ledger's rows of the (system_id, interval) pairs in `keys`."""
+    rows = warehouse.rows("core.load", ENTRY_SCHEMA, keys=keys.unique())
+    return {entry.key: entry for entry in map(Entry.of_row, rows.iter_rows(named=True))}
 
 
 def is_due(entry: Entry | None, now: datetime, *, is_system_gone: bool = False) -> bool:

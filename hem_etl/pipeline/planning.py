@@ -7,9 +7,10 @@ from typing import Final
 
 import polars as pl
 
+from hem_etl.answer import Key
 from hem_etl.errors import UsageError
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
-from hem_etl.pipeline.ledger import Entry, Key, is_due
+from hem_etl.pipeline.ledger import Entry, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome
 
 EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
@@ -143,7 +144,7 @@ def plan_late(systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> 
     wanted: dict[str, list[Interval]] = {}
     for entry in entries:
         if entry.system_id in here:
-            wanted.setdefault(entry.system_id, []).append(Interval.parse(entry.interval))
+            wanted.setdefault(entry.system_id, []).append(entry.interval)
     return plan_intervals(wanted, systems, entries, now)
 
 
@@ -156,7 +157,7 @@ def plan_intervals(
     is_refresh: bool = False,
 ) -> Plan:
     """The plan for these intervals by system: those that have begun and are due, or all that have begun."""
-    entries = {(entry.system_id, entry.interval): entry for entry in ledger}
+    entries = {entry.key: entry for entry in ledger}
     rows = {row["system_id"]: row for row in systems.iter_rows(named=True)}
     plans: list[SystemPlan] = []
     before: dict[Key, Entry | None] = {}
@@ -169,8 +170,8 @@ def plan_intervals(
             if interval.bounds_utc(zone)[0].replace(tzinfo=None) > now:
                 not_begun += 1
                 continue
-            entry = entries.get((system_id, interval.label))
-            before[system_id, interval.label] = entry
+            entry = entries.get((system_id, interval))
+            before[system_id, interval] = entry
             if is_refresh or is_due(entry, now, is_system_gone=is_gone):
                 asks.append(Ask(interval, entry is not None and entry.outcome in EXPLAINED))
         if asks:
@@ -181,14 +182,14 @@ def plan_intervals(
 
 def of_gone(wanted: Mapping[str, Iterable[Interval]], ledger: Iterable[Entry]) -> dict[Key, Entry]:
     """What is known of the intervals of systems that are gone. Where nothing was, or it failed: that they are gone."""
-    entries = {(entry.system_id, entry.interval): entry for entry in ledger}
+    entries = {entry.key: entry for entry in ledger}
     gone = {}
     for system_id, intervals in wanted.items():
         for interval in intervals:
-            entry = entries.get((system_id, interval.label)) or Entry(system_id, interval.label)
+            entry = entries.get((system_id, interval)) or Entry(system_id, interval)
             if entry.outcome is None or entry.outcome in RETRYABLE_OUTCOMES:
                 entry = replace(entry, outcome=Outcome.GONE.value, detail=GONE_DETAIL)
-            gone[system_id, interval.label] = entry
+            gone[system_id, interval] = entry
     return gone
 
 

@@ -6,10 +6,11 @@ from typing import Final
 
 import polars as pl
 
+from hem_etl.answer import Key
 from hem_etl.errors import SettingsError
 from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, rules_sha256, zone_named
 from hem_etl.settings import EVERY_VENDOR, Settings
-from hem_etl.vocabulary import State
+from hem_etl.vocabulary import IntervalKind, State
 from hem_etl.warehouse import Writer
 
 CALENDAR_SCHEMA: Final = pl.Schema(
@@ -84,15 +85,16 @@ def _write_thresholds(writer: Writer, settings: Settings) -> None:
     writer.replace("core.setting", rows, keys=rows.select("name"))
 
 
-def renew_calendar(writer: Writer) -> pl.DataFrame:
+def renew_calendar(writer: Writer) -> dict[Key, str]:
     """Recompute the days of zones whose rules are others than when their days were made; call it in a transaction.
 
-    Returns the intervals that were read in a day, or until an end, that is another now: system_id, interval, timezone.
+    Returns the intervals that were read in a day, or until an end, that is another now, oldest first, each with its
+    zone.
     """
     rules_before = dict(writer.read("select timezone, rules_sha256 from core.zone").iter_rows())
     changed = [name for name, rules in rules_before.items() if rules_sha256(name) != rules]
     if not changed:
-        return pl.DataFrame(schema={"system_id": pl.String(), "interval": pl.String(), "timezone": pl.String()})
+        return {}
     zones = pl.DataFrame({"timezone": changed})
     before = writer.rows("core.local_day", CALENDAR_SCHEMA, keys=zones)
     after = _calendar(before.select("day", "timezone").iter_rows())
@@ -100,12 +102,14 @@ def renew_calendar(writer: Writer) -> pl.DataFrame:
     writer.replace("core.zone", _rules(changed), keys=zones)
     bounds = ["timezone", "day", "start_utc", "end_utc"]
     moved = after.select(bounds).join(before.select(bounds), on=bounds, how="anti").select("timezone", "day")
-    return writer.read(
-        "select system_id, interval, timezone from core.load as load semi join moved on moved.timezone = load.timezone "
-        "and (moved.day = load.day or (load.interval_kind = 'month' and moved.day = last_day(load.day))) "
+    rows = writer.read(
+        "select system_id, interval_kind, day, timezone from core.load as load "
+        "semi join moved on moved.timezone = load.timezone and (moved.day = load.day "
+        "or (load.interval_kind = 'month' and moved.day = last_day(load.day))) "
         "where load.version is not null order by day, system_id",
         moved=moved,
     )
+    return {(system_id, Interval(IntervalKind(kind), day)): zone for system_id, kind, day, zone in rows.iter_rows()}
 
 
 def _rules(names: Iterable[str]) -> pl.DataFrame:

@@ -1,9 +1,11 @@
 """What a run tells: its progress while it goes, and what it did when it is done. No verbs."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
-from hem_etl.pipeline.ledger import Entry, Key
+from hem_etl.answer import Key
+from hem_etl.pipeline.ledger import Entry
 from hem_etl.warehouse import CheckResult
 
 
@@ -60,7 +62,7 @@ class OverridesReport:
 
     def facts(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return asdict(self)
+        return asdict(self) | {"changed_days": _labelled(self.changed_days)}
 
 
 @dataclass(slots=True)
@@ -102,9 +104,14 @@ class RunReport:
         """What `--json` prints: everything but the rows themselves."""
         rows = ("entries", "changed", "gone", "checks", "changed_checks")
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in rows}
+        kept["recut"] = _labelled(self.recut)
         return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}
 
     @property
     def exit_code(self) -> int:
         """3 when something failed that a later run may repair, else 0."""
         return 3 if self.failed or self.list_failure else 0
+
+
+def _labelled(keys: Iterable[Key]) -> list[tuple[str, str]]:
+    return [(system_id, interval.label) for system_id, interval in keys]

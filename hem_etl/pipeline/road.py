@@ -24,12 +24,12 @@ from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading
 from hem_etl.pipeline.clients import utc_now
+from hem_etl.pipeline.commit import Loaded
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.future import holds_the_future
 from hem_etl.pipeline.keys import key_frame
-from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.ledger import Entry, read_entries
 from hem_etl.pipeline.listing import list_fleet
-from hem_etl.pipeline.loading import Loaded
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, plan_intervals, plan_late, plan_range
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
@@ -190,7 +190,7 @@ class Road:
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
         self._progress.begin("statistics", plan.requests)
-        labels = {ask.interval.label for system in plan.systems for ask in system.asks}
+        intervals = {ask.interval for system in plan.systems for ask in system.asks}
         done = 0
 
         def count(_: Answer) -> None:
@@ -198,7 +198,7 @@ class Road:
             done += 1
             self._progress.advance(done)
 
-        with self.landing.writer(self.landing.known_hashes({*labels, None})) as writer:
+        with self.landing.writer(self.landing.known_hashes({*intervals, None})) as writer:
             return extract(
                 self.client,
                 plan,
@@ -341,10 +341,10 @@ class Road:
 
     @_on_a_whole_file
     def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
-        keys = key_frame((name, interval.label) for name, intervals in wanted.items() for interval in intervals)
+        keys = key_frame((name, interval) for name, intervals in wanted.items() for interval in intervals)
         with self._writing() as writer:
             systems = known_systems(writer)
-            entries = loading.read_entries(writer, keys).values()
+            entries = read_entries(writer, keys).values()
         here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
         gone = set(systems["system_id"]) - here
         for system_id in sorted(wanted.keys() - here):
@@ -362,18 +362,18 @@ class Road:
     @_on_a_whole_file
     def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
         with self._writing() as writer:
-            report.entries = loading.read_entries(writer, key_frame(plan.before))
+            report.entries = read_entries(writer, key_frame(plan.before))
         report.changed = frozenset(
             key for key, entry in report.entries.items() if _standing(entry) != _standing(plan.before[key])
         )
-        asked = {(system.system_id, ask.interval.label) for system in plan.systems for ask in system.asks}
+        asked = {(system.system_id, ask.interval) for system in plan.systems for ask in system.asks}
         for key in sorted(asked & report.entries.keys()):
             entry = report.entries[key]
             outcome = str(entry.outcome)
             report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
             if outcome in FAILED_OUTCOMES:
                 report.failed.append(
-                    {"system_id": key[0], "interval": key[1], "outcome": outcome, "detail": entry.detail}
+                    {"system_id": key[0], "interval": key[1].label, "outcome": outcome, "detail": entry.detail}
                 )
 
     def _check(self, writer: Writer) -> list[CheckResult]:

@@ -1,33 +1,80 @@
-"""A new version of a day: its row in `core.day_version`, whether an answer or the operator's corrections made it."""
+"""New versions of days: what the tables hold of them replaced at once, whatever made them, with a row that says so."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.local_day import Interval
+from hem_etl import normalise
+from hem_etl.pipeline.keys import day_frame
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.vocabulary import Cause, State
 from hem_etl.warehouse import Writer
 
-
-def version_row(before: Entry, after: Entry, cause: Cause, at: datetime | None, *, applied: bool) -> dict[str, Any]:
-    """What a version says besides the day's totals. before, after: the ledger's row of the day around it."""
-    return {
-        "system_id": after.system_id,
-        "day": Interval.parse(after.interval).day,
-        "version": after.version,
-        "payload_sha256": after.payload_sha256,
-        "content_sha256": after.content_sha256,
-        "fetched_at_utc": at,
-        "cause": cause.value,
-        "applied": applied,
-        "was_settled": before.state == State.SETTLED,
-    }
+READINGS: Final = "core.reading"
+MADE_OF_READINGS: Final = ("core.interval_15min", "core.day_energy", "core.series")
+DAY_TABLES: Final = (READINGS, *MADE_OF_READINGS)
+"""What a new version of a day replaces, findings aside."""
 
 
-def append_versions(writer: Writer, versions: Sequence[dict[str, Any]], totals: pl.DataFrame) -> None:
-    """Write `version_row`s. totals: energy and coverage of the same days, as the tables now hold them."""
-    rows = pl.DataFrame(versions, schema_overrides={"version": pl.Int32(), "fetched_at_utc": pl.Datetime("us")})
-    writer.append("core.day_version", rows.join(totals, on=["system_id", "day"], how="left", validate="1:1"))
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A new version of one day. before, after: the ledger's row of the day around it."""
+
+    before: Entry
+    after: Entry
+    cause: Cause
+    at: datetime | None
+    """When the answer came, or the corrections were put in force."""
+    applied: bool
+    """Whether the tables hold all that the body sent."""
+
+    @property
+    def day(self) -> tuple[str, date]:
+        return self.after.system_id, self.after.interval.day
+
+    def row(self) -> dict[str, Any]:
+        """As `core.day_version` holds it, the day's totals aside."""
+        return {
+            "system_id": self.after.system_id,
+            "day": self.after.interval.day,
+            "version": self.after.version,
+            "payload_sha256": self.after.payload_sha256,
+            "content_sha256": self.after.content_sha256,
+            "fetched_at_utc": self.at,
+            "cause": self.cause.value,
+            "applied": self.applied,
+            "was_settled": self.before.state == State.SETTLED,
+        }
+
+
+def write_days(
+    writer: Writer,
+    versions: Sequence[Version],
+    days: normalise.Days,
+    quarters: pl.DataFrame,
+    energy: pl.DataFrame,
+    *,
+    sent: pl.DataFrame | None = None,
+) -> int:
+    """Put these versions of days in the place of what the tables hold of them; returns the number of rows written.
+
+    days, quarters, energy: of the values that count. sent: the readings as they came, where they are new.
+    """
+    keys = day_frame([version.day for version in versions])
+    loaded_before = day_frame([version.day for version in versions if version.before.version is not None])
+    tables = dict(zip(MADE_OF_READINGS, (quarters, energy, days.series), strict=True))
+    if sent is not None:
+        tables[READINGS] = sent
+    for table, rows in tables.items():
+        # a day that was never loaded has no rows but those that say why
+        writer.replace(table, rows, keys=keys if table == "core.series" else loaded_before)
+    facts = pl.DataFrame(
+        [version.row() for version in versions],
+        schema_overrides={"version": pl.Int32(), "fetched_at_utc": pl.Datetime("us")},
+    )
+    totals = normalise.day_totals(days, energy)
+    writer.append("core.day_version", facts.join(totals, on=["system_id", "day"], how="left", validate="1:1"))
+    return sum(rows.height for rows in tables.values())

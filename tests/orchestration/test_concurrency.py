@@ -147,7 +147,7 @@ def test_three_processes_and_an_analyst_over_overlapping_days(tmp_path: Path, mo
     assert same_as_truth(world) == len(wanted)
     landing = Landing(world.settings.landing)
     receipts = landing.read_receipts(landing.segments())
-    looks = Counter((row["system_id"], row["interval"]) for row in receipts.iter_rows(named=True) if row["interval"])
+    looks = Counter((receipt.system_id, receipt.interval.label) for receipt in receipts if receipt.interval)
     assert looks == Counter(world.simulator.ledger.statistics)
     assert looks.keys() == wanted
     assert not +world.simulator.ledger.overlaps

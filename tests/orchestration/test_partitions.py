@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hem_etl.local_day import Interval
 from hem_etl.orchestration.partitions import Scheme, decoded, encoded
 
 HOSTILE = [
@@ -45,8 +46,9 @@ def test_every_id_comes_back(system_id: str) -> None:
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_members_are_the_systems_behind_the_keys(ids: list[str]) -> None:
     scheme = Scheme("2026-01-01")
-    keys = [str(scheme.key(system_id, label)) for system_id in ids for label in ("2026-03-29", "2026-03")]
-    assert set(scheme.members(keys, [])) == {(i, label) for i in ids for label in ("2026-03-29", "2026-03")}
+    intervals = [Interval.parse("2026-03-29"), Interval.parse("2026-03")]
+    keys = [str(scheme.key(system_id, interval)) for system_id in ids for interval in intervals]
+    assert set(scheme.members(keys, [])) == {(system_id, interval) for system_id in ids for interval in intervals}
 
 
 def test_plain_ids_stay_readable() -> None:
@@ -62,7 +64,7 @@ def test_buckets_hold_every_system_once(ids: list[str]) -> None:
         assert len(keys) == 8
         assert scheme.new_keys(ids, instance) == []
     members = scheme.members(keys, ids)
-    assert set(members) == {(system_id, "2026-03-29") for system_id in ids}
+    assert set(members) == {(system_id, Interval.parse("2026-03-29")) for system_id in ids}
     assert {str(key) for key in members.values()} <= set(keys)
 
 
@@ -79,7 +81,9 @@ def test_a_day_is_there_as_soon_as_it_has_begun_anywhere() -> None:
 
 def test_days_before_the_start_have_no_partition() -> None:
     scheme = Scheme("2026-10-15")
-    assert [label for label in ("2026-10-14", "2026-10-15", "2026-09", "2026-10") if scheme.holds(label)] == [
+    assert [
+        label for label in ("2026-10-14", "2026-10-15", "2026-09", "2026-10") if scheme.holds(Interval.parse(label))
+    ] == [
         "2026-10-15",
         "2026-10",
     ]

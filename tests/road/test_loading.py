@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from world import World
 
 from hem_etl.answer import Answer
+from hem_etl.local_day import Interval
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
@@ -28,7 +29,7 @@ def land(world: World, *looks: tuple[float, bytes]) -> None:
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
         for hours, sent in looks:
             at = MIDNIGHT + timedelta(hours=hours)
-            writer.add(Answer("day", "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, sent))
+            writer.add(Answer("day", "home", Interval.parse("2026-11-10"), 0, None, at, 1, 1, 200, None, None, sent))
     world.road().load()
     world.road().publish()
 

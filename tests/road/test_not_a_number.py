@@ -8,6 +8,7 @@ import pytest
 from world import World
 
 from hem_etl.answer import Answer
+from hem_etl.local_day import Interval
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
@@ -32,7 +33,7 @@ def land(world: World, kind: str, label: str, timeseries: dict[str, str]) -> Non
     world.now = LATER
     with world.road().landing.writer() as writer:
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, json.dumps(LIST).encode()))
-        writer.add(Answer(kind, "home", label, 0, None, LATER, 1, 1, 200, None, None, sent.encode()))
+        writer.add(Answer(kind, "home", Interval.parse(label), 0, None, LATER, 1, 1, 200, None, None, sent.encode()))
     world.road().load()
     world.road().publish()
 

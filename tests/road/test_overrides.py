@@ -13,6 +13,7 @@ from hem_etl.answer import Answer, Kind
 from hem_etl.errors import UsageError
 from hem_etl.facts.provenance import explain
 from hem_etl.landing import Landing
+from hem_etl.local_day import Interval
 from hem_etl.simulator import Faults
 
 HEADER = "system_id,start,end,metric,value,author,reason\n"
@@ -55,7 +56,9 @@ def land(world: World, *landed: Landed) -> None:
             if sent.startswith(b"system_id"):
                 writer.add(Answer(Kind.OVERRIDES, None, None, 0, None, at, 0, 0, None, None, None, sent))
             else:
-                writer.add(Answer("day", "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, sent))
+                writer.add(
+                    Answer("day", "home", Interval.parse("2026-11-10"), 0, None, at, 1, 1, 200, None, None, sent)
+                )
 
 
 def load(world: World) -> None:
@@ -240,7 +243,7 @@ def test_applying_a_file_loads_checks_publishes_and_says_what_changed(world: Wor
     rows = (f"{home},2026-11-10,2026-11-30,generation,1.5", f"{home},2026-12-10,2026-12-10,generation,1")
     report = world.road().apply_overrides(file(*rows))
     assert (report.rows, report.new_rows, report.taken_back) == (2, 2, 0)
-    assert report.changed_days == [(home, "2026-11-10"), (home, "2026-11-11")]
+    assert report.changed_days == [(home, Interval.parse(label)) for label in ("2026-11-10", "2026-11-11")]
     assert [row["loaded_days"] for row in report.idle] == [0]
     assert world.sql(f"select distinct generation_kwh from marts.daily_energy where system_id = '{home}'").rows() == [
         (36.0,)

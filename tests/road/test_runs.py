@@ -10,7 +10,7 @@ import pytest
 from world import NOW, World, same_tables
 
 from hem_etl.errors import AccessError, StructuralCheckError, UsageError
-from hem_etl.pipeline import loading
+from hem_etl.pipeline import commit, loading
 from hem_etl.simulator import Faults
 from hem_etl.vocabulary import FLOWS
 
@@ -217,13 +217,13 @@ def test_a_structural_failure_publishes_nothing_and_shows_the_rows(
 ) -> None:
     world.run("2026-11-10", months=False)
     before = world.sql("select max(day) from marts.daily_energy").item()
-    real = loading._Batch._read_days
+    real = commit.Commit.finish
 
-    def twice(self: loading._Batch, looks: dict, bodies: list) -> None:  # type: ignore[type-arg]
-        real(self, looks, bodies)
+    def twice(self: commit.Commit) -> None:
+        real(self)
         self._writer.change("insert into core.reading select * from core.reading limit 1")
 
-    monkeypatch.setattr(loading._Batch, "_read_days", twice)
+    monkeypatch.setattr(commit.Commit, "finish", twice)
     with pytest.raises(StructuralCheckError, match="reading_key"):
         world.run("2026-11-11", months=False)
     assert world.sql("select max(day) from marts.daily_energy").item() == before

@@ -9,6 +9,7 @@ from world import NOW, World, same_tables
 from hem_etl.answer import Answer, Kind
 from hem_etl.cli.doctor import examine_published
 from hem_etl.landing import Landing
+from hem_etl.local_day import Interval
 from hem_etl.simulator import make_fleet
 
 
@@ -85,7 +86,7 @@ def land(world: World, hour: int, kind: Kind, body: object, day: str | None = No
     sent = json.dumps(body).encode()
     at = NOW.replace(hour=hour)
     with Landing(world.settings.landing).writer() as writer:
-        writer.add(Answer(kind, day and "home", day, 0, None, at, 1, 1, 200, None, None, sent))
+        writer.add(Answer(kind, day and "home", day and Interval.parse(day), 0, None, at, 1, 1, 200, None, None, sent))
 
 
 def unbalanced_day() -> bytes:
@@ -113,7 +114,20 @@ def test_a_tolerance_of_the_vendor_holds_whenever_the_vendor_becomes_known(
                 at = NOW.replace(hour=hours)
                 if what == "day":
                     writer.add(
-                        Answer(Kind.DAY, "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, unbalanced_day())
+                        Answer(
+                            Kind.DAY,
+                            "home",
+                            Interval.parse("2026-11-10"),
+                            0,
+                            None,
+                            at,
+                            1,
+                            1,
+                            200,
+                            None,
+                            None,
+                            unbalanced_day(),
+                        )
                     )
                 else:
                     kind, body = (Kind.SYSTEMS, LIST) if what == "list" else (Kind.INVERTERS, ASSETS)
@@ -137,7 +151,9 @@ def test_a_vendor_that_is_judged_more_strictly_finds_what_the_default_let_pass(w
             at = NOW.replace(hour=hour)
             writer.add(Answer(kind, None, None, 0, None, at, 1, 1, 200, None, None, json.dumps(body).encode()))
         at = NOW.replace(hour=2)
-        writer.add(Answer(Kind.DAY, "home", "2026-11-10", 0, None, at, 1, 1, 200, None, None, unbalanced_day()))
+        writer.add(
+            Answer(Kind.DAY, "home", Interval.parse("2026-11-10"), 0, None, at, 1, 1, 200, None, None, unbalanced_day())
+        )
     world.road().load()
     world.road().publish()
     (row,) = world.sql("from core.finding where rule = 'balance'").to_dicts()

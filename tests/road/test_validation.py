@@ -11,6 +11,7 @@ from world import World, same_tables
 
 from hem_etl.answer import Answer
 from hem_etl.errors import SettingsError
+from hem_etl.local_day import Interval
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 8, 23, tzinfo=UTC)  # 2026-11-09 in Berlin
@@ -43,7 +44,7 @@ def land(world: World, *names: str) -> None:
             day, hours, sent = LOOKS[name]
             at = MIDNIGHT + timedelta(hours=hours)
             status, outcome = (200, None) if sent is not None else (422, "unsupported")
-            writer.add(Answer("day", "home", day, 0, None, at, 1, 1, status, outcome, None, sent))
+            writer.add(Answer("day", "home", Interval.parse(day), 0, None, at, 1, 1, status, outcome, None, sent))
     world.road().load()
 
 
@@ -156,7 +157,20 @@ def test_the_tolerance_of_a_vendor_goes_with_its_systems(world: World) -> None:
             writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
             at = MIDNIGHT + timedelta(hours=50)
             writer.add(
-                Answer("day", "home", "2026-11-09", 0, None, at, 1, 1, 200, None, None, json.dumps(sent).encode())
+                Answer(
+                    "day",
+                    "home",
+                    Interval.parse("2026-11-09"),
+                    0,
+                    None,
+                    at,
+                    1,
+                    1,
+                    200,
+                    None,
+                    None,
+                    json.dumps(sent).encode(),
+                )
             )
         other.road().load()
         assert ("balance" not in findings(other)["rule"].to_list()) is tolerated
@@ -184,7 +198,7 @@ def land_days(world: World, *looks: tuple[str, float, bytes]) -> None:
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, sent))
         for system, hours, body in looks:
             at = MIDNIGHT + timedelta(hours=48 + hours)
-            writer.add(Answer("day", system, "2026-11-10", 0, None, at, 1, 1, 200, None, None, body))
+            writer.add(Answer("day", system, Interval.parse("2026-11-10"), 0, None, at, 1, 1, 200, None, None, body))
     world.road().load()
     world.road().publish()
 
@@ -236,7 +250,7 @@ def test_a_home_that_comes_back_under_a_new_id_is_told_by_a_check(world: World) 
             for system in ("old", "new"):
                 sent = LOOKS["first"][2] if day == "2026-11-09" else day_of(96)
                 at = MIDNIGHT + timedelta(hours=50)
-                writer.add(Answer("day", system, day, 0, None, at, 1, 1, 200, None, None, sent))
+                writer.add(Answer("day", system, Interval.parse(day), 0, None, at, 1, 1, 200, None, None, sent))
     world.road().load()
     checks = {check.name: check for check in world.road().publish()}
     twice = checks["no_home_is_there_twice"]

@@ -13,7 +13,7 @@ from world import World, same_tables
 from hem_etl import local_day
 from hem_etl.answer import Answer, Kind
 from hem_etl.landing import Landing
-from hem_etl.local_day import day_bounds_utc, first_instant, zone_named
+from hem_etl.local_day import Interval, day_bounds_utc, first_instant, zone_named
 from hem_etl.normalise import axes
 from hem_etl.pipeline import reference
 
@@ -37,7 +37,9 @@ def land(world: World, *days: tuple[date, str], at: datetime | None = None) -> N
         sent = json.dumps(LIST).encode()
         writer.add(Answer(Kind.SYSTEMS, None, None, 0, None, at, 1, 1, 200, None, None, sent))
         for day, zone in days:
-            writer.add(Answer(Kind.DAY, "home", day.isoformat(), 0, None, at, 1, 1, 200, None, None, body(day, zone)))
+            writer.add(
+                Answer(Kind.DAY, "home", Interval.of_day(day), 0, None, at, 1, 1, 200, None, None, body(day, zone))
+            )
     world.road().load()
     world.road().publish()
 
@@ -113,7 +115,7 @@ def test_days_of_a_zone_whose_rules_changed_are_cut_anew_and_published(
     as_if(rules, zone, None)
     world.pass_time(days=1)
     loaded = world.road().load()
-    assert {label for _, label in loaded.recut} == {each.isoformat() for each, _ in days}
+    assert {interval.day for _, interval in loaded.recut} == {each for each, _ in days}
     assert f"zone={zone} has other rules now" in caplog.text
     checks = world.road().publish()
     assert [check.name for check in checks if check.severity == "error" and check.failing_rows] == []
@@ -147,7 +149,7 @@ def test_the_run_tells_which_days_were_cut_anew(rules: Path, world: World, capsy
     as_if(rules, "Europe/Berlin", "Europe/London")
     report = world.run("2026-11-20", "2026-11-20", months=False)
     assert report.exit_code == 0
-    assert {label for _, label in report.recut} == {"2026-11-20"}
+    assert {interval.label for _, interval in report.recut} == {"2026-11-20"}
     print_report(report, is_json=False)
     assert "intervals from 2026-11-20 to 2026-11-20 were cut anew" in capsys.readouterr().err
 

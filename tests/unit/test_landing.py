@@ -14,10 +14,14 @@ from hem_etl import landing as landing_module
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
 from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, SEGMENT_SECONDS, Landing
+from hem_etl.local_day import Interval
 from hem_etl.vocabulary import Outcome
 
 AT = datetime(2026, 3, 29, 12, tzinfo=UTC)
-DAY = Answer("day", "home/../1", "2026-03-28", 0, None, AT, 120, 1, 200, None, None, b'{"timeseries": {}}')
+DAY = Answer(
+    "day", "home/../1", Interval.parse("2026-03-28"), 0, None, AT, 120, 1, 200, None, None, b'{"timeseries": {}}'
+)
+KEY = "home/../1", Interval.parse("2026-03-28")
 
 
 def sha256(body: bytes) -> str:
@@ -33,35 +37,37 @@ def test_bytes_come_back_exactly_and_receipts_carry_the_facts(landing: Landing) 
     body = b"\x00\xff not even text \r\n"
     with landing.writer() as writer:
         writer.add(replace(DAY, body=body, outcome=Outcome.REFUSED, http_status=400, detail="why"))
-    (row,) = landing.read_receipts(landing.segments()).to_dicts()
-    assert (row["system_id"], row["interval"], row["http_status"]) == ("home/../1", "2026-03-28", 400)
-    assert (row["outcome"], row["detail"], row["fetched_at_utc"]) == ("refused", "why", AT.replace(tzinfo=None))
-    assert landing.read_bodies([row["body_sha256"]]) == {sha256(body): body}
+    (row,) = landing.read_receipts(landing.segments())
+    assert (row.system_id, row.interval, row.http_status) == ("home/../1", Interval.parse("2026-03-28"), 400)
+    assert (row.outcome, row.detail, row.fetched_at_utc) == ("refused", "why", AT.replace(tzinfo=None))
+    assert landing.read_bodies([row.body_sha256]) == {sha256(body): body}
 
 
 def test_the_same_body_is_kept_once_but_every_look_has_its_receipt(landing: Landing) -> None:
     with landing.writer() as writer:
         writer.add(DAY)
         writer.add(replace(DAY, fetched_at=AT + timedelta(hours=1)))
-    with landing.writer(landing.known_hashes(["2026-03-28"])) as writer:
+    with landing.writer(landing.known_hashes([Interval.parse("2026-03-28")])) as writer:
         writer.add(replace(DAY, fetched_at=AT + timedelta(hours=2)))
     receipts = landing.read_receipts(landing.segments())
-    assert receipts["is_body_here"].to_list() == [True, False, False]
-    assert receipts["body_sha256"].n_unique() == 1
+    assert len(receipts) == 3
+    assert len({receipt.body_sha256 for receipt in receipts}) == 1
+    kept = [pl.read_parquet(landing.folder / segment)["body"].to_list() for segment in landing.segments()]
+    assert kept == [[DAY.body, None], [None]]
 
 
 def test_a_look_without_a_body_is_a_receipt_too(landing: Landing) -> None:
     with landing.writer() as writer:
         writer.add(replace(DAY, body=None, http_status=None, outcome=Outcome.UNREACHABLE))
-    assert landing.read_receipts(landing.segments())["body_sha256"].to_list() == [None]
+    assert [receipt.body_sha256 for receipt in landing.read_receipts(landing.segments())] == [None]
 
 
 def test_known_hashes_are_those_of_the_asked_intervals(landing: Landing) -> None:
     with landing.writer() as writer:
         writer.add(DAY)
-        writer.add(replace(DAY, interval="2026-03-27", body=b"other"))
+        writer.add(replace(DAY, interval=Interval.parse("2026-03-27"), body=b"other"))
         writer.add(replace(DAY, kind="systems", system_id=None, interval=None, body=b"list"))
-    assert landing.known_hashes(["2026-03-28"]) == {sha256(DAY.body or b"")}
+    assert landing.known_hashes([Interval.parse("2026-03-28")]) == {sha256(DAY.body or b"")}
     assert landing.known_hashes([None]) == {sha256(b"list")}
     assert landing.known_hashes([]) == set()
 
@@ -70,8 +76,8 @@ def test_receipts_come_in_the_order_of_time_whatever_the_order_of_landing(landin
     for hours in (3, 1, 2):
         with landing.writer() as writer:
             writer.add(replace(DAY, fetched_at=AT + timedelta(hours=hours)))
-    times = landing.read_receipts(landing.segments())["fetched_at_utc"]
-    assert times.is_sorted()
+    times = [receipt.fetched_at_utc for receipt in landing.read_receipts(landing.segments())]
+    assert times == sorted(times)
     assert landing.segments() == sorted(landing.segments())
 
 
@@ -80,8 +86,7 @@ def test_receipts_of_one_interval_are_found_across_segments(landing: Landing) ->
         with landing.writer() as writer:
             writer.add(replace(DAY, fetched_at=AT + timedelta(hours=hours)))
             writer.add(replace(DAY, system_id="other"))
-    keys = pl.DataFrame({"system_id": [DAY.system_id], "interval": [DAY.interval]})
-    assert landing.read_receipts_of(keys).height == 3
+    assert len(landing.read_receipts_of([KEY])) == 3
 
 
 def test_a_segment_is_written_when_it_is_large_or_old(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +150,8 @@ def test_a_body_that_landing_never_kept_is_an_error(landing: Landing) -> None:
 
 def test_an_empty_landing_answers_with_nothing(landing: Landing) -> None:
     assert landing.segments() == []
-    assert landing.read_receipts([]).is_empty()
-    assert landing.known_hashes(["2026-03-28", None]) == set()
+    assert landing.read_receipts([]) == []
+    assert landing.known_hashes([Interval.parse("2026-03-28"), None]) == set()
     assert landing.read_bodies([]) == {}
 
 
@@ -188,10 +193,10 @@ def test_a_column_that_an_older_format_lacks_is_null(landing: Landing, monkeypat
     added = pl.Schema({**landing_module.RECEIPT_SCHEMA, "delivery_id": pl.String()})
     monkeypatch.setattr(landing_module, "RECEIPT_SCHEMA", added)
     monkeypatch.setattr(landing_module, "SEGMENT_SCHEMA", pl.Schema({**SEGMENT_SCHEMA, **added}))
-    (row,) = landing.read_receipts(landing.segments()).to_dicts()
-    assert row["delivery_id"] is None
-    assert (row["kind"], row["system_id"]) == ("day", DAY.system_id)
-    assert landing.read_bodies([row["body_sha256"]]) == {row["body_sha256"]: DAY.body}
+    assert landing._read(landing.segments(), pl.lit(True), "delivery_id")["delivery_id"].to_list() == [None]
+    (row,) = landing.read_receipts(landing.segments())
+    assert (row.kind, row.system_id) == ("day", DAY.system_id)
+    assert landing.read_bodies([row.body_sha256]) == {row.body_sha256: DAY.body}
 
 
 NEWER = {"format": pl.lit(FORMAT + 1, pl.Int16()), "written_by": "9.1.0"}
@@ -214,7 +219,7 @@ def test_a_segment_of_a_newer_format_is_refused_with_the_version_to_install(
     put(landing, **changes)
     for read in (
         lambda: landing.read_receipts(landing.segments()),
-        lambda: landing.read_receipts_of(pl.DataFrame({"system_id": [DAY.system_id], "interval": [DAY.interval]})),
+        lambda: landing.read_receipts_of([KEY]),
         lambda: landing.known_hashes([DAY.interval, None]),
         lambda: landing.find_bodies([sha256(DAY.body or b"")]),
     ):

@@ -1,7 +1,7 @@
--- What the days in `wanted` (system_id, label) came to: buckets, coverage, energy, whose they are.
+-- What the days in `wanted` (system_id, day) came to: buckets, coverage, energy, whose they are.
 select
     series.system_id,
-    series.day::varchar as label,
+    series.day,
     sum(series.sent_buckets)::bigint as values_sent,
     sum(series.valid_buckets)::bigint as values_valid,
     sum(series.null_buckets)::bigint as values_null,
@@ -11,6 +11,6 @@ select
     round(any_value(daily.generation_kwh), 3) as generation_kwh,
     round(any_value(daily.consumption_kwh), 3) as consumption_kwh
 from core.series as series
-semi join wanted on wanted.system_id = series.system_id and wanted.label = series.day::varchar
+semi join wanted on wanted.system_id = series.system_id and wanted.day = series.day
 left join marts.daily_energy as daily on daily.system_id = series.system_id and daily.day = series.day
 group by all

@@ -11,6 +11,7 @@ import pytest
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.token import Token
 from hem_etl.errors import AccessError
+from hem_etl.local_day import Interval
 from hem_etl.vocabulary import Outcome
 
 Connect = Callable[..., EnodeClient]
@@ -154,7 +155,7 @@ def test_what_a_person_must_mend_is_said_with_the_next_step(
 ) -> None:
     enode.token_script = [answer]
     with pytest.raises(AccessError, match=told):
-        connect(retry_seconds=1).fetch_statistics("home-1", "2026-03-29")
+        connect(retry_seconds=1).fetch_statistics("home-1", Interval.parse("2026-03-29"))
     assert enode.requests == []
 
 

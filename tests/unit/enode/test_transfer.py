@@ -18,6 +18,7 @@ from hem_etl.enode.client import Connection, EnodeClient, Stopped
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.transfer import Transfer, is_loopback
 from hem_etl.errors import SettingsError
+from hem_etl.local_day import Interval
 from hem_etl.orchestration.sensors import post_alert
 from hem_etl.settings import GivenSettings
 from hem_etl.vocabulary import Outcome
@@ -98,7 +99,7 @@ def client_of(server: SocketServer, **arguments: Any) -> EnodeClient:
 def test_stop_ends_reads_that_wait_for_a_slow_vendor(serve: Any) -> None:
     server = serve(lambda path: None)
     with client_of(server) as client, ThreadPoolExecutor(4) as pool:
-        looks = [pool.submit(client.fetch_statistics, f"home-{n}", "2026-03-29") for n in range(4)]
+        looks = [pool.submit(client.fetch_statistics, f"home-{n}", Interval.parse("2026-03-29")) for n in range(4)]
         for _ in looks:
             assert server.asked.acquire(timeout=SOON)
         client.stop()
@@ -253,7 +254,7 @@ def test_nothing_secret_is_logged_by_the_http_libraries_either(serve: Any, caplo
     caplog.set_level(logging.DEBUG)
     server = serve(lambda path: raw(200, b"{}"))
     with client_of(server) as client:
-        client.fetch_statistics("home-1", "2026-03-29")
+        client.fetch_statistics("home-1", Interval.parse("2026-03-29"))
     text = "\n".join(record.getMessage() for record in caplog.records)
     assert "httpcore" in {record.name.split(".")[0] for record in caplog.records}
     for word in ("token-1", "made-up-secret", "Bearer", "Basic", "?interval"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hem_etl.answer import Answer
+from hem_etl.answer import Answer, Receipt
 from hem_etl.enode.client import Stopped
 from hem_etl.errors import AccessError, LandingError
 from hem_etl.landing import Landing, SegmentWriter
@@ -29,12 +29,12 @@ class ScriptedClient:
         self.asked: list[tuple[str, str]] = []
         self.is_stopped = False
 
-    def fetch_statistics(self, system_id: str, interval: str) -> Answer:
+    def fetch_statistics(self, system_id: str, interval: Interval) -> Answer:
         if self.is_stopped:
             raise Stopped
-        self.asked.append((system_id, interval))
-        answer = Answer("day", system_id, interval, 0, None, AT, 1, 1, 200, None, None, interval.encode())
-        said = self.script.get((system_id, interval))
+        self.asked.append((system_id, interval.label))
+        answer = Answer("day", system_id, interval, 0, None, AT, 1, 1, 200, None, None, interval.label.encode())
+        said = self.script.get((system_id, interval.label))
         if isinstance(said, BaseException):
             raise said
         if isinstance(said, Outcome):
@@ -73,13 +73,13 @@ def ask(
         )
 
 
-def landed(landing: Landing) -> list[dict[str, Any]]:
-    return landing.read_receipts(landing.segments()).to_dicts()
+def landed(landing: Landing) -> list[Receipt]:
+    return landing.read_receipts(landing.segments())
 
 
 def outcomes(landing: Landing, system: str) -> Iterator[str | None]:
-    rows = [row for row in landed(landing) if row["system_id"] == system and row["kind"] == "day"]
-    return (row["outcome"] for row in sorted(rows, key=lambda row: row["interval"]))
+    rows = [row for row in landed(landing) if row.system_id == system and row.kind == "day"]
+    return (row.outcome for row in sorted(rows, key=lambda row: row.interval))
 
 
 def test_every_interval_of_every_system_is_asked_once_and_landed(landing: Landing) -> None:
@@ -99,7 +99,7 @@ def test_a_blocked_system_is_asked_once_and_its_others_get_the_outcome(landing: 
     told = ask(client, landing, plan("a", "b"))
     assert [system for system, _ in client.asked].count("a") == 1
     assert list(outcomes(landing, "a")) == [blocked] * 6
-    assert {row["detail"] for row in landed(landing) if row["attempts"] == 0} == {"not asked"}
+    assert {row.detail for row in landed(landing) if row.attempts == 0} == {"not asked"}
     assert told.not_asked == 5
     assert list(outcomes(landing, "b")) == [None] * 6
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hem_etl.answer import Kind, Receipt
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.warehouse import FileWarehouse, Writer, packaged_models
 
@@ -23,20 +25,22 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
         yield opened
 
 
-def receipt(hours: float = 0, kind: str = "systems", **facts: Any) -> dict[str, Any]:
+def receipt(hours: float = 0, kind: str = "systems", **facts: Any) -> Receipt:
     at = T0 + timedelta(hours=hours)
-    nothing = {"system_id": None, "outcome": None, "page": 0, "user_id": None}
-    return nothing | {"kind": kind, "fetched_at_utc": at} | facts
+    return replace(Receipt("a.parquet", Kind(kind), None, None, 0, None, at, 1, 1, 200, None, None, "a" * 64), **facts)
 
 
 def page(*items: Any) -> bytes:
     return json.dumps({"data": items, "pagination": {"after": None, "before": None}}).encode()
 
 
-def see(writer: Writer, *seen: tuple[dict[str, Any], bytes | None]) -> None:
+def see(writer: Writer, *seen: tuple[Receipt, bytes | None]) -> None:
     fleet = Fleet(writer)
     for look, body in seen:
-        fleet.see(look, body)
+        if body is None:
+            fleet.see_gone(str(look.system_id), look.fetched_at_utc)
+        else:
+            fleet.see_page(look, body)
     fleet.write(writer)
 
 
@@ -68,7 +72,7 @@ def test_seen_again_is_no_history_and_a_change_is(writer: Writer) -> None:
 
 def test_an_empty_or_unreadable_list_changes_nothing(writer: Writer) -> None:
     see(writer, (receipt(), page(HOME)))
-    see(writer, (receipt(1), page()), (receipt(2), b"<html>"), (receipt(3, outcome="unreachable"), None))
+    see(writer, (receipt(1), page()), (receipt(2), b"<html>"))
     assert [row["gone_at_utc"] for row in systems(writer)] == [None]
 
 
@@ -79,7 +83,7 @@ def test_an_item_without_an_id_is_left_out_and_costs_no_other(writer: Writer) ->
 
 def test_gone_is_noted_once_and_cleared_when_it_is_listed_again(writer: Writer) -> None:
     gone = receipt(5, kind="day", system_id="h'1", outcome="gone")
-    see(writer, (receipt(), page(HOME)), (gone, None), (gone | {"fetched_at_utc": T0 + timedelta(hours=6)}, None))
+    see(writer, (receipt(), page(HOME)), (gone, None), (replace(gone, fetched_at_utc=T0 + timedelta(hours=6)), None))
     assert systems(writer)[0]["gone_at_utc"] == T0 + timedelta(hours=5)
     see(writer, (receipt(7), page(HOME)))
     assert systems(writer)[0]["gone_at_utc"] is None
@@ -96,9 +100,9 @@ def test_an_older_list_that_arrives_late_only_moves_the_first_sight(writer: Writ
 def test_a_list_without_a_zone_does_not_forget_the_one_that_was_learnt(writer: Writer) -> None:
     bare = {"id": "h'1", "vendor": "SMA"}
     fleet = Fleet(writer)
-    fleet.see(receipt(), page(bare))
+    fleet.see_page(receipt(), page(bare))
     fleet.learn_timezone("h'1", "America/Havana", T0 + timedelta(hours=1))
-    fleet.see(receipt(2), page(bare))
+    fleet.see_page(receipt(2), page(bare))
     fleet.write(writer)
     assert systems(writer)[0]["timezone"] == "America/Havana"
 
@@ -163,12 +167,12 @@ def test_vendors_named_equally_often_name_none(writer: Writer) -> None:
 def test_what_a_list_states_outranks_assets_series_and_locations(writer: Writer) -> None:
     rich = HOME | {"locationId": "l1", "location": {"latitude": 1.0, "longitude": 2.0}}
     fleet = Fleet(writer)
-    fleet.see(receipt(kind="inverters"), page(asset(1, "TESLA")))
-    fleet.see(receipt(1, kind="locations"), page({"id": "l1", "latitude": 52.5, "longitude": 13.4}))
-    fleet.see(receipt(2), page(rich))
+    fleet.see_page(receipt(kind="inverters"), page(asset(1, "TESLA")))
+    fleet.see_page(receipt(1, kind="locations"), page({"id": "l1", "latitude": 52.5, "longitude": 13.4}))
+    fleet.see_page(receipt(2), page(rich))
     fleet.learn_timezone("h'1", "Asia/Tokyo", T0 + timedelta(hours=3))
-    fleet.see(receipt(4, kind="inverters"), page(asset(2, "TESLA")))
-    fleet.see(receipt(5), page(THIN))
+    fleet.see_page(receipt(4, kind="inverters"), page(asset(2, "TESLA")))
+    fleet.see_page(receipt(5), page(THIN))
     fleet.write(writer)
     (row,) = systems(writer)
     assert (row["vendor"], row["timezone"], row["latitude"]) == ("SMA", "Europe/Berlin", 1.0)
@@ -184,7 +188,7 @@ def test_the_place_is_that_of_the_location_and_its_zone_is_no_zone(writer: Write
 
 def test_a_zone_learnt_from_a_series_follows_a_later_series(writer: Writer) -> None:
     fleet = Fleet(writer)
-    fleet.see(receipt(), page(THIN))
+    fleet.see_page(receipt(), page(THIN))
     for hours, zone in ((1, "America/Los_Angeles"), (2, "America/Los_Angeles"), (3, None), (4, "UTC")):
         fleet.learn_timezone("h'1", zone, T0 + timedelta(hours=hours))
     fleet.write(writer)

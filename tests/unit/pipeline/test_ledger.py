@@ -1,21 +1,24 @@
 """The ledger's rules: states, versions, and when an interval is asked again."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from hem_etl.answer import Kind, Receipt
+from hem_etl.local_day import Interval
 from hem_etl.pipeline.ledger import Entry, is_due
 
-DAY = "2026-11-09"
+DAY = Interval.parse("2026-11-09")
 END = datetime(2026, 11, 9, 23)  # Berlin
-LOOK = {"http_status": 200, "fetched_at_utc": END, "attempts": 1, "duration_ms": 80, "body_sha256": "a" * 64}
+LOOK = Receipt("a.parquet", Kind.DAY, "home", DAY, 0, None, END, 80, 1, 200, None, None, "a" * 64)
 SETTLE_DAYS = 7
 
 
-def look(hours: float, **facts: Any) -> dict[str, Any]:
+def look(hours: float, **facts: Any) -> Receipt:
     """A look so many hours after the day's end."""
-    return LOOK | {"fetched_at_utc": END + timedelta(hours=hours)} | facts
+    return replace(LOOK, fetched_at_utc=END + timedelta(hours=hours), **facts)
 
 
 def answered(*hours: float, **facts: Any) -> Entry:
@@ -61,7 +64,9 @@ def test_without_a_zone_a_day_is_over_when_it_is_over_everywhere() -> None:
 
 
 def test_a_month_ends_with_its_last_local_day() -> None:
-    entry = Entry("home", "2026-11").after_answer(look(0), "loaded", None, "America/New_York", SETTLE_DAYS)
+    entry = Entry("home", Interval.parse("2026-11")).after_answer(
+        look(0), "loaded", None, "America/New_York", SETTLE_DAYS
+    )
     assert (entry.ends_at_utc, entry.state) == (datetime(2026, 12, 1, 5), "open")
 
 

@@ -57,17 +57,17 @@ def test_vendors_and_users_narrow_the_fleet() -> None:
 
 
 def test_what_is_settled_is_left_out_unless_everything_is_asked() -> None:
-    settled = Entry("a", "2026-11-01", outcome="loaded", state="settled", version=1)
+    settled = Entry("a", Interval.parse("2026-11-01"), outcome="loaded", state="settled", version=1)
     request = Request(date(2026, 11, 1), date(2026, 11, 2), frozenset("a"), has_months=False)
     plan = plan_range(request, FLEET, [settled], NOW)
     assert (labels(plan), plan.not_due) == ({"a": ["2026-11-02"]}, 1)
-    assert plan.before == {("a", "2026-11-02"): None, ("a", "2026-11-01"): settled}
+    assert plan.before == {("a", Interval.parse("2026-11-02")): None, settled.key: settled}
     refresh = Request(date(2026, 11, 1), date(2026, 11, 2), frozenset("a"), has_months=False, is_refresh=True)
     assert labels(plan_range(refresh, FLEET, [settled], NOW)) == {"a": ["2026-11-02", "2026-11-01"]}
 
 
 def test_intervals_known_to_be_blocked_wait_for_the_probe() -> None:
-    blocked = Entry("a", "2026-11-01", outcome="relink_needed")
+    blocked = Entry("a", Interval.parse("2026-11-01"), outcome="relink_needed")
     request = Request(date(2026, 11, 1), date(2026, 11, 2), frozenset("a"), has_months=False)
     (system,) = plan_range(request, FLEET, [blocked], NOW).systems
     assert [ask.is_explained for ask in system.asks] == [False, True]
@@ -75,9 +75,9 @@ def test_intervals_known_to_be_blocked_wait_for_the_probe() -> None:
 
 def test_late_data_are_what_the_ledger_knows_and_nothing_else() -> None:
     ledger = [
-        Entry("a", "2026-11-01", outcome="loaded", state="settled", version=1),
-        Entry("a", "2026-10-01", outcome="unreachable"),
-        Entry("d", "2026-10-01", outcome="unreachable"),
+        Entry("a", Interval.parse("2026-11-01"), outcome="loaded", state="settled", version=1),
+        Entry("a", Interval.parse("2026-10-01"), outcome="unreachable"),
+        Entry("d", Interval.parse("2026-10-01"), outcome="unreachable"),
     ]
     assert labels(plan_late(FLEET, ledger, NOW)) == {"a": ["2026-10-01"]}
 
