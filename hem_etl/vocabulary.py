@@ -14,20 +14,20 @@ SOC: Final = "soc"
 METRICS: Final = (*FLOWS, SOC)
 """All metrics that have a column, in vocabulary order: the order in which a body's time zone is looked for."""
 
-WIRE_FLOWS: Final = {
-    "generation": "generation",
-    "consumption": "consumption",
-    "import": "grid_import",
-    "export": "grid_export",
-    "charge": "battery_charge",
-    "discharge": "battery_discharge",
+WIRE_SPELLINGS: Final = {
+    "generation": ("generation",),
+    "consumption": ("consumption",),
+    "grid_import": ("import",),
+    "grid_export": ("export",),
+    "battery_charge": ("charge",),
+    "battery_discharge": ("discharge",),
+    SOC: ("batteryLevel", "soc", "SoC", "stateOfCharge", "batterySoc"),
 }
-"""Enode's spelling of a flow → ours."""
+"""Our metric → the keys that Enode sends it under: the first that is present wins, another is then a series of its own
+that nobody knows. The key of the state of charge is not documented."""
 
-WIRE_SOC_SPELLINGS: Final = ("batteryLevel", "soc", "SoC", "stateOfCharge", "batterySoc")
-"""The state of charge's key is not documented: each of these is taken for it, the first that is present wins."""
-
-METRIC_BY_WIRE_NAME: Final = {**WIRE_FLOWS, **dict.fromkeys(WIRE_SOC_SPELLINGS, SOC)}
+WIRE_FLOWS: Final = {WIRE_SPELLINGS[flow][0]: flow for flow in FLOWS}
+"""The documented key of a flow → ours."""
 
 KW_PER_POWER_UNIT: Final = {"W": 0.001, "kW": 1.0, "MW": 1000.0}
 KWH_PER_ENERGY_UNIT: Final = {"Wh": 0.001, "kWh": 1.0, "MWh": 1000.0}

@@ -6,17 +6,16 @@ sampling are not documented: it is then unavailable, with the reason, and the fl
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 from hem_etl.enode.wire import SeriesEnvelope, WireError, read_statistics
-from hem_etl.vocabulary import METRICS, SOC, WIRE_FLOWS, WIRE_SOC_SPELLINGS, Absence
+from hem_etl.vocabulary import METRICS, SOC, WIRE_SPELLINGS, Absence
 
 _DURATION: Final = re.compile(r"P(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?")
 _MISSING_SCOPE: Final = re.compile(r"missing_scope_([A-Za-z0-9_:.\-]*[A-Za-z0-9])")
-_WIRE_NAME_BY_FLOW: Final = {metric: name for name, metric in WIRE_FLOWS.items()}
 _LONGEST_TEXT: Final = 500
 
 
@@ -60,7 +59,7 @@ def read_envelopes(body: bytes, units: Units, resolutions: Container[int]) -> li
     known: list[Envelope] = []
     taken: set[str] = set()
     for metric in METRICS:
-        name = _wire_name(metric, timeseries)
+        name = next((spelling for spelling in WIRE_SPELLINGS[metric] if spelling in timeseries), None)
         if name is None:
             continue
         taken.add(name)
@@ -104,11 +103,6 @@ def shown(value: object, longest: int = 60) -> str:
     """A value from outside as one short line of printable ASCII."""
     text = ascii(value)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _wire_name(metric: str, timeseries: Container[str]) -> str | None:
-    spellings: Sequence[str] = WIRE_SOC_SPELLINGS if metric == SOC else (_WIRE_NAME_BY_FLOW[metric],)
-    return next((name for name in spellings if name in timeseries), None)
 
 
 def _known(

@@ -247,26 +247,25 @@ class Road:
             self._require_whole_landing()
         ahead = None if self._client is None else self._client.seconds_ahead
         is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
-        if is_clock_right:
-            self._forget_the_future()
         with self._writing() as writer:
-            return loading.load(
-                writer,
-                self.landing,
-                self.settings,
-                self._clock(),
-                is_clock_right=is_clock_right,
-                on_segment=self._tell_segment,
-            )
+            if not (is_clock_right and holds_the_future(writer, self._clock())):
+                return self._load_into(writer, is_clock_right)
+        # tables that know looks from the future would never take an honest one
+        self._require_whole_landing()
+        LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
+        self.warehouse.reset()
+        with self._writing() as writer:
+            return self._load_into(writer, is_clock_right)
 
-    def _forget_the_future(self) -> None:
-        """Tables that know looks from the future would never take an honest one: they are made again from landing."""
-        with self._writing() as writer:
-            is_needed = holds_the_future(writer, self._clock())
-        if is_needed:
-            self._require_whole_landing()
-            LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
-            self.warehouse.reset()
+    def _load_into(self, writer: Writer, is_clock_right: bool) -> Loaded:
+        return loading.load(
+            writer,
+            self.landing,
+            self.settings,
+            self._clock(),
+            is_clock_right=is_clock_right,
+            on_segment=self._tell_segment,
+        )
 
     @_on_a_whole_file
     def publish(self) -> list[CheckResult]:

@@ -9,6 +9,7 @@ from hem_etl.local_day import Interval
 from hem_etl.normalise import FINDING_SCHEMA, Body, FrameError, read_days
 from hem_etl.normalise.envelopes import absence_of, minutes_of
 from hem_etl.normalise.frames import gated
+from hem_etl.vocabulary import WIRE_SPELLINGS
 
 from .bodies import LATER, NAMES, day_body, encoded, full, series, stamps, unavailable
 
@@ -98,6 +99,13 @@ def test_an_odd_state_of_charge_is_unavailable_with_its_reason_and_costs_no_flow
     assert (soc["is_available"], soc["absence"]) == (False, "other")
     assert soc["reason"].startswith("cannot be read: ")
     assert facts(days)["valid_buckets"] > 0
+
+
+def test_a_flow_may_have_a_second_spelling_and_keeps_its_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(WIRE_SPELLINGS, "grid_import", ("import", "gridImport"))
+    for spelling in WIRE_SPELLINGS["grid_import"]:
+        (row,) = read({spelling: full(2.0)}).series.filter(metric="grid_import").to_dicts()
+        assert (row["is_available"], row["valid_buckets"]) == (True, 92)
 
 
 def test_of_two_spellings_the_first_wins_and_the_other_is_recorded_as_unknown() -> None:

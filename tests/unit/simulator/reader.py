@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hem_etl.local_day import day_bounds_utc
 from hem_etl.simulator import Home
-from hem_etl.vocabulary import METRIC_BY_WIRE_NAME
+from hem_etl.vocabulary import WIRE_SPELLINGS
 
 
 @dataclass
@@ -29,7 +29,8 @@ class ReadSeries:
 def read_day(body: bytes, home: Home, day: date, as_of: datetime, over_limit_kw: float = 50.0) -> dict[str, ReadSeries]:
     start, end = day_bounds_utc(day, ZoneInfo(home.timezone))
     told = json.loads(body, parse_float=Decimal, parse_int=Decimal)["timeseries"]
-    known = {METRIC_BY_WIRE_NAME[name]: series for name, series in told.items() if name in METRIC_BY_WIRE_NAME}
+    by_spelling = {spelling: metric for metric, spellings in WIRE_SPELLINGS.items() for spelling in spellings}
+    known = {by_spelling[name]: series for name, series in told.items() if name in by_spelling}
     return {metric: _read(series, metric, start, end, as_of, over_limit_kw) for metric, series in known.items()}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hem_etl.local_day import day_hours, days_between, first_instant
 from hem_etl.simulator import Fleet, Home, Simulator, make_fleet
-from hem_etl.vocabulary import WIRE_SOC_SPELLINGS, Vendor
+from hem_etl.vocabulary import SOC, WIRE_SPELLINGS, Vendor
 
 from .conftest import TODAY, Clock
 
@@ -48,9 +48,9 @@ def test_the_default_fleet_shows_every_vendor_at_its_resolution(fleet: Fleet) ->
         seen.setdefault(home.vendor, set()).update({home.flow_minutes(date(2026, 1, 1)), home.flow_minutes(TODAY)})
     assert seen == TRUE_RESOLUTIONS
     assert {home.soc_minutes(TODAY) for home in fleet.homes if home.vendor == Vendor.TESLA} == {15}
-    assert {home.quirks.soc_name for home in fleet.homes} == {WIRE_SOC_SPELLINGS[0]}
+    assert {home.quirks.soc_name for home in fleet.homes} == {WIRE_SPELLINGS[SOC][0]}
     rich = make_fleet(18, today=TODAY, is_rich=True)
-    assert {home.quirks.soc_name for home in rich.homes} == set(WIRE_SOC_SPELLINGS)
+    assert {home.quirks.soc_name for home in rich.homes} == set(WIRE_SPELLINGS[SOC])
 
 
 def test_one_home_switches_resolution_and_one_is_installed_within_two_weeks(fleet: Fleet) -> None:
