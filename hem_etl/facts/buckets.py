@@ -13,6 +13,7 @@ import polars as pl
 
 from hem_etl.local_day import zone_named
 from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
+from hem_etl.normalise.frames import METRIC_COLUMNS
 from hem_etl.vocabulary import FLOWS, METRICS, SOC
 
 Row = dict[str, Any]
@@ -29,12 +30,12 @@ def counted_values(
         row = series.get(metric)
         if row is None or not row["is_available"] or not bounds:
             continue
-        column = "soc_pct" if metric == SOC else f"{metric}_kw"
+        column = METRIC_COLUMNS[metric]
         said = {reading["start_utc"]: reading[column] for reading in readings}
         for override in (override for override in overrides if override["metric"] == metric):
             first, last = override["start_utc"] or bounds["start_utc"], override["end_utc"] or bounds["end_utc"]
             said |= {start: override["value"] for start in _grid(row, bounds) if first <= start < last}
-        limit = math.inf if metric == SOC else over_limit_kw
+        limit = over_limit_kw if metric in FLOWS else math.inf
         counted[metric] = {
             start: value for start, value in sorted(said.items()) if value is not None and abs(value) <= limit
         }

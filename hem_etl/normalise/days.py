@@ -31,7 +31,7 @@ from hem_etl.normalise.frames import (
 )
 from hem_etl.normalise.layouts import Layout, layout_rows, layouts_of
 from hem_etl.normalise.picking import Picked, Values, collector_paused, pick
-from hem_etl.vocabulary import METRICS, NEGATIVE_BELOW_KW, SOC, Absence, IntervalKind, Outcome, Severity
+from hem_etl.vocabulary import FLOWS, METRICS, NEGATIVE_BELOW_KW, Absence, IntervalKind, Outcome, Severity
 
 _NOT_SENT: Final = ("valid_hours", "edited_buckets")
 _FACTS: Final = tuple(name for name in SERIES_SCHEMA if name not in ("system_id", "day", *_NOT_SENT))
@@ -124,8 +124,8 @@ def _value_counts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: f
     aggregates = []
     for metric in METRICS:
         value, unreadable = pl.col(METRIC_COLUMNS[metric]), pl.col(f"unreadable_{metric}")
-        limit = inf if metric == SOC else over_limit_kw
-        lowest = -inf if metric == SOC else NEGATIVE_BELOW_KW
+        limit = over_limit_kw if metric in FLOWS else inf
+        lowest = NEGATIVE_BELOW_KW if metric in FLOWS else -inf
         aggregates += [
             (value.abs() <= limit).sum().alias(f"valid {metric}"),
             (value.abs() > limit).sum().alias(f"over {metric}"),
@@ -167,7 +167,9 @@ def _cuts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: float) ->
         rows.join(frame, on=["body_ix", "start_utc"], how="semi")
         .select("body_ix", "start_utc", **{metric: METRIC_COLUMNS[metric] for metric in METRICS})
         .unpivot(index=["body_ix", "start_utc"], variable_name="metric", value_name="value")
-        .filter(((pl.col("value").abs() <= over_limit_kw) | (pl.col("metric") == SOC)) & pl.col("value").is_not_null())
+        .filter(
+            ((pl.col("value").abs() <= over_limit_kw) | ~pl.col("metric").is_in(FLOWS)) & pl.col("value").is_not_null()
+        )
     )
     valid = frame.join(last_values, on=["body_ix", "start_utc", "metric"], how="semi")
     return valid.select("body_ix", "metric", "cut_minutes")

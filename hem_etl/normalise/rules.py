@@ -13,7 +13,7 @@ from hem_etl.normalise.evidence import FOUND_SCHEMA, figure, of_series, time
 from hem_etl.normalise.frames import FINDING_SCHEMA, Days, gated
 from hem_etl.normalise.measured import RANK, Measured, measured
 from hem_etl.normalise.plausibility import Thresholds, implausible
-from hem_etl.vocabulary import LEAST_DENOMINATOR_KWH, METRICS, NEGATIVE_BELOW_KW, Severity
+from hem_etl.vocabulary import FLOWS, LEAST_DENOMINATOR_KWH, METRICS, NEGATIVE_BELOW_KW, Severity
 
 STRUCTURE: Final = {
     "duplicate_bucket": "duplicate_buckets",
@@ -99,7 +99,7 @@ def _odd_stamps(days: Days, seen: Measured) -> pl.DataFrame:
 def _gap(seen: Measured) -> pl.DataFrame:
     """Expected buckets that were not sent; the longest stretch is one without valid values, as a reader sees it."""
     holed = seen.series.filter(pl.col("missing_buckets") > 0)
-    flows = pl.col("metric") != METRICS[-1]
+    flows = pl.col("metric").is_in(FLOWS)
     soc = _soc_points(seen, holed.filter(~flows))
     points = pl.concat([seen.points_of(holed.filter(flows)["series_ix"]).select("series_ix", "k"), soc])
     bounds = holed.select("series_ix", k=pl.lit(-1, pl.Int32)), holed.select("series_ix", k="expected_buckets")

@@ -21,7 +21,7 @@ from typing import Final
 
 from hem_etl.errors import UsageError
 from hem_etl.local_day import day_bounds_utc, first_instant, naive_utc, zone_named
-from hem_etl.vocabulary import METRICS, SOC
+from hem_etl.vocabulary import FLOWS, METRICS, SOC
 
 COLUMNS: Final = ("system_id", "start", "end", "metric", "value", "author", "reason")
 IGNORE: Final = "ignore"
@@ -229,7 +229,7 @@ def _impossible(row: Override, zones: Mapping[str, str | None], over_limit_kw: f
         yield f"line {row.line}, value: {row.value:g} is negative; the other direction is a metric of its own"
     elif row.metric == SOC and row.value > HIGHEST_SOC_PCT:
         yield f"line {row.line}, value: {row.value:g} % is more than full"
-    elif row.metric != SOC and row.value > over_limit_kw:
+    elif row.metric in FLOWS and row.value > over_limit_kw:
         yield f"line {row.line}, value: {row.value:g} kW is beyond HEM_ETL_OVER_LIMIT_KW, {over_limit_kw:g}"
 
 
