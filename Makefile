@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format bench docs clean
+.PHONY: help demo dev test test-slow test-all lint format bench docs clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
 	@$(BIN)/hem-etl demo
@@ -14,8 +14,13 @@ demo: .venv/installed ## the whole road on the simulator, in ./hem_demo
 dev: .venv/installed ## Dagster on a simulated fleet: webserver and daemon, in ./hem_dev
 	@$(BIN)/python -m hem_etl.orchestration.dev
 
-test: .venv/installed ## all tests, on the simulator: no network
+test: .venv/installed ## the fast tests, on the simulator: no network
 	@$(BIN)/python -m pytest
+
+test-slow: .venv/installed ## the slow ones alone: real processes and daemons, long sweeps
+	@$(BIN)/python -m pytest -m slow
+
+test-all: test test-slow ## both tiers
 
 lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -13,9 +15,20 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
-from hem_etl.warehouse import open_warehouse
+from hem_etl.warehouse import FileWarehouse, open_warehouse, packaged_models
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
+
+
+@cache
+def _empty_warehouse() -> bytes:
+    """The writer's file of a home that has been listed nothing yet: every table, view and comment, made once."""
+    with TemporaryDirectory() as folder:
+        warehouse = FileWarehouse(Path(folder), Path(folder) / "published.duckdb")
+        with warehouse.writing() as writer:
+            writer.create_tables(packaged_models())
+            writer.build(packaged_models())
+        return warehouse.file.read_bytes()
 
 
 class World:
@@ -27,6 +40,10 @@ class World:
         self.settings = GivenSettings(
             HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret"
         )
+        file = open_warehouse(self.settings).file
+        if not file.exists():
+            file.parent.mkdir(parents=True)
+            file.write_bytes(_empty_warehouse())
         self.simulator = Simulator(fleet or make_fleet(18, today=NOW.date()), clock=self.clock)
         self._monotonic = 0.0
 

@@ -38,7 +38,7 @@ DAYS_BEFORE: Final = 45
 CLIENT_ID, CLIENT_SECRET = "simulator", "simulator-secret"
 WEB_PORT: Final = 3000
 """Where it is free; else any free port."""
-STARTED_WITHIN_SECONDS: Final = 90
+STARTED_WITHIN_SECONDS: Final = 600
 STOPPED_WITHIN_SECONDS: Final = 20
 
 WORKSPACE: Final = """# Made by `make dev`.

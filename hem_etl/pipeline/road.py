@@ -77,7 +77,6 @@ class Road:
         self._progress = progress or Silence()
         if client is not None:
             client.on_wait = self._tell_wait
-        self._is_verified = False
         self.changed_checks: frozenset[str] = frozenset()
         """Checks that found another number of rows at the newest publish than at the one before."""
 
@@ -324,13 +323,8 @@ class Road:
     @contextmanager
     def _writing(self) -> Iterator[Writer]:
         with self.warehouse.writing() as writer:
-            self._prepare(writer)
+            writer.create_tables(self.models)
             yield writer
-
-    def _prepare(self, writer: Writer) -> None:
-        """Make what tables are missing; verify them all when this road writes for the first time."""
-        writer.create_tables(self.models, is_verified=self._is_verified)
-        self._is_verified = True
 
     def _plan(self, request: Request, warehouse: Reader) -> Plan:
         systems = known_systems(warehouse)
@@ -376,7 +370,7 @@ class Road:
                 )
 
     def _check(self, writer: Writer) -> list[CheckResult]:
-        self._prepare(writer)
+        writer.create_tables(self.models)
         writer.build(self.models)
         results = writer.run_checks(self.models)
         rows = [(r.name, r.severity.value, r.failing_rows, r.sample, self._now_utc()) for r in results]

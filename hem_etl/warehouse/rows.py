@@ -146,16 +146,15 @@ class Writer(Reader):
         """Run an `update` of our own; values as `$name`."""
         self._connection.execute(statement, _named_in(statement, values))
 
-    def create_tables(self, models: Models, *, is_verified: bool = False) -> None:
-        """Make what tables are missing, and verify them all against their headers, unless they are verified.
+    def create_tables(self, models: Models) -> None:
+        """Make what tables are missing, and verify them all against their headers.
 
         ModelError where a table of an older file has other columns: `hem-etl rebuild` makes it anew.
         """
-        if not is_verified or making.table_count(self._connection) != len(models.tables):
-            making.create_tables(self._connection, models)
+        making.create_tables(self._connection, models)
 
     def build(self, models: Models) -> None:
-        """Make every view and macro anew; drop what is no model any more."""
+        """Bring views, macros and the tables made of others up to date; drop what is no model any more."""
         making.build(self._connection, models)
 
 

@@ -93,6 +93,7 @@ def test_months_are_partitions_too(dagster: Instance) -> None:
     assert dagster.world.sql("select count(*) from core.reported_day").item() > 18 * 40
 
 
+@pytest.mark.slow
 def test_buckets_of_systems_use_the_same_assets(dagster: Instance) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         few = Instance(dagster.world, instance, buckets=4)
@@ -111,6 +112,7 @@ def test_buckets_of_systems_use_the_same_assets(dagster: Instance) -> None:
         assert few.world.sql("select count(*) from core.load where interval_kind = 'day'").item() == 18
 
 
+@pytest.mark.slow
 def test_late_data_record_only_the_partitions_that_changed(dagster: Instance) -> None:
     dagster.add_fleet()
     world = dagster.world

@@ -17,6 +17,7 @@ import pytest
 from orchestration.on_disk import MODULE, environment, present_world
 from polars.testing import assert_frame_equal
 from road.test_truth import same_as_truth
+from waits import GENEROUS_SECONDS
 
 from hem_etl.landing import Landing
 from hem_etl.orchestration.partitions import SYSTEMS, encoded
@@ -25,8 +26,9 @@ from hem_etl.simulator.exchange import Request, Response
 from hem_etl.simulator.serving import Ticket
 from hem_etl.warehouse import Warehouse
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 3
-WAIT_SECONDS = 120
 AS_THE_SCHEDULE = """
 import sys
 import dagster as dg
@@ -70,7 +72,7 @@ class Gathering(Simulator):
                 if self._lists == PROCESSES:
                     self._are_here.set()
         if ticket.endpoint == "statistics":
-            assert self._are_here.wait(WAIT_SECONDS)
+            assert self._are_here.wait(GENEROUS_SECONDS)
         return super().answer(request, ticket)
 
 
@@ -124,13 +126,13 @@ def test_three_processes_and_an_analyst_over_overlapping_days(tmp_path: Path, mo
             )
             try:
                 seen: pl.DataFrame | None = None
-                ends_at = time.monotonic() + WAIT_SECONDS
+                ends_at = time.monotonic() + GENEROUS_SECONDS
                 while any(child.poll() is None for child in children) and time.monotonic() < ends_at:
                     seen = look(world.road().warehouse, seen)
                     time.sleep(0.25)
                 told = {log.name: log.read_text() for log in tmp_path.glob("*.log")}
                 assert [child.poll() for child in children] == [0, 0, 0], told
-                patient.communicate(b"\n", timeout=WAIT_SECONDS)
+                patient.communicate(b"\n", timeout=GENEROUS_SECONDS)
                 assert patient.returncode == 0
             finally:
                 for child in (*children, patient):

@@ -13,10 +13,12 @@ import dagster as dg
 import httpx
 import pytest
 from orchestration.on_disk import REPOSITORY
+from waits import GENEROUS_SECONDS
 
 from hem_etl.orchestration.dev import DAYS_FILLED, SYSTEMS
 
-WAIT_SECONDS = 120
+pytestmark = pytest.mark.slow
+
 READY = "Dagster is at "
 
 
@@ -37,7 +39,7 @@ class Dev:
     def end(self, number: signal.Signals) -> int:
         """Its exit code after this signal."""
         self.process.send_signal(number)
-        self.process.communicate(timeout=WAIT_SECONDS)
+        self.process.communicate(timeout=GENEROUS_SECONDS)
         return self.process.returncode
 
 
@@ -71,7 +73,7 @@ def at_work_in(folder: Path) -> set[int]:
 
 
 def all_end(folder: Path) -> bool:
-    ends_at = time.monotonic() + WAIT_SECONDS
+    ends_at = time.monotonic() + GENEROUS_SECONDS
     while at_work_in(folder) and time.monotonic() < ends_at:
         time.sleep(0.1)
     return not at_work_in(folder)
@@ -90,7 +92,7 @@ def test_dev_starts_fills_answers_ends_whole_and_goes_on_where_it_was(
 
     with dev(tmp_path) as first:
         assert any("Filling" in line for line in first.lines)
-        assert httpx.get(f"{first.url}/server_info", timeout=WAIT_SECONDS).status_code == 200
+        assert httpx.get(f"{first.url}/server_info", timeout=GENEROUS_SECONDS).status_code == 200
         assert len(at_work_in(tmp_path)) > 3
         assert first.end(signal.SIGINT) == 0
         assert all_end(tmp_path)
@@ -99,7 +101,7 @@ def test_dev_starts_fills_answers_ends_whole_and_goes_on_where_it_was(
 
     with dev(tmp_path) as second:
         assert not any("Filling" in line for line in second.lines)
-        assert httpx.get(f"{second.url}/server_info", timeout=WAIT_SECONDS).status_code == 200
+        assert httpx.get(f"{second.url}/server_info", timeout=GENEROUS_SECONDS).status_code == 200
         assert second.end(signal.SIGTERM) == 0
         assert all_end(tmp_path)
     assert green() == DAYS_FILLED * SYSTEMS

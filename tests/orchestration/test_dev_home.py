@@ -6,6 +6,8 @@ from world import World
 
 from hem_etl.orchestration.dev import renew_tables
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_home_that_another_version_made_is_rebuilt_from_what_is_landed(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from road.test_truth import same_as_truth
+from waits import GENEROUS_SECONDS
 from world import World
 
 from hem_etl.orchestration.dev import free_port, stop
 from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.simulator import Faults, Fleet, Simulator, make_fleet, serve
 
+pytestmark = pytest.mark.slow
+
 MODULE = "hem_etl.orchestration.definitions"
 REPOSITORY = Path(__file__).parents[2]
-WAIT_SECONDS = 60
 DAEMON = f"""
 import sys
 import dagster._daemon.controller as controller
@@ -70,7 +73,7 @@ class Dagster:
     """A running Dagster, asked as the browser asks it."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, timeout=30)
+        self.client = httpx.Client(base_url=url, timeout=GENEROUS_SECONDS)
 
     def ask(self, query: str, **variables: Any) -> Any:
         answer = self.client.post("/graphql", json={"query": query, "variables": variables}).json()
@@ -89,7 +92,7 @@ class Dagster:
         params = {"assetSelection": [{"path": ["day_statistics"]}], "partitionNames": keys, "fromFailure": False}
         backfill_id = self.ask(LAUNCH_BACKFILL, params=params)["backfillId"]
         ends = {"COMPLETED", "COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED"}
-        ends_at = time.monotonic() + WAIT_SECONDS
+        ends_at = time.monotonic() + GENEROUS_SECONDS
         while (status := str(self.ask(BACKFILL, id=backfill_id)["status"])) not in ends:
             assert time.monotonic() < ends_at, f"still {status}"
             time.sleep(0.5)
@@ -139,7 +142,7 @@ def dagster_over(world: World, simulator_url: str, start: str) -> Iterator[Dagst
     ]
     try:
         dagster = Dagster(url)
-        ends_at = time.monotonic() + WAIT_SECONDS
+        ends_at = time.monotonic() + GENEROUS_SECONDS
         while True:
             try:
                 dagster.client.get("/server_info")

@@ -16,6 +16,8 @@ from hem_etl.orchestration.schedules import PRIORITY, WHY
 from hem_etl.orchestration.sensors import BACKFILL
 from hem_etl.simulator import Faults, serve
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 22, 13, 15, 1, tzinfo=UTC)
 
 

@@ -100,6 +100,7 @@ def test_the_schedule_never_asks_for_days_before_the_start(dagster: Instance) ->
     assert window_of(tick(dagster)[0]) == ("2026-11-15", "2026-11-21")
 
 
+@pytest.mark.slow
 def test_a_check_finds_the_days_between_that_nobody_asked_for(dagster: Instance) -> None:
     dagster.world.run("2026-11-15", "2026-11-16", months=False)
     dagster.world.run("2026-11-20", months=False)
@@ -115,6 +116,7 @@ def test_without_systems_the_schedule_lists_them_first(dagster: Instance) -> Non
     assert [request.run_key for request in tick(dagster)] == ["2026-11-21 late", "2026-11-21 fleet"]
 
 
+@pytest.mark.slow
 def test_late_data_of_five_days_ago_give_events_to_the_partitions_that_changed(dagster: Instance) -> None:
     dagster.add_fleet()
     world = dagster.world
@@ -132,6 +134,7 @@ def test_late_data_of_five_days_ago_give_events_to_the_partitions_that_changed(d
     assert sorted(str(event.partition) for event in events) == sorted(f"2026-11-17|{encoded(i)}" for i in changed)
 
 
+@pytest.mark.slow
 def test_a_backfill_of_an_old_day_leaves_yesterdays_absence_red(dagster: Instance) -> None:
     dagster.add_fleet()
     check = freshness_check(NOW.replace(hour=18))
@@ -208,6 +211,7 @@ def test_the_next_rectangle_is_the_newest_that_is_missing_as_a_whole(
     assert newest_rectangle(cells, ["1", "2", "3", "4"], ["a", "b", "c"], most) == expected
 
 
+@pytest.mark.slow
 def test_new_systems_are_filled_coarse_to_fine_until_nothing_is_missing(tmp_path: Path) -> None:
     start = "2026-10-28"
     homes = make_fleet(6, today=NOW.date()).homes

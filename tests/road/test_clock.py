@@ -118,6 +118,7 @@ def half_fetched_by_a_clock_ahead(world: World, **off: float) -> Wrong:
     return visitor
 
 
+@pytest.mark.slow
 def test_looks_from_the_future_settle_nothing_and_outrank_nothing(world: World, tmp_path: object) -> None:
     """Before: the half-fetched day was settled for ever, `--refresh` and `rebuild` changed nothing."""
     half_fetched_by_a_clock_ahead(world)

@@ -43,6 +43,7 @@ def built(file: Path, relations: tuple[str, ...] = EVERY, **settings: object) ->
         return {relation: mart(con, relation) for relation in relations}
 
 
+@pytest.mark.slow
 def test_nothing_follows_the_zone_of_the_machine_or_of_the_session_or_the_size_of_a_batch(
     tmp_path: Path, zone_of_the_machine: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +66,7 @@ def test_nothing_follows_the_zone_of_the_machine_or_of_the_session_or_the_size_o
     assert sum(frame.height for frame in sessions[0].values()) > 1_000
 
 
+@pytest.mark.slow
 def test_marts_of_many_rows_are_the_same_with_one_thread_and_with_four(tmp_path: Path) -> None:
     """More days than one row group of DuckDB holds, so that four threads do share the sums."""
     file = tmp_path / "many.duckdb"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
+from tiers import swept
 from world import World
 
 from hem_etl.answer import Answer
@@ -53,7 +54,7 @@ def not_finite(world: World) -> list[str]:
         ]
 
 
-@pytest.mark.parametrize("unit", ["kW", "MW", "W"])
+@pytest.mark.parametrize("unit", swept(zip(["MW", "kW", "W"]), 1))
 def test_no_table_holds_what_is_no_number(world: World, unit: str) -> None:
     quarter = timedelta(minutes=15)
     one = {"kW": "1", "MW": "0.001", "W": "1000"}[unit]
@@ -83,7 +84,7 @@ def test_what_is_null_all_day_is_null_in_every_sum(world: World) -> None:
     assert (row["generation_coverage"], row["attributed_coverage"], row["is_complete"]) == (0, 0, False)
 
 
-@pytest.mark.parametrize("unit", ["kWh", "MWh"])
+@pytest.mark.parametrize("unit", swept(zip(["MWh", "kWh"]), 1))
 def test_no_reported_day_holds_what_is_no_number(world: World, unit: str) -> None:
     first = datetime(2026, 10, 31, 23, tzinfo=UTC)
     values = [*SPELT, "1" if unit == "kWh" else "0.001"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tiers import swept
 from world import NOW, World, same_tables
 
 from hem_etl.answer import Answer, Kind
@@ -117,7 +118,7 @@ SEQUENCES = {
 }
 
 
-@pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES)
+@pytest.mark.parametrize("sequence", swept(zip(SEQUENCES.values())), ids=SEQUENCES)
 def test_whatever_the_order_of_loading_the_tables_are_the_same(
     world: World, tmp_path: Path, sequence: tuple[Landed, ...]
 ) -> None:

@@ -45,6 +45,7 @@ def test_a_refresh_asks_for_everything_and_changes_nothing_that_is_unchanged(wor
     assert world.sql("select max(version) from core.day_version").item() == 1
 
 
+@pytest.mark.slow
 def test_the_order_of_days_and_batches_does_not_matter(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_running_day_is_asked_again_after_an_hour_and_days_to_come_are_not(wor
     assert world.sql("select state from core.load").item() == "open"
 
 
+@pytest.mark.slow
 def test_a_reader_in_a_loop_never_gets_an_error_nor_half_a_day(world: World) -> None:
     world.run("2026-11-10", months=False)
     stop, wrong, reads = threading.Event(), [], []

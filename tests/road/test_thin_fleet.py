@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tiers import swept
 from world import NOW, World, same_tables
 
 from hem_etl.answer import Answer, Kind
@@ -170,14 +171,17 @@ LATE = {
 }
 
 
+ORDERS = [
+    ("list", "London", "Berlin", "assets", "new owner"),
+    ("list", "new owner", "assets", "Berlin", "London"),
+    ("new owner", "list", "London", "Berlin", "assets"),
+    ("list", "new owner", "London", "assets", "Berlin"),
+]
+
+
 @pytest.mark.parametrize(
     "order",
-    [
-        ("list", "London", "Berlin", "assets", "new owner"),
-        ("list", "new owner", "assets", "Berlin", "London"),
-        ("new owner", "list", "London", "Berlin", "assets"),
-        ("list", "new owner", "London", "assets", "Berlin"),
-    ],
+    swept(zip(ORDERS), 1),
     ids="-".join,
 )
 def test_what_is_known_of_a_system_does_not_depend_on_who_landed_first(world: World, order: tuple[str, ...]) -> None:

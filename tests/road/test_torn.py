@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tiers import swept
 from world import NOW, World, same_tables
 
 from hem_etl.errors import HemEtlError, LandingError, WriterBusyError
@@ -58,7 +59,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("damage", swept(zip(DAMAGES.values()), 1), ids=DAMAGES)
 def test_a_torn_file_is_made_again_from_landing_and_the_run_goes_on(
     damage: Callable[[bytes], bytes], home: World, whole: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,6 +175,7 @@ world.road().rebuild()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", range(1, 40, 5))
 def test_killed_at_any_call_of_a_run_or_rebuild_the_next_run_ends_the_same(
     call: int, whole: World, tmp_path: Path

@@ -53,6 +53,7 @@ def findings(world: World) -> pl.DataFrame:
         return writer.read("select * exclude (system_id) from core.finding order by all")
 
 
+@pytest.mark.slow
 def test_two_days_are_compared_in_whatever_order_they_are_loaded(tmp_path) -> None:
     """Each look in a segment and a load of its own, in any order: the same findings to the last word."""
     told = None
@@ -101,6 +102,7 @@ def test_a_restatement_replaces_what_was_found_with_the_day_before_and_the_day_a
     ]
 
 
+@pytest.mark.slow
 def test_the_demo_fleet_gives_the_findings_of_its_bad_habits_and_rebuild_gives_them_again(world: World) -> None:
     world.run("2026-11-12", "2026-11-15", months=False)
     tables = world.tables()

@@ -104,6 +104,7 @@ def test_the_bias_of_reported_values_is_the_simulated_one(
         assert row["reported_step_kwh"] in (0.01, 1, None)
 
 
+@pytest.mark.slow
 def test_restated_days_are_those_that_the_simulator_says_anew(tmp_path: Path) -> None:
     restating = [home for home in make_fleet(18, today=NOW.date()).homes if home.vendor in ("GIVENERGY", "SOLAX")]
     world = World(tmp_path / "home", Fleet(tuple(restating)), NOW - timedelta(days=6))

@@ -15,6 +15,13 @@ from hem_etl.vocabulary import Severity
 from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models, quoted, quoted_relation
 
 SAMPLE_ROWS: Final = 5
+FINGERPRINTS: Final = "core.model"
+TABLES: Final = """
+select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
+"""
+
+Columns = dict[str, list[tuple[str, str]]]
+"""Qualified name → (column, type) in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,13 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
     ModelError where a table of an older file has other columns than the model: `hem-etl rebuild` makes it anew.
     """
+    real = _real_columns(con)
+    if _made_before(con, models.tables, real):
+        return
     with _transaction(con):
         for schema in ("core", *VIEW_SCHEMAS):
             con.execute(f"create schema if not exists {quoted(schema)}")
-        before = set(_kinds(con))
+        before = set(real)
         for model in models.tables:
             _run(con, model, model.sql)
         real = _real_columns(con)
@@ -48,27 +58,61 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 )
             _require_honest(model, differences)
         _write_comments(con, models.tables)
-
-
-def table_count(con: duckdb.DuckDBPyConnection) -> int:
-    """How many tables of the models there are, made by whatever version."""
-    return sum(kind == "table" and name.startswith("core.") for name, kind in _kinds(con).items())
+        _remember(con, models.tables)
 
 
 def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
-    """Make every view and macro anew, in order, with comments; drop what is no model any more. In one transaction."""
+    """Fill every table that is made of others, make every view and macro whose text is another; in one transaction.
+
+    What is no model any more is dropped.
+    """
     with _transaction(con):
         kinds = {name: kind for name, kind in _kinds(con).items() if name.split(".", 1)[0] in VIEW_SCHEMAS}
         kept = {model.relation: model.kind for model in models.built}
         for relation, kind in kinds.items():
             if kept.get(relation) != kind:
                 con.execute(f"drop {kind} {quoted_relation(relation)}")
+        fingerprints = _fingerprints(con)
+        as_before = {
+            model.relation
+            for model in models.built
+            if fingerprints.get(model.relation) == model.sha256 and kinds.get(model.relation) == model.kind
+        }
+        anew = [model for model in models.built if model.relation not in as_before]
         for model in models.built:
-            _run(con, model, f"create or replace {_made_as(model)}\n{model.sql}")
-        real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in models.macros}
-        for model in models.built:
+            if model.relation not in as_before:
+                _run(con, model, f"create or replace {_made_as(model)}\n{model.sql}")
+            elif model.is_table:
+                name = quoted_relation(model.relation)
+                con.execute(f"delete from {name}")
+                _run(con, model, f"insert into {name}\n{model.sql}")
+        real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in anew if model.parameters}
+        for model in anew:
             _require_honest(model, _differences(model, real[model.relation]))
-        _write_comments(con, models.built)
+        _write_comments(con, anew)
+        _remember(con, anew)
+
+
+def _made_before(con: duckdb.DuckDBPyConnection, tables: Iterable[Model], real: Columns) -> bool:
+    """Whether the tables were made from these very texts and have the columns that their headers say."""
+    if not all(model.relation in real and not _differences(model, real[model.relation]) for model in tables):
+        return False
+    fingerprints = _fingerprints(con)
+    return all(fingerprints.get(model.relation) == model.sha256 for model in tables)
+
+
+def _fingerprints(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Relation → what it was made from; empty in a file that no version with `core.model` has made."""
+    if (FINGERPRINTS, "table") not in con.execute(TABLES).fetchall():
+        return {}
+    return dict(con.execute(f"select relation, sha256 from {FINGERPRINTS}").fetchall())
+
+
+def _remember(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+    if (FINGERPRINTS, "table") in con.execute(TABLES).fetchall():
+        for model in models:
+            con.execute(f"delete from {FINGERPRINTS} where relation = ?", [model.relation])
+            con.execute(f"insert into {FINGERPRINTS} values (?, ?)", [model.relation, model.sha256])
 
 
 def run_checks(con: duckdb.DuckDBPyConnection, models: Models) -> list[CheckResult]:
@@ -112,8 +156,7 @@ def _made_as(model: Model) -> str:
 def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Qualified name → `table`, `view` or `macro table`, of everything in this database."""
     found = con.execute(
-        "select schema_name || '.' || table_name, 'table' from duckdb_tables() "
-        "where database_name = current_database() union all "
+        f"{TABLES} union all "
         "select schema_name || '.' || view_name, 'view' from duckdb_views() "
         "where database_name = current_database() and not internal union all "
         "select schema_name || '.' || function_name, 'macro table' from duckdb_functions() "
@@ -122,9 +165,9 @@ def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(found)
 
 
-def _real_columns(con: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str]]]:
+def _real_columns(con: duckdb.DuckDBPyConnection) -> Columns:
     """Qualified name → (column, type) in order, of everything in this database."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: Columns = {}
     for relation, name, kind in con.execute(
         "select schema_name || '.' || table_name, column_name, lower(data_type) from duckdb_columns() "
         "where database_name = current_database() order by schema_name, table_name, column_index"
@@ -165,6 +208,8 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 
     A macro's columns have no place there: its own comment tells its parameters, the data dictionary its columns.
     """
+    if not (models := list(models)):
+        return
     there = dict(
         con.execute(
             "select schema_name || '.' || table_name || '.' || column_name, comment from duckdb_columns() "

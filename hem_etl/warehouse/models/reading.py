@@ -19,8 +19,9 @@ A longer text goes on in lines indented by three blanks. No database is asked he
 header says is found out when the models are built and checked.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -91,6 +92,8 @@ class Model:
     """Qualified names of the relations that the statement reads, sorted."""
     parameters: tuple[Column, ...] = ()
     """Of a table macro; empty for a table or view. DuckDB knows their names, not their types (its files keep none)."""
+    sha256: str = ""
+    """Fingerprint of its text and of the models that it reads."""
 
     @property
     def relation(self) -> str:
@@ -186,9 +189,10 @@ def load_models(folder: Path | None = None) -> Models:
         _require_known_references(reader, models)
     keys = [_key_check(model) for model in models.values() if model.key and not model.key_checked_by]
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
+    ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *_ordered(models)])
     return Models(
-        tables=tuple(model for model in models.values() if model.schema == "core"),
-        built=tuple(_ordered(models)),
+        tables=tuple(model for model in ordered if model.schema == "core"),
+        built=tuple(model for model in ordered if model.schema != "core"),
         checks=tuple(sorted((*checks, *keys), key=lambda check: check.name)),
     )
 
@@ -366,6 +370,16 @@ def _ordered(models: Mapping[str, Model]) -> Iterator[Model]:
         ready = sorted(sorter.get_ready())
         yield from (views[name] for name in ready)
         sorter.done(*ready)
+
+
+def _with_fingerprints(ordered: Iterable[Model]) -> list[Model]:
+    """The models, each after what it reads, with the fingerprint that changes when anything behind them does."""
+    found: dict[str, Model] = {}
+    for model in ordered:
+        behind = [found[name].sha256 for name in model.references]
+        facts = repr((model, behind)).encode()
+        found[model.relation] = replace(model, sha256=hashlib.sha256(facts).hexdigest())
+    return list(found.values())
 
 
 def quoted(identifier: str) -> str:

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 import pytest
 from commands import TODAY, Run, commands
+from tiers import swept
 
 import hem_etl
 from hem_etl.cli.app import run_app
@@ -210,7 +211,7 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", swept(zip(ENCODINGS), 1))
 def test_every_command_writes_to_a_stream_of_any_encoding(
     encoding: str, filled: Run, fleet: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from waits import GENEROUS_SECONDS
 
 from hem_etl.enode.gate import Gate, Stopped
 
-SOON = 10.0
 """Seconds (real) after which a thread that should have moved is taken for stuck; never waited out when all is well."""
 
 
@@ -31,7 +31,7 @@ def test_no_more_requests_than_slots_are_in_flight() -> None:
             with lock:
                 in_flight += 1
                 most = max(most, in_flight)
-            full.wait(SOON)  # goes on only when three are inside
+            full.wait(GENEROUS_SECONDS)  # goes on only when three are inside
             with lock:
                 in_flight -= 1
 
@@ -78,7 +78,7 @@ def test_one_thread_at_a_time_looks_at_a_system() -> None:
     def first() -> None:
         with gate.only_look_at("home-1"):
             inside.set()
-            leave.wait(SOON)
+            leave.wait(GENEROUS_SECONDS)
             order.append("first")
 
     def second() -> None:
@@ -90,13 +90,13 @@ def test_one_thread_at_a_time_looks_at_a_system() -> None:
             other_inside.set()
 
     threads = [in_thread(first)]
-    assert inside.wait(SOON)
+    assert inside.wait(GENEROUS_SECONDS)
     threads += [in_thread(second), in_thread(other)]
-    assert other_inside.wait(SOON)
+    assert other_inside.wait(GENEROUS_SECONDS)
     assert order == []
     leave.set()
     for thread in threads:
-        thread.join(SOON)
+        thread.join(GENEROUS_SECONDS)
     assert order == ["first", "second"]
 
 
@@ -153,20 +153,20 @@ def test_stop_wakes_whoever_waits_for_anything() -> None:
             ended.wait()
 
     holder = in_thread(hold_everything)
-    assert holds.wait(SOON)
+    assert holds.wait(GENEROUS_SECONDS)
     threads = [
         expect_stop("pause", lambda: gate.pause(1e6)),
         expect_stop("slot", wait_for_slot),
         expect_stop("system", wait_for_system),
     ]
     for _ in ("slot", "system"):
-        assert gate.found_closed.acquire(timeout=SOON)
+        assert gate.found_closed.acquire(timeout=GENEROUS_SECONDS)
     gate.stop()
     for thread in threads:
-        thread.join(SOON)
+        thread.join(GENEROUS_SECONDS)
     assert sorted(caught) == ["pause", "slot", "system"]
     ended.set()
-    holder.join(SOON)
+    holder.join(GENEROUS_SECONDS)
     with pytest.raises(Stopped):
         wait_for_slot()
     assert gate.wait_until_idle(0)

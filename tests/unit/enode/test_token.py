@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from waits import GENEROUS_SECONDS
 
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.token import Token
@@ -16,7 +17,6 @@ from hem_etl.vocabulary import Outcome
 
 Connect = Callable[..., EnodeClient]
 THREADS = 16
-SOON = 10.0
 
 
 def test_sixteen_threads_share_the_first_token(connect: Connect, enode: Any) -> None:
@@ -34,7 +34,7 @@ def test_sixteen_threads_that_see_one_token_refused_renew_it_once(connect: Conne
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.headers["Authorization"] == "Bearer token-1":
-            all_refused.wait(SOON)  # nobody renews before everybody was refused
+            all_refused.wait(GENEROUS_SECONDS)  # nobody renews before everybody was refused
             return httpx.Response(401)
         return httpx.Response(200, content=b"{}")
 
@@ -62,16 +62,16 @@ def test_threads_that_wait_for_a_flight_share_its_failure(connect: Connect, enod
 
     def refuse(_: httpx.Request) -> httpx.Response:
         asked.set()
-        let_go.wait(SOON)
+        let_go.wait(GENEROUS_SECONDS)
         return httpx.Response(503)
 
     enode.token_script = [refuse]
     client = connect(retry_seconds=0)
     with ThreadPoolExecutor(THREADS) as pool:
         looks = [pool.submit(client.fetch_system, f"home-{n}") for n in range(THREADS)]
-        assert asked.wait(SOON)
+        assert asked.wait(GENEROUS_SECONDS)
         let_go.set()
-        answers = [look.result(SOON) for look in looks]
+        answers = [look.result(GENEROUS_SECONDS) for look in looks]
     assert {answer.outcome for answer in answers} == {Outcome.UNREACHABLE}
     assert len(enode.token_requests) == 5
     assert enode.requests == []

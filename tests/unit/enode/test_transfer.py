@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
+from waits import GENEROUS_SECONDS
 
 from hem_etl.cli.doctor import examine
 from hem_etl.enode.client import Connection, EnodeClient, Stopped
@@ -24,7 +25,6 @@ from hem_etl.settings import GivenSettings
 from hem_etl.vocabulary import Outcome
 
 Connect = Callable[..., EnodeClient]
-SOON = 10.0
 TOKEN = b'{"access_token": "token-1", "expires_in": 3599}'
 
 
@@ -69,7 +69,7 @@ class SocketServer:
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         for thread in self.threads:
-            thread.join(SOON)
+            thread.join(GENEROUS_SECONDS)
 
 
 def raw(status: int, body: bytes, length: int | None = None) -> bytes:
@@ -101,10 +101,10 @@ def test_stop_ends_reads_that_wait_for_a_slow_vendor(serve: Any) -> None:
     with client_of(server) as client, ThreadPoolExecutor(4) as pool:
         looks = [pool.submit(client.fetch_statistics, f"home-{n}", Interval.parse("2026-03-29")) for n in range(4)]
         for _ in looks:
-            assert server.asked.acquire(timeout=SOON)
+            assert server.asked.acquire(timeout=GENEROUS_SECONDS)
         client.stop()
         for look in looks:
-            assert isinstance(look.exception(SOON), Stopped)
+            assert isinstance(look.exception(GENEROUS_SECONDS), Stopped)
 
 
 def test_a_body_that_ends_early_on_the_socket_is_asked_again(serve: Any) -> None:
@@ -120,7 +120,7 @@ def test_each_thread_keeps_one_connection(serve: Any) -> None:
     ready = threading.Barrier(3)
 
     def work(number: int) -> None:
-        ready.wait(SOON)
+        ready.wait(GENEROUS_SECONDS)
         for _ in range(5):
             assert client.fetch_system(f"home-{number}").outcome is None
 
@@ -148,7 +148,7 @@ def test_all_clients_are_closed_with_the_client(connect: Connect, enode: Any) ->
     client = connect(transport=transport)
 
     def look(number: int) -> None:
-        ready.wait(SOON)
+        ready.wait(GENEROUS_SECONDS)
         client.fetch_system(f"home-{number}")
 
     with ThreadPoolExecutor(4) as pool:
