@@ -2,10 +2,24 @@
 
 import logging
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from world import World
+
+_connect = duckdb.connect
+
+
+@wraps(_connect)
+def _connect_with_one_thread(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
+    """Tests run on all cores already, and their tables are small: more threads only cost."""
+    return _connect(*arguments, **options | {"config": {"threads": 1} | options.get("config", {})})
+
+
+duckdb.connect = _connect_with_one_thread
 
 
 @pytest.fixture

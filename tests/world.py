@@ -99,7 +99,7 @@ class World:
             return published.read(query)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Everything that is published, but for when it was loaded and checked, in an order that is always the same."""
+        """Everything that is published, but for when it was loaded, checked and made."""
         with open_warehouse(self.settings).reading() as published:
             names = published.read(
                 "select schema_name || '.' || table_name as name from duckdb_tables() "
@@ -109,6 +109,7 @@ class World:
             frames = {name: published.read(f"from {name}") for name in names}
         frames.pop("core.check_result")
         frames.pop("core.loaded_segment")
+        frames.pop("core.model")
         return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 
     def _sleep(self, seconds: float) -> None:

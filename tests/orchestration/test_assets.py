@@ -61,6 +61,7 @@ def test_known_outcomes_without_data_are_green(dagster: Instance) -> None:
     assert event.metadata["outcome"].value == "relink_needed"
 
 
+@pytest.mark.slow
 def test_days_that_have_not_begun_are_left_as_they_are(dagster: Instance) -> None:
     """13:15 UTC: tomorrow has begun in the east only."""
     dagster.add_fleet()
@@ -173,6 +174,7 @@ def test_many_failures_name_the_first_and_count_the_others(dagster: Instance) ->
     assert "; and 15 more." in message
 
 
+@pytest.mark.slow
 def test_one_page_lists_what_is_red_over_all_runs_with_the_command_to_paste(dagster: Instance) -> None:
     from hem_etl.orchestration.checks import red_check
 
@@ -194,6 +196,7 @@ def test_one_page_lists_what_is_red_over_all_runs_with_the_command_to_paste(dags
     assert result.passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("others_fail", [False, True])
 def test_a_system_that_is_gone_gets_the_outcome_that_it_has(others_fail: bool, dagster: Instance) -> None:
     """It was red where others failed, missing where none did, and selected as failed or missing for ever."""
@@ -221,6 +224,7 @@ def test_partitions_tell_vendor_and_the_users_own_id(dagster: Instance) -> None:
     assert (told["vendor"].value, told["user_id"].value) == (home.vendor, home.user_id)
 
 
+@pytest.mark.slow
 def test_a_publish_tells_the_pages_of_checks_what_changed_and_what_does_not_hold(dagster: Instance) -> None:
     dagster.add_fleet()
 

@@ -8,6 +8,7 @@ import dagster as dg
 import httpx
 import pytest
 from orchestration.instances import Instance
+from tiers import swept
 from world import NOW, World
 
 from hem_etl.orchestration.checks import freshness_check, last_due_day
@@ -30,6 +31,7 @@ def launch(dagster: Instance, request: dg.RunRequest) -> dg.ExecuteInProcessResu
     return dagster.run(*(key.to_user_string() for key in request.asset_selection or ()), tags=dict(request.tags))
 
 
+@pytest.mark.slow
 def test_the_schedule_asks_for_yesterday_everywhere_in_four_runs(dagster: Instance) -> None:
     """13:15 UTC on the 22nd: the 21st is over in Chatham and in Havana, and it is all that is asked."""
     dagster.add_fleet()
@@ -58,7 +60,7 @@ def window_of(request: dg.RunRequest) -> tuple[str, str]:
     return first, last
 
 
-@pytest.mark.parametrize("days", [1, 2, 4, 40], ids=lambda days: f"{days} days")
+@pytest.mark.parametrize("days", swept(zip([2, 1, 4, 40]), 1), ids=lambda days: f"{days} days")
 def test_what_missed_ticks_left_out_is_asked_by_the_next_one(days: int, dagster: Instance) -> None:
     """Dagster makes up for the newest missed tick alone: the days between were never asked."""
     dagster.add_fleet()
@@ -74,6 +76,7 @@ def test_what_missed_ticks_left_out_is_asked_by_the_next_one(days: int, dagster:
     assert window_of(monthly) == (f"{first:%Y-%m}", "2026-11")
 
 
+@pytest.mark.slow
 def test_a_day_that_one_home_was_asked_for_is_no_day_of_the_fleet(dagster: Instance) -> None:
     dagster.add_fleet()
     world = dagster.world

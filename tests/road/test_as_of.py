@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 from world import NOW, World
 
@@ -21,6 +22,7 @@ def known(world: World, instant: datetime) -> pl.DataFrame:
     return world.sql(f"from marts.daily_energy_as_of(timestamptz '{instant.isoformat()}')")
 
 
+@pytest.mark.slow
 def test_as_of_an_instant_is_what_was_published_then_over_restatements_and_vanished_series(world: World) -> None:
     victim = world.simulator.fleet.homes[0].system_id
     world.now = datetime(2026, 11, 10, 13, 15, tzinfo=UTC)

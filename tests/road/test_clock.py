@@ -136,6 +136,7 @@ def test_looks_from_the_future_settle_nothing_and_outrank_nothing(world: World, 
     assert before.keys() == world.tables().keys()
 
 
+@pytest.mark.slow
 def test_what_was_left_out_once_stays_out_when_its_time_has_come(world: World) -> None:
     half_fetched_by_a_clock_ahead(world)
     world.run(*DAYS)
@@ -149,6 +150,7 @@ def test_what_was_left_out_once_stays_out_when_its_time_has_come(world: World) -
     assert held.equals(world.sql("select system_id, day, version, content_sha256 from core.day_version order by all"))
 
 
+@pytest.mark.slow
 def test_where_no_clock_was_compared_looks_from_the_future_are_an_error_and_not_thrown_away(world: World) -> None:
     """`rebuild` asks nobody: it may be this machine's clock that is behind."""
     world.run(*DAYS)

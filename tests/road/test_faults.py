@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from tiers import swept
 from world import World, same_tables
 
 from hem_etl.errors import SettingsError
@@ -39,7 +40,7 @@ def is_before_installation(world: World, system_id: str, interval: str) -> bool:
     return interval < str(world.simulator.fleet.by_id[system_id].installed_on)[: len(interval)]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", swept(zip([1, 2, 3]), 1))
 def test_with_every_fault_on_the_run_ends_and_every_interval_has_its_outcome(world: World, seed: int) -> None:
     world.simulator.faults = Faults.all(seed)
     report = world.run(START, END)
@@ -71,6 +72,7 @@ def healthy_are_right(world: World) -> None:
     assert checked > 80
 
 
+@pytest.mark.slow
 def test_a_later_run_asks_for_exactly_what_is_due_and_repairs_it(world: World) -> None:
     world.simulator.faults = Faults.all(1)
     world.run(START, END)
@@ -92,6 +94,7 @@ def test_a_later_run_asks_for_exactly_what_is_due_and_repairs_it(world: World) -
     healthy_are_right(world)
 
 
+@pytest.mark.slow
 def test_a_blocked_system_is_probed_once_and_its_history_stays(world: World) -> None:
     world.run("2026-11-03", "2026-11-05", months=False)
     victim = world.simulator.fleet.homes[0].system_id
@@ -122,6 +125,7 @@ def test_a_blocked_system_is_probed_once_and_its_history_stays(world: World) -> 
     assert {row["outcome"] for key, row in ledger(world).items() if key[0] == victim} == {"loaded"}
 
 
+@pytest.mark.slow
 def test_gone_is_said_only_when_everything_agrees(world: World) -> None:
     world.run("2026-11-10", months=False)
     liar, vanisher = (home.system_id for home in world.simulator.fleet.homes[:2])
@@ -159,6 +163,7 @@ def test_a_list_that_fails_is_no_empty_fleet(world: World) -> None:
     assert world.sql("select count(*) from core.system").item() == 18
 
 
+@pytest.mark.slow
 def test_one_system_with_a_zone_that_nobody_knows_stops_nobody(world: World) -> None:
     victim = world.simulator.fleet.homes[0]
     odd = replace(victim, quirks=replace(victim.quirks, has_system_timezone=False, has_series_timezone=False))
@@ -187,6 +192,7 @@ def test_a_fleet_whose_zones_nobody_knows_yet_is_asked_again_later(world: World)
     assert sorted(zones) == sorted(home.timezone for home in homes)
 
 
+@pytest.mark.slow
 def test_another_limit_needs_a_rebuild_and_says_so(world: World) -> None:
     world.run("2026-11-10", months=False)
     world.settings = world.settings.model_copy(update={"over_limit_kw": 1.0})

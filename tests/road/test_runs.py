@@ -35,6 +35,7 @@ def test_a_second_run_asks_for_nothing_and_changes_nothing(world: World) -> None
     same_tables(before, world.tables())
 
 
+@pytest.mark.slow
 def test_a_refresh_asks_for_everything_and_changes_nothing_that_is_unchanged(world: World) -> None:
     world.run("2026-11-10", "2026-11-11", months=False)
     before = world.sql("from core.reading order by all")
@@ -57,6 +58,7 @@ def test_the_order_of_days_and_batches_does_not_matter(
     same_tables(world.tables(), other.tables())
 
 
+@pytest.mark.slow
 def test_segments_loaded_out_of_order_end_in_the_same_tables(world: World, tmp_path: Path) -> None:
     """A process that landed earlier answers after a newer one was loaded: its intervals are folded again."""
     late = World(tmp_path / "late", now=NOW - timedelta(days=1))
@@ -161,6 +163,7 @@ def test_a_series_that_vanishes_keeps_its_last_good_values(world: World) -> None
     assert world.sql("select count(*) from core.finding where rule = 'series_vanished'").item() == 0
 
 
+@pytest.mark.slow
 def test_a_day_is_asked_again_while_its_data_may_change_and_settles(world: World) -> None:
     victim = world.simulator.fleet.homes[0].system_id
     asks = []

@@ -98,6 +98,7 @@ def compared(world: World) -> tuple[int, int]:
     return balanced, split
 
 
+@pytest.mark.slow
 def test_no_home_loses_energy_and_its_flows_are_split_as_the_models_own_watts_are(world: World) -> None:
     load(world, DAYS)
     assert {day_hours(day, home.zone) for home in world.simulator.fleet.homes for day in DAYS} == {

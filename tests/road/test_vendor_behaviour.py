@@ -47,6 +47,7 @@ def read_days(home: Home) -> Iterator[date]:
     )
 
 
+@pytest.mark.slow
 def test_gaps_resolutions_and_absences_are_those_of_the_simulated_vendors(
     fortnight: World, behaviour: dict[tuple[str, str], dict[str, Any]]
 ) -> None:
@@ -79,6 +80,7 @@ def test_gaps_resolutions_and_absences_are_those_of_the_simulated_vendors(
     }
 
 
+@pytest.mark.slow
 def test_the_bias_of_reported_values_is_the_simulated_one(
     fortnight: World, behaviour: dict[tuple[str, str], dict[str, Any]]
 ) -> None:

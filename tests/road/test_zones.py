@@ -104,7 +104,7 @@ CHANGED = [
 ]
 
 
-@pytest.mark.parametrize(("zone", "old", "day"), swept(CHANGED), ids=[zone for zone, *_ in CHANGED])
+@pytest.mark.parametrize(("zone", "old", "day"), swept(CHANGED, 1), ids=[zone for zone, *_ in CHANGED])
 def test_days_of_a_zone_whose_rules_changed_are_cut_anew_and_published(
     zone: str, old: str, day: date, rules: Path, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,7 +174,7 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "hours"), swept(PAIRS), ids=[f"{a} to {b}" for a, b, _ in PAIRS])
+@pytest.mark.parametrize(("first", "second", "hours"), swept(PAIRS, 1), ids=[f"{a} to {b}" for a, b, _ in PAIRS])
 def test_an_hour_that_stands_in_two_days_counts_once_in_the_month_and_is_found(
     first: str, second: str, hours: float, world: World
 ) -> None:

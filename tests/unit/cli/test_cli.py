@@ -75,6 +75,7 @@ def test_sql_shows_any_type_that_duckdb_has(run: Run, capsys: pytest.CaptureFixt
     assert "1:30:00" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_only_the_named_systems_vendors_and_users_are_asked(
     run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
