@@ -5,4 +5,4 @@
 
 select system_id, day, vendor, balance_residual_kwh, balance_residual_ratio
 from marts.daily_energy
-where balance_residual_ratio > 0.10
+where balance_residual_ratio > balance_fails_above()

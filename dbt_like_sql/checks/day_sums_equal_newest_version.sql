@@ -14,18 +14,10 @@ newest as (
     select
         versions.system_id,
         versions.day,
-        versions.generation_kwh,
-        versions.consumption_kwh,
-        versions.grid_import_kwh,
-        versions.grid_export_kwh,
-        versions.battery_charge_kwh,
-        versions.battery_discharge_kwh,
-        versions.generation_coverage,
-        versions.consumption_coverage,
-        versions.grid_import_coverage,
-        versions.grid_export_coverage,
-        versions.battery_charge_coverage,
-        versions.battery_discharge_coverage
+        versions.generation_kwh, versions.consumption_kwh, versions.grid_import_kwh,
+        versions.grid_export_kwh, versions.battery_charge_kwh, versions.battery_discharge_kwh,
+        versions.generation_coverage, versions.consumption_coverage, versions.grid_import_coverage,
+        versions.grid_export_coverage, versions.battery_charge_coverage, versions.battery_discharge_coverage
     from core.day_version as versions
     inner join newest_version
         on

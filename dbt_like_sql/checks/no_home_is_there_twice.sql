@@ -8,7 +8,7 @@ used as (
     select load.system_id, load.day, load.content_sha256
     from core.load as load
     inner join core.day_energy as energy on energy.system_id = load.system_id and energy.day = load.day
-    where load.interval_kind = 'day' and (energy.generation_kwh > 0.05 or energy.consumption_kwh > 0.05)
+    where load.interval_kind = 'day' and (energy.generation_kwh > least_kwh() or energy.consumption_kwh > least_kwh())
 )
 
 select

@@ -1,109 +1,54 @@
 -- name: checks.numbers_are_finite
 -- meaning: No table holds NaN or infinity.
 -- severity: structural
--- failing row: a table and day that does, with the system where the table is small
+-- failing row: a column of a table and day that does, with the system where the table is small
 
--- A sum is NaN or infinite as soon as one of its values is: one sum a day and column tells it fastest.
-select 'core.reading' as relation, cast(null as varchar) as system_id, day
-from core.reading
-group by day
-having
-    not isfinite(coalesce(sum(soc_pct), 0))
-    or not isfinite(coalesce(sum(generation_kw), 0))
-    or not isfinite(coalesce(sum(consumption_kw), 0))
-    or not isfinite(coalesce(sum(grid_import_kw), 0))
-    or not isfinite(coalesce(sum(grid_export_kw), 0))
-    or not isfinite(coalesce(sum(battery_charge_kw), 0))
-    or not isfinite(coalesce(sum(battery_discharge_kw), 0))
+-- Every column but the named ones is looked at, so that no new one is forgotten. A sum is NaN or infinite as soon as one
+-- of its values is: one sum a day and column tells it fastest where there are many rows.
+with
+reading as (
+    select day, sum(columns(* exclude (system_id, day, start_utc, start_local, utc_offset_minutes)))
+    from core.reading
+    group by day
+),
+
+interval_15min as (
+    select day, sum(columns(* exclude (system_id, day, start_utc, start_local, utc_offset_minutes)))
+    from core.interval_15min
+    group by day
+),
+
+reported_day as (
+    select * exclude (fetched_at_utc)
+    from core.reported_day
+),
+
+day_version as (
+    select * exclude (version, payload_sha256, content_sha256, fetched_at_utc, cause, applied, was_settled)
+    from core.day_version
+),
+
+day_energy as (
+    select * exclude (grid_import_peak_at_utc, grid_import_peak_at_local)
+    from core.day_energy
+)
+
+select 'core.reading' as relation, null::varchar as system_id, day, column_name
+from reading unpivot (number for column_name in (columns(* exclude (day))))
+where not isfinite(number)
 union all
-select 'core.interval_15min' as relation, cast(null as varchar) as system_id, day
-from core.interval_15min
-group by day
-having
-    not isfinite(coalesce(sum(soc_pct), 0))
-    or not isfinite(coalesce(sum(balance_sources_kwh), 0))
-    or not isfinite(coalesce(sum(balance_sinks_kwh), 0))
-    or not isfinite(coalesce(sum(generation_kw), 0))
-    or not isfinite(coalesce(sum(consumption_kw), 0))
-    or not isfinite(coalesce(sum(grid_import_kw), 0))
-    or not isfinite(coalesce(sum(grid_export_kw), 0))
-    or not isfinite(coalesce(sum(battery_charge_kw), 0))
-    or not isfinite(coalesce(sum(battery_discharge_kw), 0))
-    or not isfinite(coalesce(sum(generation_kwh), 0))
-    or not isfinite(coalesce(sum(consumption_kwh), 0))
-    or not isfinite(coalesce(sum(grid_import_kwh), 0))
-    or not isfinite(coalesce(sum(grid_export_kwh), 0))
-    or not isfinite(coalesce(sum(battery_charge_kwh), 0))
-    or not isfinite(coalesce(sum(battery_discharge_kwh), 0))
-    or not isfinite(coalesce(sum(generation_minutes), 0))
-    or not isfinite(coalesce(sum(consumption_minutes), 0))
-    or not isfinite(coalesce(sum(grid_import_minutes), 0))
-    or not isfinite(coalesce(sum(grid_export_minutes), 0))
-    or not isfinite(coalesce(sum(battery_charge_minutes), 0))
-    or not isfinite(coalesce(sum(battery_discharge_minutes), 0))
+select 'core.interval_15min' as relation, null::varchar as system_id, day, column_name
+from interval_15min unpivot (number for column_name in (columns(* exclude (day))))
+where not isfinite(number)
 union all
-select 'core.reported_day' as relation, system_id, day
-from core.reported_day
-where
-    not isfinite(coalesce(generation_kwh, 0))
-    or not isfinite(coalesce(consumption_kwh, 0))
-    or not isfinite(coalesce(grid_import_kwh, 0))
-    or not isfinite(coalesce(grid_export_kwh, 0))
-    or not isfinite(coalesce(battery_charge_kwh, 0))
-    or not isfinite(coalesce(battery_discharge_kwh, 0))
+select 'core.reported_day' as relation, system_id, day, column_name
+from reported_day unpivot (number for column_name in (columns(* exclude (system_id, day))))
+where not isfinite(number)
 union all
-select 'core.day_version' as relation, system_id, day
-from core.day_version
-where
-    not isfinite(coalesce(generation_kwh, 0))
-    or not isfinite(coalesce(consumption_kwh, 0))
-    or not isfinite(coalesce(grid_import_kwh, 0))
-    or not isfinite(coalesce(grid_export_kwh, 0))
-    or not isfinite(coalesce(battery_charge_kwh, 0))
-    or not isfinite(coalesce(battery_discharge_kwh, 0))
-    or not isfinite(coalesce(generation_coverage, 0))
-    or not isfinite(coalesce(consumption_coverage, 0))
-    or not isfinite(coalesce(grid_import_coverage, 0))
-    or not isfinite(coalesce(grid_export_coverage, 0))
-    or not isfinite(coalesce(battery_charge_coverage, 0))
-    or not isfinite(coalesce(battery_discharge_coverage, 0))
+select 'core.day_version' as relation, system_id, day, column_name
+from day_version unpivot (number for column_name in (columns(* exclude (system_id, day))))
+where not isfinite(number)
 union all
-select 'core.day_energy' as relation, system_id, day
-from core.day_energy
-where
-    not isfinite(coalesce(generation_kwh, 0))
-    or not isfinite(coalesce(consumption_kwh, 0))
-    or not isfinite(coalesce(grid_import_kwh, 0))
-    or not isfinite(coalesce(grid_export_kwh, 0))
-    or not isfinite(coalesce(battery_charge_kwh, 0))
-    or not isfinite(coalesce(battery_discharge_kwh, 0))
-    or not isfinite(coalesce(balance_sources_kwh, 0))
-    or not isfinite(coalesce(balance_sinks_kwh, 0))
-    or not isfinite(coalesce(used_solar_kwh, 0))
-    or not isfinite(coalesce(used_battery_kwh, 0))
-    or not isfinite(coalesce(used_grid_kwh, 0))
-    or not isfinite(coalesce(used_total_kwh, 0))
-    or not isfinite(coalesce(solar_to_battery_kwh, 0))
-    or not isfinite(coalesce(solar_to_grid_kwh, 0))
-    or not isfinite(coalesce(grid_to_battery_kwh, 0))
-    or not isfinite(coalesce(battery_to_grid_kwh, 0))
-    or not isfinite(coalesce(attributed_minutes, 0))
-    or not isfinite(coalesce(paired_generation_kwh, 0))
-    or not isfinite(coalesce(paired_consumption_kwh, 0))
-    or not isfinite(coalesce(paired_grid_import_kwh, 0))
-    or not isfinite(coalesce(paired_grid_export_kwh, 0))
-    or not isfinite(coalesce(paired_battery_charge_kwh, 0))
-    or not isfinite(coalesce(paired_battery_discharge_kwh, 0))
-    or not isfinite(coalesce(generation_peak_kw, 0))
-    or not isfinite(coalesce(consumption_peak_kw, 0))
-    or not isfinite(coalesce(grid_import_peak_kw, 0))
-    or not isfinite(coalesce(grid_export_peak_kw, 0))
-    or not isfinite(coalesce(battery_charge_peak_kw, 0))
-    or not isfinite(coalesce(battery_discharge_peak_kw, 0))
-    or not isfinite(coalesce(soc_first_pct, 0))
-    or not isfinite(coalesce(soc_last_pct, 0))
-    or not isfinite(coalesce(soc_min_pct, 0))
-    or not isfinite(coalesce(soc_max_pct, 0))
-    or not isfinite(coalesce(consumption_first_bucket_kwh, 0))
-    or not isfinite(coalesce(generation_bucket_peak_kw, 0))
-    or not isfinite(coalesce(consumption_bucket_peak_kw, 0))
+select 'core.day_energy' as relation, system_id, day, column_name
+from day_energy unpivot (number for column_name in (columns(* exclude (system_id, day))))
+where not isfinite(number)

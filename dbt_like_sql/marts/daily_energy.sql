@@ -78,12 +78,12 @@ coverage as (
     select
         system_id,
         day,
-        case when generation_is_available then generation_valid_minutes / (60 * generation_due_hours) end as generation,
-        case when consumption_is_available then consumption_valid_minutes / (60 * consumption_due_hours) end as consumption,
-        case when grid_import_is_available then grid_import_valid_minutes / (60 * grid_import_due_hours) end as grid_import,
-        case when grid_export_is_available then grid_export_valid_minutes / (60 * grid_export_due_hours) end as grid_export,
-        case when battery_charge_is_available then battery_charge_valid_minutes / (60 * battery_charge_due_hours) end as battery_charge,
-        case when battery_discharge_is_available then battery_discharge_valid_minutes / (60 * battery_discharge_due_hours) end as battery_discharge
+        case when generation_is_available then share_of_time(generation_valid_minutes, generation_due_hours) end as generation,
+        case when consumption_is_available then share_of_time(consumption_valid_minutes, consumption_due_hours) end as consumption,
+        case when grid_import_is_available then share_of_time(grid_import_valid_minutes, grid_import_due_hours) end as grid_import,
+        case when grid_export_is_available then share_of_time(grid_export_valid_minutes, grid_export_due_hours) end as grid_export,
+        case when battery_charge_is_available then share_of_time(battery_charge_valid_minutes, battery_charge_due_hours) end as battery_charge,
+        case when battery_discharge_is_available then share_of_time(battery_discharge_valid_minutes, battery_discharge_due_hours) end as battery_discharge
     from staging.day_flow
 ),
 
@@ -93,12 +93,7 @@ completeness as (
         coverage.day,
         -- least() leaves out NULLs: the flows that are not available
         least(
-            coverage.generation,
-            coverage.consumption,
-            coverage.grid_import,
-            coverage.grid_export,
-            coverage.battery_charge,
-            coverage.battery_discharge
+            coverage.generation, coverage.consumption, coverage.grid_import, coverage.grid_export, coverage.battery_charge, coverage.battery_discharge
         ) as least_coverage
     from coverage
 ),
@@ -130,24 +125,14 @@ select
     spine.vendor,
     spine.timezone,
     spine.day_hours,
-    energy.generation_kwh,
-    energy.consumption_kwh,
-    energy.grid_import_kwh,
-    energy.grid_export_kwh,
-    energy.battery_charge_kwh,
-    energy.battery_discharge_kwh,
-    coverage.generation as generation_coverage,
-    coverage.consumption as consumption_coverage,
-    coverage.grid_import as grid_import_coverage,
-    coverage.grid_export as grid_export_coverage,
-    coverage.battery_charge as battery_charge_coverage,
-    coverage.battery_discharge as battery_discharge_coverage,
-    reported.generation_kwh as generation_reported_kwh,
-    reported.consumption_kwh as consumption_reported_kwh,
-    reported.grid_import_kwh as grid_import_reported_kwh,
-    reported.grid_export_kwh as grid_export_reported_kwh,
-    reported.battery_charge_kwh as battery_charge_reported_kwh,
-    reported.battery_discharge_kwh as battery_discharge_reported_kwh,
+    energy.generation_kwh, energy.consumption_kwh, energy.grid_import_kwh,
+    energy.grid_export_kwh, energy.battery_charge_kwh, energy.battery_discharge_kwh,
+    coverage.generation as generation_coverage, coverage.consumption as consumption_coverage,
+    coverage.grid_import as grid_import_coverage, coverage.grid_export as grid_export_coverage,
+    coverage.battery_charge as battery_charge_coverage, coverage.battery_discharge as battery_discharge_coverage,
+    reported.generation_kwh as generation_reported_kwh, reported.consumption_kwh as consumption_reported_kwh,
+    reported.grid_import_kwh as grid_import_reported_kwh, reported.grid_export_kwh as grid_export_reported_kwh,
+    reported.battery_charge_kwh as battery_charge_reported_kwh, reported.battery_discharge_kwh as battery_discharge_reported_kwh,
     energy.soc_first_pct,
     energy.soc_last_pct,
     energy.soc_min_pct,
@@ -157,66 +142,30 @@ select
         when spine.outcome <> 'not_asked' then false
     end as is_complete,
     energy.balance_sources_kwh - energy.balance_sinks_kwh as balance_residual_kwh,
-    case
-        when greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh) > 0.05
-            then
-                abs(energy.balance_sources_kwh - energy.balance_sinks_kwh)
-                / greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh)
-    end as balance_residual_ratio,
-    energy.used_solar_kwh,
-    energy.used_battery_kwh,
-    energy.used_grid_kwh,
-    energy.used_total_kwh,
-    energy.solar_to_battery_kwh,
-    energy.solar_to_grid_kwh,
-    energy.grid_to_battery_kwh,
-    energy.battery_to_grid_kwh,
-    energy.attributed_minutes / (60 * spine.day_hours) as attributed_coverage,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then (energy.used_solar_kwh + energy.solar_to_battery_kwh) / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh)
-    end as self_consumption_ratio,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.solar_to_battery_kwh)
-                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + gap.generation_gap_kwh)
-    end as self_consumption_ratio_low,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.solar_to_battery_kwh + gap.generation_gap_kwh)
-                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + gap.generation_gap_kwh)
-    end as self_consumption_ratio_high,
-    case
-        when energy.paired_generation_kwh > 0.05
-            then (energy.paired_generation_kwh - energy.paired_grid_export_kwh) / energy.paired_generation_kwh
-    end as self_consumption_simple_ratio,
-    case
-        when energy.used_total_kwh > 0.05
-            then (energy.used_solar_kwh + energy.used_battery_kwh) / energy.used_total_kwh
-    end as self_sufficiency_ratio,
-    case
-        when energy.used_total_kwh > 0.05
-            then (energy.used_solar_kwh + energy.used_battery_kwh) / (energy.used_total_kwh + gap.consumption_gap_kwh)
-    end as self_sufficiency_ratio_low,
-    case
-        when energy.used_total_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.used_battery_kwh + gap.consumption_gap_kwh)
-                / (energy.used_total_kwh + gap.consumption_gap_kwh)
-    end as self_sufficiency_ratio_high,
-    case
-        when energy.paired_consumption_kwh > 0.05
-            then 1 - energy.paired_grid_import_kwh / energy.paired_consumption_kwh
-    end as self_sufficiency_simple_ratio,
+    ratio(
+        abs(energy.balance_sources_kwh - energy.balance_sinks_kwh), greatest(energy.balance_sources_kwh, energy.balance_sinks_kwh)
+    ) as balance_residual_ratio,
+    energy.used_solar_kwh, energy.used_battery_kwh, energy.used_grid_kwh, energy.used_total_kwh,
+    energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, energy.grid_to_battery_kwh, energy.battery_to_grid_kwh,
+    share_of_time(energy.attributed_minutes, spine.day_hours) as attributed_coverage,
+    self_consumption(energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh) as self_consumption_ratio,
+    self_consumption_low(
+        energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, gap.generation_gap_kwh
+    ) as self_consumption_ratio_low,
+    self_consumption_high(
+        energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, gap.generation_gap_kwh
+    ) as self_consumption_ratio_high,
+    self_consumption_simple(energy.paired_generation_kwh, energy.paired_grid_export_kwh) as self_consumption_simple_ratio,
+    self_sufficiency(energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh) as self_sufficiency_ratio,
+    self_sufficiency_low(energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh, gap.consumption_gap_kwh) as self_sufficiency_ratio_low,
+    self_sufficiency_high(
+        energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh, gap.consumption_gap_kwh
+    ) as self_sufficiency_ratio_high,
+    self_sufficiency_simple(energy.paired_consumption_kwh, energy.paired_grid_import_kwh) as self_sufficiency_simple_ratio,
     energy.grid_import_peak_kw as peak_import_kw,
     energy.grid_import_peak_at_utc as peak_import_at_utc,
     energy.grid_import_peak_at_local as peak_import_at_local,
-    case
-        when energy.consumption_kwh > 0.05
-            then energy.consumption_kwh / (flow.consumption_valid_minutes / 60) / energy.consumption_peak_kw
-    end as load_factor_ratio,
+    load_factor(energy.consumption_kwh, flow.consumption_valid_minutes, energy.consumption_peak_kw) as load_factor_ratio,
     energy.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
     edited.edited_buckets,
     findings.findings,

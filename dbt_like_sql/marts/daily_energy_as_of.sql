@@ -45,18 +45,9 @@ select
     known.version,
     known.fetched_at_utc,
     standing.version = standing.newest_version as is_newest,
-    known.generation_kwh,
-    known.consumption_kwh,
-    known.grid_import_kwh,
-    known.grid_export_kwh,
-    known.battery_charge_kwh,
-    known.battery_discharge_kwh,
-    known.generation_coverage,
-    known.consumption_coverage,
-    known.grid_import_coverage,
-    known.grid_export_coverage,
-    known.battery_charge_coverage,
-    known.battery_discharge_coverage
+    known.generation_kwh, known.consumption_kwh, known.grid_import_kwh, known.grid_export_kwh, known.battery_charge_kwh, known.battery_discharge_kwh,
+    known.generation_coverage, known.consumption_coverage, known.grid_import_coverage,
+    known.grid_export_coverage, known.battery_charge_coverage, known.battery_discharge_coverage
 from standing
 inner join core.day_version as known
     on known.system_id = standing.system_id and known.day = standing.day and known.version = standing.version

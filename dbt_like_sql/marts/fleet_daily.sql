@@ -52,132 +52,69 @@
 --   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
 
 -- formulas: energy, coverage, flow attribution, ratios, bounds
--- Energy adds up in whole 10⁻¹⁸ kWh: a sum of doubles would depend on the order of the rows.
 -- A system whose day could not be loaded counts in coverage with what its nearest loaded day has.
-with
-sums as (
-    select
-        daily.day,
-        count(*) filter (where spine.is_expected) as systems,
-        count(*) filter (where daily.is_complete) as complete_systems,
-        count(*) filter (where spine.outcome = 'not_asked') as not_asked_systems,
-        count(*) filter (where daily.edited_buckets > 0) as edited_systems,
-        sum(try_cast(1e18 * daily.generation_kwh as hugeint)) / 1e18 as generation_kwh,
-        sum(try_cast(1e18 * daily.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
-        sum(try_cast(1e18 * daily.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
-        sum(try_cast(1e18 * daily.grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
-        sum(try_cast(1e18 * daily.battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
-        sum(try_cast(1e18 * daily.battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
-        count(daily.generation_kwh) as generation_systems,
-        count(daily.consumption_kwh) as consumption_systems,
-        count(daily.grid_import_kwh) as grid_import_systems,
-        count(daily.grid_export_kwh) as grid_export_systems,
-        count(daily.battery_charge_kwh) as battery_charge_systems,
-        count(daily.battery_discharge_kwh) as battery_discharge_systems,
-        sum(flow.generation_valid_minutes) / (60 * sum(flow.generation_due_hours)) as generation_coverage,
-        sum(flow.consumption_valid_minutes) / (60 * sum(flow.consumption_due_hours)) as consumption_coverage,
-        sum(flow.grid_import_valid_minutes) / (60 * sum(flow.grid_import_due_hours)) as grid_import_coverage,
-        sum(flow.grid_export_valid_minutes) / (60 * sum(flow.grid_export_due_hours)) as grid_export_coverage,
-        sum(flow.battery_charge_valid_minutes) / (60 * sum(flow.battery_charge_due_hours)) as battery_charge_coverage,
-        sum(flow.battery_discharge_valid_minutes) / (60 * sum(flow.battery_discharge_due_hours)) as battery_discharge_coverage,
-        count(energy.used_total_kwh) as attributed_systems,
-        sum(try_cast(1e18 * energy.used_solar_kwh as hugeint)) / 1e18 as used_solar_kwh,
-        sum(try_cast(1e18 * energy.used_battery_kwh as hugeint)) / 1e18 as used_battery_kwh,
-        sum(try_cast(1e18 * energy.used_grid_kwh as hugeint)) / 1e18 as used_grid_kwh,
-        sum(try_cast(1e18 * energy.used_total_kwh as hugeint)) / 1e18 as used_total_kwh,
-        sum(try_cast(1e18 * energy.solar_to_battery_kwh as hugeint)) / 1e18 as solar_to_battery_kwh,
-        sum(try_cast(1e18 * energy.solar_to_grid_kwh as hugeint)) / 1e18 as solar_to_grid_kwh,
-        sum(try_cast(1e18 * energy.grid_to_battery_kwh as hugeint)) / 1e18 as grid_to_battery_kwh,
-        sum(try_cast(1e18 * energy.battery_to_grid_kwh as hugeint)) / 1e18 as battery_to_grid_kwh,
-        sum(try_cast(1e18 * energy.paired_generation_kwh as hugeint)) / 1e18 as paired_generation_kwh,
-        sum(try_cast(1e18 * energy.paired_consumption_kwh as hugeint)) / 1e18 as paired_consumption_kwh,
-        sum(try_cast(1e18 * energy.paired_grid_import_kwh as hugeint)) / 1e18 as paired_grid_import_kwh,
-        sum(try_cast(1e18 * energy.paired_grid_export_kwh as hugeint)) / 1e18 as paired_grid_export_kwh,
-        sum(try_cast(1e9 * gap.generation_gap_kwh as hugeint)) / 1e9 as generation_gap_kwh,
-        sum(try_cast(1e9 * gap.consumption_gap_kwh as hugeint)) / 1e9 as consumption_gap_kwh
-    from marts.daily_energy as daily
-    inner join staging.day as spine on spine.system_id = daily.system_id and spine.day = daily.day
-    inner join staging.day_flow as flow on flow.system_id = daily.system_id and flow.day = daily.day
-    inner join staging.day_gap as gap on gap.system_id = daily.system_id and gap.day = daily.day
-    left join core.day_energy as energy on energy.system_id = daily.system_id and energy.day = daily.day
-    group by daily.day
-)
-
 select
-    day,
-    systems,
-    complete_systems,
-    not_asked_systems,
-    edited_systems,
-    generation_kwh,
-    consumption_kwh,
-    grid_import_kwh,
-    grid_export_kwh,
-    battery_charge_kwh,
-    battery_discharge_kwh,
-    generation_systems,
-    consumption_systems,
-    grid_import_systems,
-    grid_export_systems,
-    battery_charge_systems,
-    battery_discharge_systems,
-    generation_kwh / nullif(generation_systems, 0) as generation_mean_kwh,
-    consumption_kwh / nullif(consumption_systems, 0) as consumption_mean_kwh,
-    grid_import_kwh / nullif(grid_import_systems, 0) as grid_import_mean_kwh,
-    grid_export_kwh / nullif(grid_export_systems, 0) as grid_export_mean_kwh,
-    battery_charge_kwh / nullif(battery_charge_systems, 0) as battery_charge_mean_kwh,
-    battery_discharge_kwh / nullif(battery_discharge_systems, 0) as battery_discharge_mean_kwh,
-    generation_coverage,
-    consumption_coverage,
-    grid_import_coverage,
-    grid_export_coverage,
-    battery_charge_coverage,
-    battery_discharge_coverage,
-    attributed_systems,
-    used_solar_kwh,
-    used_battery_kwh,
-    used_grid_kwh,
-    used_total_kwh,
-    solar_to_battery_kwh,
-    solar_to_grid_kwh,
-    grid_to_battery_kwh,
-    battery_to_grid_kwh,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then (used_solar_kwh + solar_to_battery_kwh) / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh)
-    end as self_consumption_ratio,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then
-                (used_solar_kwh + solar_to_battery_kwh)
-                / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh + generation_gap_kwh)
-    end as self_consumption_ratio_low,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then
-                (used_solar_kwh + solar_to_battery_kwh + generation_gap_kwh)
-                / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh + generation_gap_kwh)
-    end as self_consumption_ratio_high,
-    case
-        when paired_generation_kwh > 0.05
-            then (paired_generation_kwh - paired_grid_export_kwh) / paired_generation_kwh
-    end as self_consumption_simple_ratio,
-    case
-        when used_total_kwh > 0.05
-            then (used_solar_kwh + used_battery_kwh) / used_total_kwh
-    end as self_sufficiency_ratio,
-    case
-        when used_total_kwh > 0.05
-            then (used_solar_kwh + used_battery_kwh) / (used_total_kwh + consumption_gap_kwh)
-    end as self_sufficiency_ratio_low,
-    case
-        when used_total_kwh > 0.05
-            then
-                (used_solar_kwh + used_battery_kwh + consumption_gap_kwh)
-                / (used_total_kwh + consumption_gap_kwh)
-    end as self_sufficiency_ratio_high,
-    case
-        when paired_consumption_kwh > 0.05
-            then 1 - paired_grid_import_kwh / paired_consumption_kwh
-    end as self_sufficiency_simple_ratio
-from sums
+    daily.day,
+    count(*) filter (where spine.is_expected) as systems,
+    count(*) filter (where daily.is_complete) as complete_systems,
+    count(*) filter (where spine.outcome = 'not_asked') as not_asked_systems,
+    count(*) filter (where daily.edited_buckets > 0) as edited_systems,
+    sum_exactly(daily.generation_kwh) as generation_kwh,
+    sum_exactly(daily.consumption_kwh) as consumption_kwh,
+    sum_exactly(daily.grid_import_kwh) as grid_import_kwh,
+    sum_exactly(daily.grid_export_kwh) as grid_export_kwh,
+    sum_exactly(daily.battery_charge_kwh) as battery_charge_kwh,
+    sum_exactly(daily.battery_discharge_kwh) as battery_discharge_kwh,
+    count(daily.generation_kwh) as generation_systems,
+    count(daily.consumption_kwh) as consumption_systems,
+    count(daily.grid_import_kwh) as grid_import_systems,
+    count(daily.grid_export_kwh) as grid_export_systems,
+    count(daily.battery_charge_kwh) as battery_charge_systems,
+    count(daily.battery_discharge_kwh) as battery_discharge_systems,
+    mean_exactly(daily.generation_kwh) as generation_mean_kwh,
+    mean_exactly(daily.consumption_kwh) as consumption_mean_kwh,
+    mean_exactly(daily.grid_import_kwh) as grid_import_mean_kwh,
+    mean_exactly(daily.grid_export_kwh) as grid_export_mean_kwh,
+    mean_exactly(daily.battery_charge_kwh) as battery_charge_mean_kwh,
+    mean_exactly(daily.battery_discharge_kwh) as battery_discharge_mean_kwh,
+    share_of_time(sum(flow.generation_valid_minutes), sum(flow.generation_due_hours)) as generation_coverage,
+    share_of_time(sum(flow.consumption_valid_minutes), sum(flow.consumption_due_hours)) as consumption_coverage,
+    share_of_time(sum(flow.grid_import_valid_minutes), sum(flow.grid_import_due_hours)) as grid_import_coverage,
+    share_of_time(sum(flow.grid_export_valid_minutes), sum(flow.grid_export_due_hours)) as grid_export_coverage,
+    share_of_time(sum(flow.battery_charge_valid_minutes), sum(flow.battery_charge_due_hours)) as battery_charge_coverage,
+    share_of_time(sum(flow.battery_discharge_valid_minutes), sum(flow.battery_discharge_due_hours)) as battery_discharge_coverage,
+    count(energy.used_total_kwh) as attributed_systems,
+    sum_exactly(energy.used_solar_kwh) as used_solar_kwh,
+    sum_exactly(energy.used_battery_kwh) as used_battery_kwh,
+    sum_exactly(energy.used_grid_kwh) as used_grid_kwh,
+    sum_exactly(energy.used_total_kwh) as used_total_kwh,
+    sum_exactly(energy.solar_to_battery_kwh) as solar_to_battery_kwh,
+    sum_exactly(energy.solar_to_grid_kwh) as solar_to_grid_kwh,
+    sum_exactly(energy.grid_to_battery_kwh) as grid_to_battery_kwh,
+    sum_exactly(energy.battery_to_grid_kwh) as battery_to_grid_kwh,
+    self_consumption(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh)
+    ) as self_consumption_ratio,
+    self_consumption_low(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh), sum_gap(gap.generation_gap_kwh)
+    ) as self_consumption_ratio_low,
+    self_consumption_high(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh), sum_gap(gap.generation_gap_kwh)
+    ) as self_consumption_ratio_high,
+    self_consumption_simple(sum_exactly(energy.paired_generation_kwh), sum_exactly(energy.paired_grid_export_kwh)) as self_consumption_simple_ratio,
+    self_sufficiency(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh)
+    ) as self_sufficiency_ratio,
+    self_sufficiency_low(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh), sum_gap(gap.consumption_gap_kwh)
+    ) as self_sufficiency_ratio_low,
+    self_sufficiency_high(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh), sum_gap(gap.consumption_gap_kwh)
+    ) as self_sufficiency_ratio_high,
+    self_sufficiency_simple(sum_exactly(energy.paired_consumption_kwh), sum_exactly(energy.paired_grid_import_kwh)) as self_sufficiency_simple_ratio
+from marts.daily_energy as daily
+inner join staging.day as spine on spine.system_id = daily.system_id and spine.day = daily.day
+inner join staging.day_flow as flow on flow.system_id = daily.system_id and flow.day = daily.day
+inner join staging.day_gap as gap on gap.system_id = daily.system_id and gap.day = daily.day
+left join core.day_energy as energy on energy.system_id = daily.system_id and energy.day = daily.day
+group by daily.day

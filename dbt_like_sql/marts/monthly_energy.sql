@@ -71,7 +71,6 @@
 --   battery_round_trip_days | bigint | days | days of these three months with both flows
 
 -- formulas: energy, coverage, complete month, flow attribution, ratios, peak, load factor, battery round trip, bounds
--- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 with
 -- a day that begins before the day before it ended counts as reported, and in no sum: no hour counts twice
 counted as (
@@ -84,12 +83,8 @@ counted as (
         case when spine.overlap_hours <= 0 then daily.grid_export_kwh end as grid_export_kwh,
         case when spine.overlap_hours <= 0 then daily.battery_charge_kwh end as battery_charge_kwh,
         case when spine.overlap_hours <= 0 then daily.battery_discharge_kwh end as battery_discharge_kwh,
-        daily.generation_reported_kwh,
-        daily.consumption_reported_kwh,
-        daily.grid_import_reported_kwh,
-        daily.grid_export_reported_kwh,
-        daily.battery_charge_reported_kwh,
-        daily.battery_discharge_reported_kwh,
+        daily.generation_reported_kwh, daily.consumption_reported_kwh, daily.grid_import_reported_kwh,
+        daily.grid_export_reported_kwh, daily.battery_charge_reported_kwh, daily.battery_discharge_reported_kwh,
         daily.is_complete and spine.overlap_hours <= 0 as is_complete,
         daily.edited_buckets
     from marts.daily_energy as daily
@@ -100,18 +95,18 @@ sums as (
     select
         system_id,
         cast(date_trunc('month', day) as date) as month,
-        sum(try_cast(1e18 * generation_kwh as hugeint)) / 1e18 as generation_kwh,
-        sum(try_cast(1e18 * consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
-        sum(try_cast(1e18 * grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
-        sum(try_cast(1e18 * grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
-        sum(try_cast(1e18 * battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
-        sum(try_cast(1e18 * battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
-        sum(try_cast(1e18 * generation_reported_kwh as hugeint)) / 1e18 as generation_reported_kwh,
-        sum(try_cast(1e18 * consumption_reported_kwh as hugeint)) / 1e18 as consumption_reported_kwh,
-        sum(try_cast(1e18 * grid_import_reported_kwh as hugeint)) / 1e18 as grid_import_reported_kwh,
-        sum(try_cast(1e18 * grid_export_reported_kwh as hugeint)) / 1e18 as grid_export_reported_kwh,
-        sum(try_cast(1e18 * battery_charge_reported_kwh as hugeint)) / 1e18 as battery_charge_reported_kwh,
-        sum(try_cast(1e18 * battery_discharge_reported_kwh as hugeint)) / 1e18 as battery_discharge_reported_kwh,
+        sum_exactly(generation_kwh) as generation_kwh,
+        sum_exactly(consumption_kwh) as consumption_kwh,
+        sum_exactly(grid_import_kwh) as grid_import_kwh,
+        sum_exactly(grid_export_kwh) as grid_export_kwh,
+        sum_exactly(battery_charge_kwh) as battery_charge_kwh,
+        sum_exactly(battery_discharge_kwh) as battery_discharge_kwh,
+        sum_exactly(generation_reported_kwh) as generation_reported_kwh,
+        sum_exactly(consumption_reported_kwh) as consumption_reported_kwh,
+        sum_exactly(grid_import_reported_kwh) as grid_import_reported_kwh,
+        sum_exactly(grid_export_reported_kwh) as grid_export_reported_kwh,
+        sum_exactly(battery_charge_reported_kwh) as battery_charge_reported_kwh,
+        sum_exactly(battery_discharge_reported_kwh) as battery_discharge_reported_kwh,
         count(generation_reported_kwh) as generation_reported_days,
         count(consumption_reported_kwh) as consumption_reported_days,
         count(grid_import_reported_kwh) as grid_import_reported_days,
@@ -131,30 +126,17 @@ select
     touched.users,
     system.vendor,
     touched.month_hours,
-    sums.generation_kwh,
-    sums.consumption_kwh,
-    sums.grid_import_kwh,
-    sums.grid_export_kwh,
-    sums.battery_charge_kwh,
-    sums.battery_discharge_kwh,
-    case when touched.generation_is_available then touched.generation_valid_minutes / (60 * touched.month_hours) end as generation_coverage,
-    case when touched.consumption_is_available then touched.consumption_valid_minutes / (60 * touched.month_hours) end as consumption_coverage,
-    case when touched.grid_import_is_available then touched.grid_import_valid_minutes / (60 * touched.month_hours) end as grid_import_coverage,
-    case when touched.grid_export_is_available then touched.grid_export_valid_minutes / (60 * touched.month_hours) end as grid_export_coverage,
-    case when touched.battery_charge_is_available then touched.battery_charge_valid_minutes / (60 * touched.month_hours) end as battery_charge_coverage,
-    case when touched.battery_discharge_is_available then touched.battery_discharge_valid_minutes / (60 * touched.month_hours) end as battery_discharge_coverage,
-    sums.generation_reported_kwh,
-    sums.consumption_reported_kwh,
-    sums.grid_import_reported_kwh,
-    sums.grid_export_reported_kwh,
-    sums.battery_charge_reported_kwh,
-    sums.battery_discharge_reported_kwh,
-    sums.generation_reported_days,
-    sums.consumption_reported_days,
-    sums.grid_import_reported_days,
-    sums.grid_export_reported_days,
-    sums.battery_charge_reported_days,
-    sums.battery_discharge_reported_days,
+    sums.generation_kwh, sums.consumption_kwh, sums.grid_import_kwh, sums.grid_export_kwh, sums.battery_charge_kwh, sums.battery_discharge_kwh,
+    case when touched.generation_is_available then share_of_time(touched.generation_valid_minutes, touched.month_hours) end as generation_coverage,
+    case when touched.consumption_is_available then share_of_time(touched.consumption_valid_minutes, touched.month_hours) end as consumption_coverage,
+    case when touched.grid_import_is_available then share_of_time(touched.grid_import_valid_minutes, touched.month_hours) end as grid_import_coverage,
+    case when touched.grid_export_is_available then share_of_time(touched.grid_export_valid_minutes, touched.month_hours) end as grid_export_coverage,
+    case when touched.battery_charge_is_available then share_of_time(touched.battery_charge_valid_minutes, touched.month_hours) end as battery_charge_coverage,
+    case when touched.battery_discharge_is_available then share_of_time(touched.battery_discharge_valid_minutes, touched.month_hours) end as battery_discharge_coverage,
+    sums.generation_reported_kwh, sums.consumption_reported_kwh, sums.grid_import_reported_kwh,
+    sums.grid_export_reported_kwh, sums.battery_charge_reported_kwh, sums.battery_discharge_reported_kwh,
+    sums.generation_reported_days, sums.consumption_reported_days, sums.grid_import_reported_days,
+    sums.grid_export_reported_days, sums.battery_charge_reported_days, sums.battery_discharge_reported_days,
     touched.loaded_days,
     touched.overlapping_days,
     touched.not_asked_days,
@@ -162,63 +144,32 @@ select
     sums.complete_days,
     sums.edited_days,
     touched.calendar_days,
-    sums.complete_days / touched.calendar_days >= 0.9 as is_complete,
-    energy.used_solar_kwh,
-    energy.used_battery_kwh,
-    energy.used_grid_kwh,
-    energy.used_total_kwh,
-    energy.solar_to_battery_kwh,
-    energy.solar_to_grid_kwh,
-    energy.grid_to_battery_kwh,
-    energy.battery_to_grid_kwh,
-    energy.attributed_minutes / (60 * touched.month_hours) as attributed_coverage,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then (energy.used_solar_kwh + energy.solar_to_battery_kwh) / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh)
-    end as self_consumption_ratio,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.solar_to_battery_kwh)
-                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + energy.generation_gap_kwh)
-    end as self_consumption_ratio_low,
-    case
-        when energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.generation_gap_kwh)
-                / (energy.used_solar_kwh + energy.solar_to_battery_kwh + energy.solar_to_grid_kwh + energy.generation_gap_kwh)
-    end as self_consumption_ratio_high,
-    case
-        when energy.paired_generation_kwh > 0.05
-            then (energy.paired_generation_kwh - energy.paired_grid_export_kwh) / energy.paired_generation_kwh
-    end as self_consumption_simple_ratio,
-    case
-        when energy.used_total_kwh > 0.05
-            then (energy.used_solar_kwh + energy.used_battery_kwh) / energy.used_total_kwh
-    end as self_sufficiency_ratio,
-    case
-        when energy.used_total_kwh > 0.05
-            then (energy.used_solar_kwh + energy.used_battery_kwh) / (energy.used_total_kwh + energy.consumption_gap_kwh)
-    end as self_sufficiency_ratio_low,
-    case
-        when energy.used_total_kwh > 0.05
-            then
-                (energy.used_solar_kwh + energy.used_battery_kwh + energy.consumption_gap_kwh)
-                / (energy.used_total_kwh + energy.consumption_gap_kwh)
-    end as self_sufficiency_ratio_high,
-    case
-        when energy.paired_consumption_kwh > 0.05
-            then 1 - energy.paired_grid_import_kwh / energy.paired_consumption_kwh
-    end as self_sufficiency_simple_ratio,
+    sums.complete_days / touched.calendar_days >= complete_month_ratio() as is_complete,
+    energy.used_solar_kwh, energy.used_battery_kwh, energy.used_grid_kwh, energy.used_total_kwh,
+    energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, energy.grid_to_battery_kwh, energy.battery_to_grid_kwh,
+    share_of_time(energy.attributed_minutes, touched.month_hours) as attributed_coverage,
+    self_consumption(energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh) as self_consumption_ratio,
+    self_consumption_low(
+        energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, energy.generation_gap_kwh
+    ) as self_consumption_ratio_low,
+    self_consumption_high(
+        energy.used_solar_kwh, energy.solar_to_battery_kwh, energy.solar_to_grid_kwh, energy.generation_gap_kwh
+    ) as self_consumption_ratio_high,
+    self_consumption_simple(energy.paired_generation_kwh, energy.paired_grid_export_kwh) as self_consumption_simple_ratio,
+    self_sufficiency(energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh) as self_sufficiency_ratio,
+    self_sufficiency_low(
+        energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh, energy.consumption_gap_kwh
+    ) as self_sufficiency_ratio_low,
+    self_sufficiency_high(
+        energy.used_solar_kwh, energy.used_battery_kwh, energy.used_total_kwh, energy.consumption_gap_kwh
+    ) as self_sufficiency_ratio_high,
+    self_sufficiency_simple(energy.paired_consumption_kwh, energy.paired_grid_import_kwh) as self_sufficiency_simple_ratio,
     energy.grid_import_peak_kw as peak_import_kw,
     energy.grid_import_peak_at_utc as peak_import_at_utc,
     energy.grid_import_peak_at_local as peak_import_at_local,
-    case
-        when sums.consumption_kwh > 0.05
-            then sums.consumption_kwh / (touched.consumption_valid_minutes / 60) / energy.consumption_peak_kw
-    end as load_factor_ratio,
+    load_factor(sums.consumption_kwh, touched.consumption_valid_minutes, energy.consumption_peak_kw) as load_factor_ratio,
     sums.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
-    case when energy.battery_days >= 30 and energy.battery_charge_kwh > 0.05 then energy.battery_discharge_kwh / energy.battery_charge_kwh end as battery_round_trip_ratio,
+    case when energy.battery_days >= 30 then ratio(energy.battery_discharge_kwh, energy.battery_charge_kwh) end as battery_round_trip_ratio,
     energy.battery_days as battery_round_trip_days
 from staging.month as touched
 inner join sums on sums.system_id = touched.system_id and sums.month = touched.month

@@ -59,7 +59,7 @@ select
     compared.integrated_kwh,
     compared.reported_kwh,
     compared.difference_kwh,
-    case when abs(compared.reported_kwh) > 0.05 then compared.difference_kwh / compared.reported_kwh end as difference_ratio,
+    case when abs(compared.reported_kwh) > least_kwh() then compared.difference_kwh / compared.reported_kwh end as difference_ratio,
     compared.coverage,
     case
         when compared.reported_kwh is null then 'reported_missing'

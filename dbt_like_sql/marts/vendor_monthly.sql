@@ -54,132 +54,68 @@
 --   self_sufficiency_simple_ratio | double | ratio | 1 − grid_import ÷ consumption, over the quarter hours that both cover whole; negative where the battery charges from the grid
 
 -- formulas: energy, coverage, flow attribution, ratios, bounds
--- Energy adds up in whole 10⁻¹⁸ kWh: a sum of doubles would depend on the order of the rows.
 -- A system of whose month no day could be loaded counts in coverage with what its nearest loaded day has.
-with
-sums as (
-    select
-        coalesce(monthly.vendor, 'unknown') as vendor,
-        monthly.month,
-        count(*) filter (where monthly.expected_days > 0) as systems,
-        count(*) filter (where monthly.is_complete) as complete_systems,
-        count(*) filter (where monthly.not_asked_days > 0) as not_asked_systems,
-        count(*) filter (where monthly.edited_days > 0) as edited_systems,
-        sum(try_cast(1e18 * monthly.generation_kwh as hugeint)) / 1e18 as generation_kwh,
-        sum(try_cast(1e18 * monthly.consumption_kwh as hugeint)) / 1e18 as consumption_kwh,
-        sum(try_cast(1e18 * monthly.grid_import_kwh as hugeint)) / 1e18 as grid_import_kwh,
-        sum(try_cast(1e18 * monthly.grid_export_kwh as hugeint)) / 1e18 as grid_export_kwh,
-        sum(try_cast(1e18 * monthly.battery_charge_kwh as hugeint)) / 1e18 as battery_charge_kwh,
-        sum(try_cast(1e18 * monthly.battery_discharge_kwh as hugeint)) / 1e18 as battery_discharge_kwh,
-        count(monthly.generation_kwh) as generation_systems,
-        count(monthly.consumption_kwh) as consumption_systems,
-        count(monthly.grid_import_kwh) as grid_import_systems,
-        count(monthly.grid_export_kwh) as grid_export_systems,
-        count(monthly.battery_charge_kwh) as battery_charge_systems,
-        count(monthly.battery_discharge_kwh) as battery_discharge_systems,
-        sum(touched.generation_valid_minutes) / (60 * sum(touched.generation_due_hours)) as generation_coverage,
-        sum(touched.consumption_valid_minutes) / (60 * sum(touched.consumption_due_hours)) as consumption_coverage,
-        sum(touched.grid_import_valid_minutes) / (60 * sum(touched.grid_import_due_hours)) as grid_import_coverage,
-        sum(touched.grid_export_valid_minutes) / (60 * sum(touched.grid_export_due_hours)) as grid_export_coverage,
-        sum(touched.battery_charge_valid_minutes) / (60 * sum(touched.battery_charge_due_hours)) as battery_charge_coverage,
-        sum(touched.battery_discharge_valid_minutes) / (60 * sum(touched.battery_discharge_due_hours)) as battery_discharge_coverage,
-        count(energy.used_total_kwh) as attributed_systems,
-        sum(try_cast(1e18 * energy.used_solar_kwh as hugeint)) / 1e18 as used_solar_kwh,
-        sum(try_cast(1e18 * energy.used_battery_kwh as hugeint)) / 1e18 as used_battery_kwh,
-        sum(try_cast(1e18 * energy.used_grid_kwh as hugeint)) / 1e18 as used_grid_kwh,
-        sum(try_cast(1e18 * energy.used_total_kwh as hugeint)) / 1e18 as used_total_kwh,
-        sum(try_cast(1e18 * energy.solar_to_battery_kwh as hugeint)) / 1e18 as solar_to_battery_kwh,
-        sum(try_cast(1e18 * energy.solar_to_grid_kwh as hugeint)) / 1e18 as solar_to_grid_kwh,
-        sum(try_cast(1e18 * energy.grid_to_battery_kwh as hugeint)) / 1e18 as grid_to_battery_kwh,
-        sum(try_cast(1e18 * energy.battery_to_grid_kwh as hugeint)) / 1e18 as battery_to_grid_kwh,
-        sum(try_cast(1e18 * energy.paired_generation_kwh as hugeint)) / 1e18 as paired_generation_kwh,
-        sum(try_cast(1e18 * energy.paired_consumption_kwh as hugeint)) / 1e18 as paired_consumption_kwh,
-        sum(try_cast(1e18 * energy.paired_grid_import_kwh as hugeint)) / 1e18 as paired_grid_import_kwh,
-        sum(try_cast(1e18 * energy.paired_grid_export_kwh as hugeint)) / 1e18 as paired_grid_export_kwh,
-        sum(try_cast(1e9 * energy.generation_gap_kwh as hugeint)) / 1e9 as generation_gap_kwh,
-        sum(try_cast(1e9 * energy.consumption_gap_kwh as hugeint)) / 1e9 as consumption_gap_kwh
-    from marts.monthly_energy as monthly
-    inner join staging.month as touched on touched.system_id = monthly.system_id and touched.month = monthly.month
-    inner join staging.month_energy as energy on energy.system_id = monthly.system_id and energy.month = monthly.month
-    group by coalesce(monthly.vendor, 'unknown'), monthly.month
-)
-
 select
-    vendor,
-    month,
-    systems,
-    complete_systems,
-    not_asked_systems,
-    edited_systems,
-    generation_kwh,
-    consumption_kwh,
-    grid_import_kwh,
-    grid_export_kwh,
-    battery_charge_kwh,
-    battery_discharge_kwh,
-    generation_systems,
-    consumption_systems,
-    grid_import_systems,
-    grid_export_systems,
-    battery_charge_systems,
-    battery_discharge_systems,
-    generation_kwh / nullif(generation_systems, 0) as generation_mean_kwh,
-    consumption_kwh / nullif(consumption_systems, 0) as consumption_mean_kwh,
-    grid_import_kwh / nullif(grid_import_systems, 0) as grid_import_mean_kwh,
-    grid_export_kwh / nullif(grid_export_systems, 0) as grid_export_mean_kwh,
-    battery_charge_kwh / nullif(battery_charge_systems, 0) as battery_charge_mean_kwh,
-    battery_discharge_kwh / nullif(battery_discharge_systems, 0) as battery_discharge_mean_kwh,
-    generation_coverage,
-    consumption_coverage,
-    grid_import_coverage,
-    grid_export_coverage,
-    battery_charge_coverage,
-    battery_discharge_coverage,
-    attributed_systems,
-    used_solar_kwh,
-    used_battery_kwh,
-    used_grid_kwh,
-    used_total_kwh,
-    solar_to_battery_kwh,
-    solar_to_grid_kwh,
-    grid_to_battery_kwh,
-    battery_to_grid_kwh,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then (used_solar_kwh + solar_to_battery_kwh) / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh)
-    end as self_consumption_ratio,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then
-                (used_solar_kwh + solar_to_battery_kwh)
-                / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh + generation_gap_kwh)
-    end as self_consumption_ratio_low,
-    case
-        when used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh > 0.05
-            then
-                (used_solar_kwh + solar_to_battery_kwh + generation_gap_kwh)
-                / (used_solar_kwh + solar_to_battery_kwh + solar_to_grid_kwh + generation_gap_kwh)
-    end as self_consumption_ratio_high,
-    case
-        when paired_generation_kwh > 0.05
-            then (paired_generation_kwh - paired_grid_export_kwh) / paired_generation_kwh
-    end as self_consumption_simple_ratio,
-    case
-        when used_total_kwh > 0.05
-            then (used_solar_kwh + used_battery_kwh) / used_total_kwh
-    end as self_sufficiency_ratio,
-    case
-        when used_total_kwh > 0.05
-            then (used_solar_kwh + used_battery_kwh) / (used_total_kwh + consumption_gap_kwh)
-    end as self_sufficiency_ratio_low,
-    case
-        when used_total_kwh > 0.05
-            then
-                (used_solar_kwh + used_battery_kwh + consumption_gap_kwh)
-                / (used_total_kwh + consumption_gap_kwh)
-    end as self_sufficiency_ratio_high,
-    case
-        when paired_consumption_kwh > 0.05
-            then 1 - paired_grid_import_kwh / paired_consumption_kwh
-    end as self_sufficiency_simple_ratio
-from sums
+    coalesce(monthly.vendor, 'unknown') as vendor,
+    monthly.month,
+    count(*) filter (where monthly.expected_days > 0) as systems,
+    count(*) filter (where monthly.is_complete) as complete_systems,
+    count(*) filter (where monthly.not_asked_days > 0) as not_asked_systems,
+    count(*) filter (where monthly.edited_days > 0) as edited_systems,
+    sum_exactly(monthly.generation_kwh) as generation_kwh,
+    sum_exactly(monthly.consumption_kwh) as consumption_kwh,
+    sum_exactly(monthly.grid_import_kwh) as grid_import_kwh,
+    sum_exactly(monthly.grid_export_kwh) as grid_export_kwh,
+    sum_exactly(monthly.battery_charge_kwh) as battery_charge_kwh,
+    sum_exactly(monthly.battery_discharge_kwh) as battery_discharge_kwh,
+    count(monthly.generation_kwh) as generation_systems,
+    count(monthly.consumption_kwh) as consumption_systems,
+    count(monthly.grid_import_kwh) as grid_import_systems,
+    count(monthly.grid_export_kwh) as grid_export_systems,
+    count(monthly.battery_charge_kwh) as battery_charge_systems,
+    count(monthly.battery_discharge_kwh) as battery_discharge_systems,
+    mean_exactly(monthly.generation_kwh) as generation_mean_kwh,
+    mean_exactly(monthly.consumption_kwh) as consumption_mean_kwh,
+    mean_exactly(monthly.grid_import_kwh) as grid_import_mean_kwh,
+    mean_exactly(monthly.grid_export_kwh) as grid_export_mean_kwh,
+    mean_exactly(monthly.battery_charge_kwh) as battery_charge_mean_kwh,
+    mean_exactly(monthly.battery_discharge_kwh) as battery_discharge_mean_kwh,
+    share_of_time(sum(touched.generation_valid_minutes), sum(touched.generation_due_hours)) as generation_coverage,
+    share_of_time(sum(touched.consumption_valid_minutes), sum(touched.consumption_due_hours)) as consumption_coverage,
+    share_of_time(sum(touched.grid_import_valid_minutes), sum(touched.grid_import_due_hours)) as grid_import_coverage,
+    share_of_time(sum(touched.grid_export_valid_minutes), sum(touched.grid_export_due_hours)) as grid_export_coverage,
+    share_of_time(sum(touched.battery_charge_valid_minutes), sum(touched.battery_charge_due_hours)) as battery_charge_coverage,
+    share_of_time(sum(touched.battery_discharge_valid_minutes), sum(touched.battery_discharge_due_hours)) as battery_discharge_coverage,
+    count(energy.used_total_kwh) as attributed_systems,
+    sum_exactly(energy.used_solar_kwh) as used_solar_kwh,
+    sum_exactly(energy.used_battery_kwh) as used_battery_kwh,
+    sum_exactly(energy.used_grid_kwh) as used_grid_kwh,
+    sum_exactly(energy.used_total_kwh) as used_total_kwh,
+    sum_exactly(energy.solar_to_battery_kwh) as solar_to_battery_kwh,
+    sum_exactly(energy.solar_to_grid_kwh) as solar_to_grid_kwh,
+    sum_exactly(energy.grid_to_battery_kwh) as grid_to_battery_kwh,
+    sum_exactly(energy.battery_to_grid_kwh) as battery_to_grid_kwh,
+    self_consumption(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh)
+    ) as self_consumption_ratio,
+    self_consumption_low(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh), sum_gap(energy.generation_gap_kwh)
+    ) as self_consumption_ratio_low,
+    self_consumption_high(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.solar_to_battery_kwh), sum_exactly(energy.solar_to_grid_kwh), sum_gap(energy.generation_gap_kwh)
+    ) as self_consumption_ratio_high,
+    self_consumption_simple(sum_exactly(energy.paired_generation_kwh), sum_exactly(energy.paired_grid_export_kwh)) as self_consumption_simple_ratio,
+    self_sufficiency(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh)
+    ) as self_sufficiency_ratio,
+    self_sufficiency_low(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh), sum_gap(energy.consumption_gap_kwh)
+    ) as self_sufficiency_ratio_low,
+    self_sufficiency_high(
+        sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh), sum_gap(energy.consumption_gap_kwh)
+    ) as self_sufficiency_ratio_high,
+    self_sufficiency_simple(sum_exactly(energy.paired_consumption_kwh), sum_exactly(energy.paired_grid_import_kwh)) as self_sufficiency_simple_ratio
+from marts.monthly_energy as monthly
+inner join staging.month as touched on touched.system_id = monthly.system_id and touched.month = monthly.month
+inner join staging.month_energy as energy on energy.system_id = monthly.system_id and energy.month = monthly.month
+group by coalesce(monthly.vendor, 'unknown'), monthly.month

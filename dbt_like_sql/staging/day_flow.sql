@@ -63,12 +63,8 @@ loaded as (
         coalesce(series.grid_export_is_available, case when spine.is_loaded then false end) as grid_export_is_available,
         coalesce(series.battery_charge_is_available, case when spine.is_loaded then false end) as battery_charge_is_available,
         coalesce(series.battery_discharge_is_available, case when spine.is_loaded then false end) as battery_discharge_is_available,
-        series.generation_minutes,
-        series.consumption_minutes,
-        series.grid_import_minutes,
-        series.grid_export_minutes,
-        series.battery_charge_minutes,
-        series.battery_discharge_minutes
+        series.generation_minutes, series.consumption_minutes, series.grid_import_minutes,
+        series.grid_export_minutes, series.battery_charge_minutes, series.battery_discharge_minutes
     from staging.day as spine
     left join series on series.system_id = spine.system_id and series.day = spine.day
 ),
@@ -78,18 +74,9 @@ due as (
         system_id,
         day,
         day_hours,
-        generation_is_available,
-        consumption_is_available,
-        grid_import_is_available,
-        grid_export_is_available,
-        battery_charge_is_available,
-        battery_discharge_is_available,
-        generation_minutes,
-        consumption_minutes,
-        grid_import_minutes,
-        grid_export_minutes,
-        battery_charge_minutes,
-        battery_discharge_minutes,
+        generation_is_available, consumption_is_available, grid_import_is_available,
+        grid_export_is_available, battery_charge_is_available, battery_discharge_is_available,
+        generation_minutes, consumption_minutes, grid_import_minutes, grid_export_minutes, battery_charge_minutes, battery_discharge_minutes,
         day_hours is not null and is_expected and coalesce(
             generation_is_available,
             last_value(generation_is_available ignore nulls) over earlier,
@@ -129,12 +116,8 @@ due as (
 select
     system_id,
     day,
-    generation_is_available,
-    consumption_is_available,
-    grid_import_is_available,
-    grid_export_is_available,
-    battery_charge_is_available,
-    battery_discharge_is_available,
+    generation_is_available, consumption_is_available, grid_import_is_available,
+    grid_export_is_available, battery_charge_is_available, battery_discharge_is_available,
     -- a day that could not be loaded covers nothing of what it ought to have: here 0 is meant
     case when has_generation then coalesce(generation_minutes, 0) end as generation_valid_minutes,
     case when has_consumption then coalesce(consumption_minutes, 0) end as consumption_valid_minutes,

@@ -33,26 +33,25 @@
 --   consumption_gap_kwh | double | kWh | the most that the home could have used in that time: gap_consumption_kw, or the highest power of a bucket of the month if higher
 
 -- formulas: flow attribution, peak, battery round trip, bounds
--- The sum of doubles depends on the order of the rows. Whole 10⁻¹⁸ kWh add up exactly: the same rows give the same number.
 with
 figures as (
     select
         system_id,
         cast(date_trunc('month', day) as date) as month,
-        sum(try_cast(1e18 * used_solar_kwh as hugeint)) / 1e18 as used_solar_kwh,
-        sum(try_cast(1e18 * used_battery_kwh as hugeint)) / 1e18 as used_battery_kwh,
-        sum(try_cast(1e18 * used_grid_kwh as hugeint)) / 1e18 as used_grid_kwh,
-        sum(try_cast(1e18 * used_total_kwh as hugeint)) / 1e18 as used_total_kwh,
-        sum(try_cast(1e18 * solar_to_battery_kwh as hugeint)) / 1e18 as solar_to_battery_kwh,
-        sum(try_cast(1e18 * solar_to_grid_kwh as hugeint)) / 1e18 as solar_to_grid_kwh,
-        sum(try_cast(1e18 * grid_to_battery_kwh as hugeint)) / 1e18 as grid_to_battery_kwh,
-        sum(try_cast(1e18 * battery_to_grid_kwh as hugeint)) / 1e18 as battery_to_grid_kwh,
-        sum(try_cast(1e18 * paired_generation_kwh as hugeint)) / 1e18 as paired_generation_kwh,
-        sum(try_cast(1e18 * paired_consumption_kwh as hugeint)) / 1e18 as paired_consumption_kwh,
-        sum(try_cast(1e18 * paired_grid_import_kwh as hugeint)) / 1e18 as paired_grid_import_kwh,
-        sum(try_cast(1e18 * paired_grid_export_kwh as hugeint)) / 1e18 as paired_grid_export_kwh,
-        sum(try_cast(1e18 * paired_battery_charge_kwh as hugeint)) / 1e18 as paired_battery_charge_kwh,
-        sum(try_cast(1e18 * paired_battery_discharge_kwh as hugeint)) / 1e18 as paired_battery_discharge_kwh,
+        sum_exactly(used_solar_kwh) as used_solar_kwh,
+        sum_exactly(used_battery_kwh) as used_battery_kwh,
+        sum_exactly(used_grid_kwh) as used_grid_kwh,
+        sum_exactly(used_total_kwh) as used_total_kwh,
+        sum_exactly(solar_to_battery_kwh) as solar_to_battery_kwh,
+        sum_exactly(solar_to_grid_kwh) as solar_to_grid_kwh,
+        sum_exactly(grid_to_battery_kwh) as grid_to_battery_kwh,
+        sum_exactly(battery_to_grid_kwh) as battery_to_grid_kwh,
+        sum_exactly(paired_generation_kwh) as paired_generation_kwh,
+        sum_exactly(paired_consumption_kwh) as paired_consumption_kwh,
+        sum_exactly(paired_grid_import_kwh) as paired_grid_import_kwh,
+        sum_exactly(paired_grid_export_kwh) as paired_grid_export_kwh,
+        sum_exactly(paired_battery_charge_kwh) as paired_battery_charge_kwh,
+        sum_exactly(paired_battery_discharge_kwh) as paired_battery_discharge_kwh,
         sum(attributed_minutes) as attributed_minutes,
         max(generation_bucket_peak_kw) as generation_bucket_peak_kw,
         max(consumption_bucket_peak_kw) as consumption_bucket_peak_kw,
@@ -75,8 +74,8 @@ battery as (
     select
         system_id,
         month,
-        sum(try_cast(1e18 * paired_battery_charge_kwh as hugeint)) over three_months / 1e18 as charge_kwh,
-        sum(try_cast(1e18 * paired_battery_discharge_kwh as hugeint)) over three_months / 1e18 as discharge_kwh,
+        exact_kwh(sum(exact_units(paired_battery_charge_kwh)) over three_months) as charge_kwh,
+        exact_kwh(sum(exact_units(paired_battery_discharge_kwh)) over three_months) as discharge_kwh,
         cast(sum(battery_days) over three_months as bigint) as days
     from figures
     window three_months as (
@@ -112,19 +111,10 @@ missing as (
 select
     missing.system_id,
     missing.month,
-    figures.used_solar_kwh,
-    figures.used_battery_kwh,
-    figures.used_grid_kwh,
-    figures.used_total_kwh,
-    figures.solar_to_battery_kwh,
-    figures.solar_to_grid_kwh,
-    figures.grid_to_battery_kwh,
-    figures.battery_to_grid_kwh,
+    figures.used_solar_kwh, figures.used_battery_kwh, figures.used_grid_kwh, figures.used_total_kwh,
+    figures.solar_to_battery_kwh, figures.solar_to_grid_kwh, figures.grid_to_battery_kwh, figures.battery_to_grid_kwh,
     figures.attributed_minutes,
-    figures.paired_generation_kwh,
-    figures.paired_consumption_kwh,
-    figures.paired_grid_import_kwh,
-    figures.paired_grid_export_kwh,
+    figures.paired_generation_kwh, figures.paired_consumption_kwh, figures.paired_grid_import_kwh, figures.paired_grid_export_kwh,
     figures.consumption_peak_kw,
     figures.grid_import_peak_kw,
     figures.grid_import_peak_at_utc,

@@ -14,8 +14,9 @@ import polars as pl
 
 from hem_etl.errors import UsageError
 from hem_etl.warehouse.models import making
+from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
-from hem_etl.warehouse.models.reading import Models, quoted, quoted_relation
+from hem_etl.warehouse.models.reading import Models
 
 SEALED: Final = "set enable_external_access = false; set lock_configuration = true"
 """A query reads the database and no file, writes none, and cannot lift that."""

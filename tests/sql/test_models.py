@@ -81,6 +81,24 @@ def test_the_check_finds_the_fault(fault: Path, clean: duckdb.DuckDBPyConnection
     assert result.sample
 
 
+NUMBERS = [
+    (model.relation, column.name)
+    for model in MODELS.tables
+    if model.name in ("reading", "interval_15min", "reported_day", "day_version", "day_energy")
+    for column in model.columns
+    if column.type == "double"
+]
+
+
+@pytest.mark.parametrize(("relation", "column"), NUMBERS, ids=".".join)
+def test_no_number_of_any_column_is_overlooked(relation: str, column: str, clean: duckdb.DuckDBPyConnection) -> None:
+    check = replace(MODELS, checks=(MODELS.check("numbers_are_finite"),))
+    with taken_back(clean):
+        clean.execute(f"update {relation} set {column} = 'nan' where system_id = 'a' and day = '2026-03-02'")
+        (result,) = sql_models.run_checks(clean, check)
+    assert result.failing_rows == 1
+
+
 def test_no_check_finds_anything_where_everything_is_right(clean: duckdb.DuckDBPyConnection) -> None:
     assert [result for result in sql_models.run_checks(clean, MODELS) if result.failing_rows] == []
 

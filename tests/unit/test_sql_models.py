@@ -5,66 +5,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from toy_models import CHECK, DAY_VIEW, METER_TABLE, MONTH_VIEW, folder, made
 
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import FLOWS, METRICS, NO_LOOK, Outcome, Severity, State
 from hem_etl.warehouse import models as sql_models
 
-METER_TABLE = """\
--- name: core.meter
--- meaning: What the owner's meter said.
--- grain: meter × day
--- key: meter, day
--- null: not read.
--- columns:
---   meter | varchar | - | name of the meter
---   day | date | local date | day of the reading
---   energy_kwh | double | kWh | energy of the day
-
-create table if not exists core.meter (meter varchar not null, day date not null, energy_kwh double);
-"""
-DAY_VIEW = """\
--- name: staging.day
--- meaning: All meters of a day.
--- grain: one row per day
--- key: day
--- null: nothing read.
--- columns:
---   day | date | local date | day of the reading
---   energy_kwh | double | kWh | sum over the meters
-
-select day, sum(energy_kwh) as energy_kwh
-from core.meter
-group by day
-"""
-MONTH_VIEW = """\
--- name: marts.month
--- meaning: All days of a month, a sentence so long that it goes
---   on in a second line.
--- grain: one row per month
--- key: month
--- null: nothing read.
--- columns:
---   month | date | local date | first day of the month
---   energy_kwh | double | kWh | sum of the days
-
-with
-day as (select energy_kwh, cast(date_trunc('month', staging.day.day) as date) as month from staging.day)
-
-select month, sum(energy_kwh) as energy_kwh
-from day
-group by month
-"""
-CHECK = """\
--- name: checks.no_negative_energy
--- meaning: A meter does not run backwards.
--- severity: plausibility
--- failing row: a reading below zero
-
-select meter, day, energy_kwh
-from core.meter
-where energy_kwh < 0
-"""
 MACRO = """\
 -- name: marts.meter_until
 -- meaning: What each meter had counted by a day's end.
@@ -84,35 +30,12 @@ select meter, sum(energy_kwh) as energy_kwh
 from counted
 group by meter
 """
-FILES = {
-    "tables/meter.sql": METER_TABLE,
-    "staging/day.sql": DAY_VIEW,
-    "marts/month.sql": MONTH_VIEW,
-    "checks/no_negative_energy.sql": CHECK,
-}
 
 
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         yield connection
-
-
-def folder(root: Path, **changed: str) -> Path:
-    """The toy models in `root`, with files added or replaced: `staging__day` is `staging/day.sql`."""
-    models = root / "dbt_like_sql"
-    for name, text in {**FILES, **{f"{key.replace('__', '/')}.sql": text for key, text in changed.items()}}.items():
-        path = models / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return models
-
-
-def made(con: duckdb.DuckDBPyConnection, models: Path) -> sql_models.Models:
-    loaded = sql_models.load_models(models)
-    sql_models.create_tables(con, loaded)
-    sql_models.build(con, loaded)
-    return loaded
 
 
 def test_views_stand_after_what_they_read_and_upstream_goes_all_the_way(tmp_path: Path) -> None:
@@ -283,7 +206,7 @@ def test_a_macro_is_called_like_a_table_and_tells_its_parameter(con: duckdb.Duck
     models = made(con, folder(tmp_path, marts__meter_until=MACRO))
     con.execute("insert into core.meter values ('a', '2026-03-01', 1), ('a', '2026-03-02', 2)")
 
-    assert [model.relation for model in models.macros] == ["marts.meter_until"]
+    assert [model.relation for model in models.table_macros] == ["marts.meter_until"]
     assert "marts.meter_until" not in {model.relation for model in models.views}
     assert con.sql("from marts.meter_until(timestamp '2026-03-01 23:59')").fetchall() == [("a", 1.0)]
     assert con.sql("from marts.meter_until(instant := date '2026-03-02')").fetchall() == [("a", 3.0)]
@@ -302,7 +225,7 @@ def test_macros_stand_after_what_they_read(tmp_path: Path) -> None:
         folder(tmp_path, marts__meter_until=MACRO, marts__a_reader=reader.replace("where day <=", "where instant <="))
     )
 
-    assert [model.relation for model in models.macros] == ["marts.meter_until", "marts.a_reader"]
+    assert [model.relation for model in models.table_macros] == ["marts.meter_until", "marts.a_reader"]
     assert models.upstream("marts.a_reader") == ["core.meter", "marts.meter_until"]
 
 
@@ -426,7 +349,7 @@ ALL = (*MODELS.tables, *MODELS.built)
 
 
 def test_the_contract_is_there() -> None:
-    assert [model.relation for model in MODELS.macros] == ["marts.daily_energy_as_of"]
+    assert [model.relation for model in MODELS.table_macros] == ["marts.daily_energy_as_of"]
     assert {model.relation for model in MODELS.views if model.schema == "marts"} == {
         "marts.interval_15min",
         "marts.daily_energy",
@@ -484,3 +407,45 @@ def test_the_sql_speaks_the_words_of_the_house() -> None:
 
 def test_no_model_reads_a_check_and_every_table_is_quoted_by_its_schema() -> None:
     assert {reference.split(".")[0] for model in ALL for reference in model.references} <= {"core", "staging", "marts"}
+
+
+def oids(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Relation → its number in the catalogue: another one after it was made again."""
+    rows = con.execute(
+        "select schema_name || '.' || view_name, view_oid from duckdb_views() where not internal union all "
+        "select schema_name || '.' || table_name, table_oid from duckdb_tables()"
+    )
+    return dict(rows.fetchall())
+
+
+REMEMBERED = (sql_models.default_folder() / "tables" / "model.sql").read_text(encoding="utf-8")
+
+
+def test_what_has_the_text_that_it_had_is_not_made_again_but_filled(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    kept = DAY_VIEW.replace("-- null", "-- materialized: table\n-- null")
+    models = made(con, folder(tmp_path, tables__model=REMEMBERED, staging__day=kept))
+    before = oids(con)
+    con.execute("insert into core.meter values ('a', '2026-03-01', 1)")
+    sql_models.create_tables(con, models)
+    sql_models.build(con, models)
+    assert oids(con) == before
+    assert con.sql("select energy_kwh from staging.day").fetchall() == [(1.0,)]
+
+
+def test_another_text_makes_the_model_again_and_what_reads_it(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    reader = DAY_VIEW.replace("staging.day", "marts.day").replace("core.meter", "staging.day")
+    files = {"tables__model": REMEMBERED, "marts__day": reader}
+    made(con, folder(tmp_path / "old", **files))
+    before = oids(con)
+    made(con, folder(tmp_path / "new", **files, staging__day=DAY_VIEW.replace("All meters", "Every meter")))
+    remade = {name for name, number in oids(con).items() if before[name] != number}
+    assert remade == {"staging.day", "marts.day", "marts.month"}
+
+
+def test_what_somebody_dropped_is_made_again(con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    models = made(con, folder(tmp_path, tables__model=REMEMBERED))
+    con.execute("drop view staging.day")
+    sql_models.build(con, models)
+    assert con.sql("from staging.day").fetchall() == []

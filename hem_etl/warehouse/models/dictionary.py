@@ -8,8 +8,9 @@ from itertools import groupby
 from pathlib import Path
 
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse.models.header import Column
 from hem_etl.warehouse.models.lineage import table_sources
-from hem_etl.warehouse.models.reading import Check, Column, Model, Models, load_models
+from hem_etl.warehouse.models.reading import Check, Model, Models, load_models
 
 MADE_BY = "Made from the headers of `dbt_like_sql/` by `make docs`: do not edit.\n"
 GROUPS = {
@@ -51,12 +52,13 @@ def _dictionary(models: Models) -> Iterator[str]:
             if model.schema == schema
         )
         yield ""
-    yield "**[Checks](#checks)**\n"
+    yield "**[Macros](#macros)** · **[Checks](#checks)**\n"
     for schema, title in GROUPS.items():
         yield f"## {title}\n"
         for model in every:
             if model.schema == schema:
                 yield from _entry(model)
+    yield from _macros(models)
     yield from _checks(models)
 
 
@@ -77,6 +79,18 @@ def _table(title: str, columns: Iterable[Column]) -> Iterator[str]:
     for column in columns:
         unit = "" if column.unit == "-" else _text(column.unit)
         yield f"| `{column.name}` | {column.type} | {unit} | {_text(column.meaning)} |"
+    yield ""
+
+
+def _macros(models: Models) -> Iterator[str]:
+    yield "## Macros\n"
+    yield "A formula is said once: these stand in the file too, and models, checks and your queries call them.\n"
+    yield "| macro | returns | unit | meaning | NULL | parameters | formula |\n|---|---|---|---|---|---|---|"
+    for macro in sorted(models.macros, key=lambda macro: macro.name):
+        parameters = ", ".join(f"{parameter.name}: {parameter.comment}" for parameter in macro.parameters) or "none"
+        texts = (macro.type, "" if macro.unit == "-" else macro.unit, macro.meaning, macro.null, parameters)
+        cells = [f"`{macro.signature}`", *map(_text, texts), f"`{' '.join(macro.sql.split())}`"]
+        yield f"| {' | '.join(cells)} |"
     yield ""
 
 

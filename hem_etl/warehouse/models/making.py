@@ -3,7 +3,7 @@
 Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +12,9 @@ import duckdb
 
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
-from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models, quoted, quoted_relation
+from hem_etl.warehouse.models.header import quoted, quoted_relation
+from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
+from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models
 
 SAMPLE_ROWS: Final = 5
 FINGERPRINTS: Final = "core.model"
@@ -66,31 +68,37 @@ def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
     What is no model any more is dropped.
     """
+    made: tuple[Macro | Model, ...] = (*models.macros, *models.built)
     with _transaction(con):
-        kinds = {name: kind for name, kind in _kinds(con).items() if name.split(".", 1)[0] in VIEW_SCHEMAS}
-        kept = {model.relation: model.kind for model in models.built}
+        kept = {each.relation: each.kind for each in made}
+        kinds = _kinds(con)
         for relation, kind in kinds.items():
-            if kept.get(relation) != kind:
+            if relation.split(".", 1)[0] in (*VIEW_SCHEMAS, MACRO_SCHEMA) and kept.get(relation) != kind:
                 con.execute(f"drop {kind} {quoted_relation(relation)}")
         fingerprints = _fingerprints(con)
-        as_before = {
-            model.relation
-            for model in models.built
-            if fingerprints.get(model.relation) == model.sha256 and kinds.get(model.relation) == model.kind
-        }
-        anew = [model for model in models.built if model.relation not in as_before]
-        for model in models.built:
-            if model.relation not in as_before:
-                _run(con, model, f"create or replace {_made_as(model)}\n{model.sql}")
-            elif model.is_table:
-                name = quoted_relation(model.relation)
-                con.execute(f"delete from {name}")
-                _run(con, model, f"insert into {name}\n{model.sql}")
-        real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in anew if model.parameters}
-        for model in anew:
-            _require_honest(model, _differences(model, real[model.relation]))
+        anew = [
+            each
+            for each in made
+            if fingerprints.get(each.relation) != each.sha256 or kinds.get(each.relation) != each.kind
+        ]
+        for each in made:
+            if isinstance(each, Macro):
+                if each in anew:
+                    _make_macro(con, each)
+            elif each in anew:
+                _run(con, each, f"create or replace {_made_as(each)}\n{each.sql}")
+            elif each.is_table:
+                con.execute(f"delete from {quoted_relation(each.relation)}")
+                _run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
+        _require_honest_headers(con, [each for each in anew if isinstance(each, Model)])
         _write_comments(con, anew)
         _remember(con, anew)
+
+
+def _require_honest_headers(con: duckdb.DuckDBPyConnection, made: Sequence[Model]) -> None:
+    real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in made if model.parameters}
+    for model in made:
+        _require_honest(model, _differences(model, real[model.relation]))
 
 
 def _made_before(con: duckdb.DuckDBPyConnection, tables: Iterable[Model], real: Columns) -> bool:
@@ -108,7 +116,7 @@ def _fingerprints(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(con.execute(f"select relation, sha256 from {FINGERPRINTS}").fetchall())
 
 
-def _remember(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+def _remember(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
     if (FINGERPRINTS, "table") in con.execute(TABLES).fetchall():
         for model in models:
             con.execute(f"delete from {FINGERPRINTS} where relation = ?", [model.relation])
@@ -138,11 +146,19 @@ def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.commit()
 
 
-def _run(con: duckdb.DuckDBPyConnection, model: Model, sql: str) -> None:
+def _run(con: duckdb.DuckDBPyConnection, model: Model | Macro, sql: str) -> list[tuple[Any, ...]]:
     try:
-        con.execute(sql)
+        return con.execute(sql).fetchall()
     except duckdb.Error as error:
         raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
+
+
+def _make_macro(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
+    names = ", ".join(quoted(parameter.name) for parameter in macro.parameters)
+    _run(con, macro, f"create or replace macro {quoted_relation(macro.relation)}({names}) as\n{macro.sql}")
+    ((kind,),) = _run(con, macro, f"select lower(typeof({macro.sample}))")
+    if kind != macro.type:
+        raise ModelError(f"{macro.file}: the header does not say what the SQL makes: it returns {kind}")
 
 
 def _made_as(model: Model) -> str:
@@ -154,13 +170,15 @@ def _made_as(model: Model) -> str:
 
 
 def _kinds(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Qualified name → `table`, `view` or `macro table`, of everything in this database."""
+    """Qualified name → `table`, `view`, `macro table` or `macro`, of everything in this database."""
     found = con.execute(
         f"{TABLES} union all "
         "select schema_name || '.' || view_name, 'view' from duckdb_views() "
         "where database_name = current_database() and not internal union all "
         "select schema_name || '.' || function_name, 'macro table' from duckdb_functions() "
-        "where database_name = current_database() and function_type = 'table_macro' and not internal"
+        "where database_name = current_database() and function_type = 'table_macro' and not internal union all "
+        "select schema_name || '.' || function_name, 'macro' from duckdb_functions() "
+        "where database_name = current_database() and function_type = 'macro' and not internal"
     ).fetchall()
     return dict(found)
 
@@ -178,10 +196,7 @@ def _real_columns(con: duckdb.DuckDBPyConnection) -> Columns:
 
 def _macro_columns(con: duckdb.DuckDBPyConnection, model: Model) -> list[tuple[str, str]]:
     """The same of a macro, which is bound only where it is called."""
-    try:
-        found = con.execute(f"describe select * from {model.source}").fetchall()
-    except duckdb.Error as error:
-        raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
+    found = _run(con, model, f"describe select * from {model.source}")
     return [(name, kind.lower()) for name, kind, *_ in found]
 
 
@@ -203,7 +218,7 @@ def _require_honest(model: Model, differences: str) -> None:
         raise ModelError(f"{model.file}: the header does not say what the SQL makes: {differences}")
 
 
-def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> None:
+def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
     """Meaning and unit of each relation and column into the catalogue; only where they are not there yet.
 
     A macro's columns have no place there: its own comment tells its parameters, the data dictionary its columns.
@@ -219,14 +234,14 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
             "select schema_name || '.' || view_name, comment from duckdb_views() "
             "where database_name = current_database() and not internal union all "
             "select schema_name || '.' || function_name, comment from duckdb_functions() "
-            "where database_name = current_database() and function_type = 'table_macro' and not internal"
+            "where database_name = current_database() and function_type in ('macro', 'table_macro') and not internal"
         ).fetchall()
     )
     for model in models:
         name = quoted_relation(model.relation)
         if there.get(model.relation) != model.comment:
             con.execute(f"comment on {model.kind} {name} is {_literal(model.comment)}")
-        for column in () if model.parameters else model.columns:
+        for column in () if isinstance(model, Macro) or model.parameters else model.columns:
             if there.get(f"{model.relation}.{column.name}") != column.comment:
                 con.execute(f"comment on column {name}.{quoted(column.name)} is {_literal(column.comment)}")
 

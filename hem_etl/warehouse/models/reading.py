@@ -1,4 +1,4 @@
-"""Reads the files of `dbt_like_sql`: header, statement, what it reads, and the order in which views can be made.
+"""Reads the models and checks of `dbt_like_sql`: header, statement, what it reads, the order in which to make views.
 
 A file is one statement (`create table if not exists` in `tables/`, a bare `select` elsewhere) below a header:
 
@@ -33,6 +33,8 @@ from sqlglot.errors import SqlglotError
 import hem_etl
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse.models.header import Column, quoted, quoted_relation, read_column, read_header
+from hem_etl.warehouse.models.macros import Macro, read_macros
 
 SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks"}
 """Folder → schema. `checks` makes no relation."""
@@ -52,25 +54,9 @@ _MODEL_LABELS: Final = (
     "columns",
 )
 _CHECK_LABELS: Final = ("name", "meaning", "severity", "failing row")
-_LISTS: Final = ("parameters", "columns")
-_OPTIONAL_LABELS: Final = ("key checked by", "materialized", "parameters")
 
 SAMPLE_ARGUMENTS: Final = {"timestamp": "timestamp '9999-12-31'"}
 """Types that a parameter may have, and what a macro is called with to see its columns and to check its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One line of a header's `columns` or `parameters`. `unit` is `-` where there is none."""
-
-    name: str
-    type: str
-    unit: str
-    meaning: str
-
-    @property
-    def comment(self) -> str:
-        return self.meaning if self.unit == "-" else f"{self.meaning} [{self.unit}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +117,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """Everything in the folder. `tables` and `checks` by name, `built`: views and macros, each after what it reads."""
+    """All of the folder. `tables` and `checks` by name; `built`: views and table macros, each after what it reads.
+
+    `macros`: the formulas that those call, each after what it calls.
+    """
 
     tables: tuple[Model, ...]
     built: tuple[Model, ...]
     checks: tuple[Check, ...]
+    macros: tuple[Macro, ...] = ()
 
     @property
     def views(self) -> tuple[Model, ...]:
@@ -143,8 +133,8 @@ class Models:
         return tuple(model for model in self.built if not model.parameters)
 
     @property
-    def macros(self) -> tuple[Model, ...]:
-        """Table macros: nothing is kept of them but their SQL."""
+    def table_macros(self) -> tuple[Model, ...]:
+        """Nothing is kept of them but their SQL."""
         return tuple(model for model in self.built if model.parameters)
 
     def model(self, relation: str) -> Model:
@@ -189,11 +179,13 @@ def load_models(folder: Path | None = None) -> Models:
         _require_known_references(reader, models)
     keys = [_key_check(model) for model in models.values() if model.key and not model.key_checked_by]
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
-    ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *_ordered(models)])
+    macros = read_macros(root)
+    ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *_ordered(models)], macros)
     return Models(
         tables=tuple(model for model in ordered if model.schema == "core"),
         built=tuple(model for model in ordered if model.schema != "core"),
         checks=tuple(sorted((*checks, *keys), key=lambda check: check.name)),
+        macros=macros,
     )
 
 
@@ -209,16 +201,16 @@ def default_folder() -> Path:
 
 def _read_model(root: Path, path: Path) -> Model:
     file, schema = _file_and_schema(root, path)
-    header, sql = _header_and_sql(file, path.read_text(encoding="utf-8"), _MODEL_LABELS)
+    header, sql = read_header(file, path.read_text(encoding="utf-8"), _MODEL_LABELS)
     _require_name(file, header, f"{schema}.{path.stem}")
-    columns = tuple(_column(file, line) for line in header["columns"].splitlines())
+    columns = tuple(read_column(file, line) for line in header["columns"].splitlines())
     names = [column.name for column in columns]
     key = () if header["key"] == "none" else tuple(part.strip() for part in header["key"].split(","))
     if strangers := [part for part in key if part not in names]:
         raise ModelError(f"{file}: the key names columns that the header does not list: {', '.join(strangers)}")
     if header.get("materialized", "table") != "table":
         raise ModelError(f"{file}: `materialized` can only be `table`; leave the line out for a view")
-    parameters = tuple(_column(file, line) for line in header.get("parameters", "").splitlines())
+    parameters = tuple(read_column(file, line) for line in header.get("parameters", "").splitlines())
     _require_possible_parameters(file, parameters, names, is_kept=schema == "core" or "materialized" in header)
     return Model(
         schema=schema,
@@ -239,7 +231,7 @@ def _read_model(root: Path, path: Path) -> Model:
 
 def _read_check(root: Path, path: Path) -> Check:
     file, schema = _file_and_schema(root, path)
-    header, sql = _header_and_sql(file, path.read_text(encoding="utf-8"), _CHECK_LABELS)
+    header, sql = read_header(file, path.read_text(encoding="utf-8"), _CHECK_LABELS)
     _require_name(file, header, f"{schema}.{path.stem}")
     if header["severity"] not in SEVERITIES:
         raise ModelError(f"{file}: severity {header['severity']!r} is neither structural nor plausibility")
@@ -265,37 +257,6 @@ def _key_check(model: Model) -> Check:
         sql=f"select {columns}, count(*) as copies\nfrom {model.source}\ngroup by {columns}\nhaving count(*) > 1",
         references=model.references if model.parameters else (model.relation,),
     )
-
-
-def _header_and_sql(file: str, text: str, labels: Sequence[str]) -> tuple[dict[str, str], str]:
-    """The header's parts by label (columns and parameters: one line each) and the statement below it."""
-    lines = text.splitlines()
-    end = next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))
-    header: dict[str, str] = {}
-    label = ""
-    for line in lines[:end]:
-        said = line[2:]
-        start = said.strip().split(":", 1)
-        if not said.startswith("   ") and len(start) == 2 and start[0] in labels and start[0] not in header:
-            label = start[0]
-            header[label] = start[1].strip()
-        elif label and said.startswith("   "):
-            header[label] = f"{header[label]}{chr(10) if label in _LISTS else ' '}{said.strip()}".strip()
-        else:
-            raise ModelError(f"{file}: cannot read the header's line {line!r}; its labels are {', '.join(labels)}")
-    if missing := [name for name in labels if not header.get(name) and name not in _OPTIONAL_LABELS]:
-        raise ModelError(f"{file}: the header does not say: {', '.join(missing)}")
-    sql = "\n".join(lines[end:]).strip().removesuffix(";").rstrip()
-    if not sql:
-        raise ModelError(f"{file}: there is no statement below the header")
-    return header, sql
-
-
-def _column(file: str, line: str) -> Column:
-    parts = [part.strip() for part in line.split("|", 3)]
-    if len(parts) != 4 or not all(parts):
-        raise ModelError(f"{file}: a column's line is `name | type | unit or - | meaning`, not {line!r}")
-    return Column(*parts)
 
 
 def _require_possible_parameters(
@@ -372,19 +333,12 @@ def _ordered(models: Mapping[str, Model]) -> Iterator[Model]:
         sorter.done(*ready)
 
 
-def _with_fingerprints(ordered: Iterable[Model]) -> list[Model]:
+def _with_fingerprints(ordered: Iterable[Model], macros: Iterable[Macro]) -> list[Model]:
     """The models, each after what it reads, with the fingerprint that changes when anything behind them does."""
+    formulas = repr(tuple(macros))
     found: dict[str, Model] = {}
     for model in ordered:
         behind = [found[name].sha256 for name in model.references]
-        facts = repr((model, behind)).encode()
+        facts = repr((model, behind, formulas if model.references else "")).encode()
         found[model.relation] = replace(model, sha256=hashlib.sha256(facts).hexdigest())
     return list(found.values())
-
-
-def quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def quoted_relation(relation: str) -> str:
-    return ".".join(map(quoted, relation.split(".", 1)))
