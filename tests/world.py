@@ -34,15 +34,15 @@ def _empty_warehouse() -> bytes:
 class World:
     """A simulated fleet, a home directory, and a clock that only the test moves (waits take no time)."""
 
-    def __init__(self, home: Path, fleet: Fleet | None = None, now: datetime = NOW) -> None:
+    def __init__(self, home: Path, fleet: Fleet | None = None, now: datetime = NOW, *, has_tables: bool = True) -> None:
         self.now = now
         self.home = home
         self.settings = GivenSettings(
             HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret"
         )
         file = open_warehouse(self.settings).file
-        if not file.exists():
-            file.parent.mkdir(parents=True)
+        if has_tables and not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(_empty_warehouse())
         self.simulator = Simulator(fleet or make_fleet(18, today=NOW.date()), clock=self.clock)
         self._monotonic = 0.0

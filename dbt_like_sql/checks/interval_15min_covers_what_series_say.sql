@@ -1,5 +1,5 @@
 -- name: checks.interval_15min_covers_what_series_say
--- meaning: The covered minutes of a day's quarter hours are the hours that its series cover: valid buckets, with
+-- meaning: The covered minutes of a day's quarter hours are those that its series cover: valid buckets, with
 --   corrections by hand in their place.
 -- severity: structural
 -- failing row: a system, day and flow with both numbers
@@ -34,7 +34,7 @@ flow_minutes as (
     from minutes
 )
 
-select series.system_id, series.day, series.metric, 60 * series.valid_hours as valid_minutes, flow_minutes.flow.minutes as quarter_minutes
+select series.system_id, series.day, series.metric, series.valid_minutes, flow_minutes.flow.minutes as quarter_minutes
 from core.series as series
 left join flow_minutes
     on
@@ -45,4 +45,4 @@ where
     series.is_known
     and series.metric <> 'soc'
     -- missing and 0 are the same here: a day without any quarter hour covers nothing
-    and abs(coalesce(60 * series.valid_hours, 0) - coalesce(flow_minutes.flow.minutes, 0)) > 1e-6
+    and abs(coalesce(series.valid_minutes, 0) - coalesce(flow_minutes.flow.minutes, 0)) > 1e-6

@@ -31,7 +31,7 @@ where
                 expected_buckets <> valid_buckets + over_limit_buckets + null_buckets + unreadable_buckets + missing_buckets
                 or negative_buckets > valid_buckets
                 or least(valid_buckets, over_limit_buckets, null_buckets, unreadable_buckets, missing_buckets, negative_buckets) < 0
-                or valid_hours < 0
+                or valid_minutes < 0
                 or edited_buckets not between 0 and expected_buckets,
                 true
             )

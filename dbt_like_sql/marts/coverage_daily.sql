@@ -72,8 +72,7 @@ joined as (
         spine.day_hours,
         spine.is_loaded,
         series.is_available,
-        -- hours are counted in whole buckets: rounding gives back the exact minutes
-        case when series.is_available then round(60 * series.valid_hours, 6) / (60 * spine.day_hours) end as coverage,
+        case when series.is_available then share_of_time(series.valid_minutes, spine.day_hours) end as coverage,
         series.reason,
         series.absence,
         series.missing_scope,
@@ -91,7 +90,7 @@ joined as (
         series.negative_buckets,
         series.over_limit_buckets,
         series.unreadable_buckets,
-        series.valid_hours,
+        series.valid_minutes / 60 as valid_hours,
         series.edited_buckets
     from grid
     inner join staging.day as spine on spine.system_id = grid.system_id and spine.day = grid.day

@@ -14,12 +14,12 @@
 --   grid_export_is_available | boolean | - | whether the day has a series of grid_export
 --   battery_charge_is_available | boolean | - | whether the day has a series of battery_charge
 --   battery_discharge_is_available | boolean | - | whether the day has a series of battery_discharge
---   generation_valid_minutes | double | min | minutes with valid buckets of generation; 0 on a day that ought to have it and is not loaded
---   consumption_valid_minutes | double | min | minutes with valid buckets of consumption; 0 on a day that ought to have it and is not loaded
---   grid_import_valid_minutes | double | min | minutes with valid buckets of grid_import; 0 on a day that ought to have it and is not loaded
---   grid_export_valid_minutes | double | min | minutes with valid buckets of grid_export; 0 on a day that ought to have it and is not loaded
---   battery_charge_valid_minutes | double | min | minutes with valid buckets of battery_charge; 0 on a day that ought to have it and is not loaded
---   battery_discharge_valid_minutes | double | min | minutes with valid buckets of battery_discharge; 0 on a day that ought to have it and is not loaded
+--   generation_valid_minutes | integer | min | minutes with valid buckets of generation; 0 on a day that ought to have it and is not loaded
+--   consumption_valid_minutes | integer | min | minutes with valid buckets of consumption; 0 on a day that ought to have it and is not loaded
+--   grid_import_valid_minutes | integer | min | minutes with valid buckets of grid_import; 0 on a day that ought to have it and is not loaded
+--   grid_export_valid_minutes | integer | min | minutes with valid buckets of grid_export; 0 on a day that ought to have it and is not loaded
+--   battery_charge_valid_minutes | integer | min | minutes with valid buckets of battery_charge; 0 on a day that ought to have it and is not loaded
+--   battery_discharge_valid_minutes | integer | min | minutes with valid buckets of battery_discharge; 0 on a day that ought to have it and is not loaded
 --   generation_due_hours | double | h | length of the day where it has or ought to have generation
 --   consumption_due_hours | double | h | length of the day where it has or ought to have consumption
 --   grid_import_due_hours | double | h | length of the day where it has or ought to have grid_import
@@ -40,13 +40,12 @@ series as (
         bool_or(is_available) filter (where metric = 'grid_export') as grid_export_is_available,
         bool_or(is_available) filter (where metric = 'battery_charge') as battery_charge_is_available,
         bool_or(is_available) filter (where metric = 'battery_discharge') as battery_discharge_is_available,
-        -- hours are counted in whole buckets: rounding gives back the exact minutes
-        round(60 * sum(valid_hours) filter (where metric = 'generation'), 6) as generation_minutes,
-        round(60 * sum(valid_hours) filter (where metric = 'consumption'), 6) as consumption_minutes,
-        round(60 * sum(valid_hours) filter (where metric = 'grid_import'), 6) as grid_import_minutes,
-        round(60 * sum(valid_hours) filter (where metric = 'grid_export'), 6) as grid_export_minutes,
-        round(60 * sum(valid_hours) filter (where metric = 'battery_charge'), 6) as battery_charge_minutes,
-        round(60 * sum(valid_hours) filter (where metric = 'battery_discharge'), 6) as battery_discharge_minutes
+        any_value(valid_minutes) filter (where metric = 'generation') as generation_minutes,
+        any_value(valid_minutes) filter (where metric = 'consumption') as consumption_minutes,
+        any_value(valid_minutes) filter (where metric = 'grid_import') as grid_import_minutes,
+        any_value(valid_minutes) filter (where metric = 'grid_export') as grid_export_minutes,
+        any_value(valid_minutes) filter (where metric = 'battery_charge') as battery_charge_minutes,
+        any_value(valid_minutes) filter (where metric = 'battery_discharge') as battery_discharge_minutes
     from core.series
     group by system_id, day
 ),

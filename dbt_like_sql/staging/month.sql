@@ -22,12 +22,12 @@
 --   grid_export_is_available | boolean | - | whether any loaded day has a series of grid_export
 --   battery_charge_is_available | boolean | - | whether any loaded day has a series of battery_charge
 --   battery_discharge_is_available | boolean | - | whether any loaded day has a series of battery_discharge
---   generation_valid_minutes | double | min | minutes with valid buckets of generation
---   consumption_valid_minutes | double | min | minutes with valid buckets of consumption
---   grid_import_valid_minutes | double | min | minutes with valid buckets of grid_import
---   grid_export_valid_minutes | double | min | minutes with valid buckets of grid_export
---   battery_charge_valid_minutes | double | min | minutes with valid buckets of battery_charge
---   battery_discharge_valid_minutes | double | min | minutes with valid buckets of battery_discharge
+--   generation_valid_minutes | bigint | min | minutes with valid buckets of generation
+--   consumption_valid_minutes | bigint | min | minutes with valid buckets of consumption
+--   grid_import_valid_minutes | bigint | min | minutes with valid buckets of grid_import
+--   grid_export_valid_minutes | bigint | min | minutes with valid buckets of grid_export
+--   battery_charge_valid_minutes | bigint | min | minutes with valid buckets of battery_charge
+--   battery_discharge_valid_minutes | bigint | min | minutes with valid buckets of battery_discharge
 --   generation_due_hours | double | h | length of the month where it has or ought to have generation
 --   consumption_due_hours | double | h | length of the month where it has or ought to have consumption
 --   grid_import_due_hours | double | h | length of the month where it has or ought to have grid_import
@@ -52,12 +52,12 @@ flows as (
         bool_or(flow.grid_export_is_available) as grid_export_is_available,
         bool_or(flow.battery_charge_is_available) as battery_charge_is_available,
         bool_or(flow.battery_discharge_is_available) as battery_discharge_is_available,
-        sum(case when spine.overlap_hours > 0 and flow.generation_valid_minutes > 0 then 0 else flow.generation_valid_minutes end) as generation_valid_minutes,
-        sum(case when spine.overlap_hours > 0 and flow.consumption_valid_minutes > 0 then 0 else flow.consumption_valid_minutes end) as consumption_valid_minutes,
-        sum(case when spine.overlap_hours > 0 and flow.grid_import_valid_minutes > 0 then 0 else flow.grid_import_valid_minutes end) as grid_import_valid_minutes,
-        sum(case when spine.overlap_hours > 0 and flow.grid_export_valid_minutes > 0 then 0 else flow.grid_export_valid_minutes end) as grid_export_valid_minutes,
-        sum(case when spine.overlap_hours > 0 and flow.battery_charge_valid_minutes > 0 then 0 else flow.battery_charge_valid_minutes end) as battery_charge_valid_minutes,
-        sum(case when spine.overlap_hours > 0 and flow.battery_discharge_valid_minutes > 0 then 0 else flow.battery_discharge_valid_minutes end) as battery_discharge_valid_minutes
+        sum(case when spine.overlap_hours > 0 and flow.generation_valid_minutes > 0 then 0 else flow.generation_valid_minutes end)::bigint as generation_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.consumption_valid_minutes > 0 then 0 else flow.consumption_valid_minutes end)::bigint as consumption_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.grid_import_valid_minutes > 0 then 0 else flow.grid_import_valid_minutes end)::bigint as grid_import_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.grid_export_valid_minutes > 0 then 0 else flow.grid_export_valid_minutes end)::bigint as grid_export_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.battery_charge_valid_minutes > 0 then 0 else flow.battery_charge_valid_minutes end)::bigint as battery_charge_valid_minutes,
+        sum(case when spine.overlap_hours > 0 and flow.battery_discharge_valid_minutes > 0 then 0 else flow.battery_discharge_valid_minutes end)::bigint as battery_discharge_valid_minutes
     from staging.day as spine
     inner join staging.day_flow as flow on flow.system_id = spine.system_id and flow.day = spine.day
     group by spine.system_id, spine.month

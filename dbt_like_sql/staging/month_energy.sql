@@ -17,7 +17,7 @@
 --   solar_to_grid_kwh | double | kWh | PV energy fed into the grid, over the attributed buckets
 --   grid_to_battery_kwh | double | kWh | energy from the grid put into the battery, over the attributed buckets
 --   battery_to_grid_kwh | double | kWh | energy from the battery fed into the grid, over the attributed buckets
---   attributed_minutes | double | min | minutes of the attributed buckets
+--   attributed_minutes | bigint | min | minutes of the attributed buckets
 --   paired_generation_kwh | double | kWh | energy produced by the PV, over the quarter hours that generation and grid_export cover whole
 --   paired_consumption_kwh | double | kWh | energy used by the home, over the quarter hours that consumption and grid_import cover whole
 --   paired_grid_import_kwh | double | kWh | energy drawn from the grid, over the quarter hours that grid_import and consumption cover whole
@@ -52,7 +52,7 @@ figures as (
         sum_exactly(paired_grid_export_kwh) as paired_grid_export_kwh,
         sum_exactly(paired_battery_charge_kwh) as paired_battery_charge_kwh,
         sum_exactly(paired_battery_discharge_kwh) as paired_battery_discharge_kwh,
-        sum(attributed_minutes) as attributed_minutes,
+        sum(attributed_minutes)::bigint as attributed_minutes,
         max(generation_bucket_peak_kw) as generation_bucket_peak_kw,
         max(consumption_bucket_peak_kw) as consumption_bucket_peak_kw,
         max(consumption_peak_kw) as consumption_peak_kw,

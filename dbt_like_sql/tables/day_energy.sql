@@ -24,7 +24,7 @@
 --   solar_to_grid_kwh | double | kWh | PV energy fed into the grid, over the attributed minutes
 --   grid_to_battery_kwh | double | kWh | energy from the grid put into the battery, over the attributed minutes
 --   battery_to_grid_kwh | double | kWh | energy from the battery fed into the grid, over the attributed minutes
---   attributed_minutes | double | min | minutes of the buckets in which generation, grid and battery flows are all valid
+--   attributed_minutes | integer | min | minutes of the buckets in which generation, grid and battery flows are all valid
 --   paired_generation_kwh | double | kWh | energy produced by the PV, over the quarter hours that generation and grid_export cover whole
 --   paired_consumption_kwh | double | kWh | energy used by the home, over the quarter hours that consumption and grid_import cover whole
 --   paired_grid_import_kwh | double | kWh | energy drawn from the grid, over the quarter hours that grid_import and consumption cover whole
@@ -66,7 +66,7 @@ create table if not exists core.day_energy (
     solar_to_grid_kwh double,
     grid_to_battery_kwh double,
     battery_to_grid_kwh double,
-    attributed_minutes double,
+    attributed_minutes integer,
     paired_generation_kwh double,
     paired_consumption_kwh double,
     paired_grid_import_kwh double,

@@ -29,7 +29,7 @@
 --   negative_buckets | integer | buckets | valid buckets below -0.001 kW: flagged, kept in the sums
 --   over_limit_buckets | integer | buckets | above the plausibility limit by absolute value: kept in core.reading, out of energy and coverage
 --   unreadable_buckets | integer | buckets | points whose time or value cannot be read
---   valid_hours | double | h | hours covered by the buckets that count: valid ones, with corrections by hand in their place
+--   valid_minutes | integer | min | minutes covered by the buckets that count: valid ones, with corrections by hand in their place
 --   edited_buckets | integer | buckets | buckets whose value is a correction by hand (core.override) and not what was sent
 
 create table if not exists core.series (
@@ -57,6 +57,6 @@ create table if not exists core.series (
     negative_buckets integer,
     over_limit_buckets integer,
     unreadable_buckets integer,
-    valid_hours double,
+    valid_minutes integer,
     edited_buckets integer
 );

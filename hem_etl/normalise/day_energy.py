@@ -48,16 +48,16 @@ def day_totals(days: Days, energy: pl.DataFrame) -> pl.DataFrame:
 
     energy: what `day_energy` makes of the same days.
     """
-    hours = days.series.filter(pl.col("is_known") & pl.col("is_available"))
-    covered = hours.group_by(_DAY).agg(
-        pl.col("valid_hours").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
+    available = days.series.filter(pl.col("is_known") & pl.col("is_available"))
+    covered = available.group_by(_DAY).agg(
+        pl.col("valid_minutes").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
     )
     totals = (
         days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
         .select(*_DAY, "day_hours")
         .join(energy, on=_DAY, how="left", validate="1:1", maintain_order="left")
         .join(covered, on=_DAY, how="left", validate="1:1", maintain_order="left")
-        .with_columns(pl.col(f"{flow}_coverage") / pl.col("day_hours") for flow in FLOWS)
+        .with_columns(pl.col(f"{flow}_coverage") / 60 / pl.col("day_hours") for flow in FLOWS)
         .select(DAY_TOTALS_SCHEMA.names())
     )
     return gated(totals, DAY_TOTALS_SCHEMA, key=_DAY)
@@ -112,7 +112,7 @@ def _from_native_rows(days: Days) -> pl.DataFrame:
         .agg(
             *_lists(energies),
             pl.when(is_common.first()).then(
-                pl.col("attributed_minutes").filter(pl.col("used_total").is_not_null()).sum()
+                pl.col("attributed_minutes").filter(pl.col("used_total").is_not_null()).sum().cast(pl.Int32)
             ),
             soc_first_pct=soc.first(),
             soc_last_pct=soc.last(),

@@ -33,7 +33,7 @@ from hem_etl.normalise.layouts import Layout, layout_rows, layouts_of
 from hem_etl.normalise.picking import Picked, Values, collector_paused, pick
 from hem_etl.vocabulary import FLOWS, METRICS, NEGATIVE_BELOW_KW, Absence, IntervalKind, Outcome, Severity
 
-_NOT_SENT: Final = ("valid_hours", "edited_buckets")
+_NOT_SENT: Final = ("valid_minutes", "edited_buckets")
 _FACTS: Final = tuple(name for name in SERIES_SCHEMA if name not in ("system_id", "day", *_NOT_SENT))
 RULE_OF_ODD_STAMPS: Final = {
     "duplicates": "duplicate_bucket",
@@ -158,8 +158,8 @@ def _cuts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: float) ->
             step, length = axis.resolution_minutes * MINUTE_US, axis.calendar.end - axis.calendar.start
             if length % step:
                 last = length // step * step
-                cuts.append((body_ix, metric, axis.calendar.start + last, (step - length + last) / MINUTE_US))
-    schema = {"body_ix": pl.UInt32, "metric": pl.String, "last": pl.Int64, "cut_minutes": pl.Float64}
+                cuts.append((body_ix, metric, axis.calendar.start + last, (step - length + last) // MINUTE_US))
+    schema = {"body_ix": pl.UInt32, "metric": pl.String, "last": pl.Int64, "cut_minutes": pl.Int32}
     frame = pl.DataFrame(cuts, schema=schema, orient="row").with_columns(
         start_utc=pl.col("last").cast(pl.Datetime("us"))
     )
@@ -203,7 +203,7 @@ def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], co
             - pl.sum_horizontal("valid_buckets", "over_limit_buckets", "unreadable_values"),
             missing_buckets=pl.col("expected_buckets") - pl.col("placed") - pl.col("unplaced"),
             sent_buckets=pl.col("placed") + pl.col("unplaced"),
-            valid_hours=(pl.col("valid_buckets") * pl.col("resolution_minutes") - pl.col("cut_minutes")) / 60,
+            valid_minutes=pl.col("valid_buckets") * pl.col("resolution_minutes") - pl.col("cut_minutes"),
             edited_buckets=pl.when(pl.col("placed").is_not_null()).then(pl.lit(0, pl.Int32())),
         )
     )

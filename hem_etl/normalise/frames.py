@@ -61,7 +61,7 @@ SERIES_SCHEMA: Final = pl.Schema(
         "timezone": pl.String(),
         "resolution_minutes": pl.Int32(),
         **{count: pl.Int32() for count in COUNTS},
-        "valid_hours": pl.Float64(),
+        "valid_minutes": pl.Int32(),
         "edited_buckets": pl.Int32(),
     }
 )
@@ -69,7 +69,7 @@ SERIES_SCHEMA: Final = pl.Schema(
 
 expected = valid + over_limit + null + unreadable + missing, always; sent = expected − missing; negative is part of
 valid. Duplicates, points outside the day, off the grid or with a wrong offset are counted over all that was sent,
-ended or not. The counts are of what was sent; valid_hours, and what coverage follows from it, of the values that count:
+ended or not. The counts are of what was sent; valid_minutes, and what coverage follows from it, of the values that count:
 edited_buckets tells how many of these are corrections by hand.
 """
 
@@ -143,7 +143,7 @@ DAY_ENERGY_SCHEMA: Final = pl.Schema(
         "balance_sources_kwh": pl.Float64(),
         "balance_sinks_kwh": pl.Float64(),
         **{f"{name}_kwh": pl.Float64() for name in ATTRIBUTED_FLOWS},
-        "attributed_minutes": pl.Float64(),
+        "attributed_minutes": pl.Int32(),
         **{f"paired_{flow}_kwh": pl.Float64() for flow in FLOWS},
         **{f"{flow}_peak_kw": pl.Float64() for flow in FLOWS},
         "grid_import_peak_at_utc": INSTANT,

@@ -96,7 +96,7 @@ def edits_of(days: Days, rows: pl.DataFrame) -> pl.DataFrame:
 def with_overrides(days: Days, rows: pl.DataFrame) -> Days:
     """The same days with the values that count in `readings`, and in `series` what they cover and how many were edited.
 
-    rows: OVERRIDE_SCHEMA. The counts of what was sent, findings and fingerprints stay. `days` may carry `valid_hours`
+    rows: OVERRIDE_SCHEMA. The counts of what was sent, findings and fingerprints stay. `days` may carry `valid_minutes`
     and `edited_buckets` of earlier corrections: they are made anew, so applying it twice changes nothing more.
     """
     edits = edits_of(days, rows)
@@ -184,7 +184,7 @@ def _with_local_time(days: Days, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _series(days: Days, readings: pl.DataFrame, edits: pl.DataFrame, touched: pl.DataFrame) -> pl.DataFrame:
-    """`valid_hours` and `edited_buckets` of the available series of the touched days, made anew."""
+    """`valid_minutes` and `edited_buckets` of the available series of the touched days, made anew."""
     values = readings.join(touched, on=_DAY, how="semi").join(
         _bounds(days, touched), on=_DAY, how="left", validate="m:1"
     )
@@ -207,7 +207,7 @@ def _series(days: Days, readings: pl.DataFrame, edits: pl.DataFrame, touched: pl
         .agg(
             now_valid=pl.len(),
             # minutes that the end of the day takes from a last bucket
-            cut_minutes=(pl.col("start") + pl.col("step") - pl.col("day_end")).max().clip(lower_bound=0) / MINUTE_US,
+            cut_minutes=(pl.col("start") + pl.col("step") - pl.col("day_end")).max().clip(lower_bound=0) // MINUTE_US,
         )
     )
     counted = edits.group_by(_SERIES).agg(now_edited=pl.len().cast(pl.Int32))
@@ -218,7 +218,7 @@ def _series(days: Days, readings: pl.DataFrame, edits: pl.DataFrame, touched: pl
         .join(counted, on=_SERIES, how="left", validate="1:1", maintain_order="left")
         .join(touched.with_columns(is_touched=pl.lit(True)), on=_DAY, how="left", validate="m:1", maintain_order="left")
         .with_columns(  # a touched series without a valid bucket, or without an edit, has none: 0 is known
-            valid_hours=pl.when(is_touched).then((minutes / 60).fill_null(0.0)).otherwise("valid_hours"),
+            valid_minutes=pl.when(is_touched).then(minutes.cast(pl.Int32).fill_null(0)).otherwise("valid_minutes"),
             edited_buckets=pl.when(is_touched).then(pl.col("now_edited").fill_null(0)).otherwise("edited_buckets"),
         )
         .select(SERIES_SCHEMA.names())

@@ -119,7 +119,7 @@ def zero_flatline(measured: Measured) -> pl.DataFrame:
     whole = measured.series.filter(pl.col("metric") == "consumption").join(
         measured.days.select("day_ix", "day_hours"), on="day_ix", how="inner", validate="1:1"
     )
-    whole = whole.filter((pl.col("valid_hours") - pl.col("day_hours")).abs() < 1e-9)
+    whole = whole.filter((pl.col("valid_minutes") / 60 - pl.col("day_hours")).abs() < 1e-9)
     zeros = measured.rows.filter(pl.col("consumption_kw") == 0).join(whole, on="day_ix", how="semi")
     flat = zeros.group_by("day_ix", maintain_order=True).agg(zeros=pl.len(), start=pl.col("start").first())
     flat = flat.join(whole.select("day_ix", "valid_buckets"), on="day_ix", how="inner", maintain_order="left")

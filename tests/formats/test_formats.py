@@ -40,6 +40,11 @@ def test_landing_of_the_first_format_is_rebuilt_to_the_tables_of_its_time(old: W
             got = old.sql(f"from {path.stem}").filter(pl.col("rule").is_in(rules))
         else:
             got = old.sql(f"from {path.stem}")
+        if "attributed_minutes" in expected.columns and path.stem == "core.day_energy":
+            expected = expected.cast({"attributed_minutes": pl.Int32()})
+        if path.stem == "core.series":  # float hours then, whole minutes now
+            minutes = (pl.col("valid_hours") * 60).round().cast(pl.Int32).alias("valid_minutes")
+            expected = expected.with_columns(minutes).drop("valid_hours")
         assert_frame_equal(
             got.select(expected.columns), expected, check_row_order=False, check_exact=path.stem.startswith("core.")
         )

@@ -87,7 +87,8 @@ def test_marts_of_many_rows_are_the_same_with_one_thread_and_with_four(tmp_path:
         con.execute(
             "insert into core.series by name select system_id, day, unnest(['generation', 'consumption', "
             "'grid_import', 'grid_export', 'battery_charge', 'battery_discharge']) as metric, "
-            "true as is_known, true as is_available, 23.5 as valid_hours from core.load where hash(system_id) % 10 = 0"
+            "true as is_known, true as is_available, 1410 as valid_minutes from core.load "
+            "where hash(system_id) % 10 = 0"
         )
     # nobody counts on the order in which threads are done
     one, four = (built(file, SUMMED, threads=threads, preserve_insertion_order=False) for threads in (1, 4))

@@ -189,7 +189,7 @@ def test_what_was_sent_stays_and_the_marts_tell_of_the_correction(world: World) 
     (entry,), (before) = now["core.load"].drop("version").rows(), sent["core.load"].drop("version").rows()
     assert [entry] == before
     assert now["core.load"]["version"].to_list() == [2]
-    counts = pl.exclude("valid_hours", "edited_buckets")
+    counts = pl.exclude("valid_minutes", "edited_buckets")
     same_tables({"core.": sent["core.series"].select(counts)}, {"core.": now["core.series"].select(counts)})
     assert world.sql("select edited_buckets, generation_kwh, generation_coverage from marts.daily_energy").rows() == [
         (24, 72.0, 0.75)

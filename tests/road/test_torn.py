@@ -169,7 +169,7 @@ def counted(function):
 
 for name in ("fsync", "replace", "rename", "unlink", "open"):
     setattr(os, name, counted(getattr(os, name)))
-world = World(Path(sys.argv[1]), make_fleet(3, today=NOW.date()))
+world = World(Path(sys.argv[1]), make_fleet(3, today=NOW.date()), has_tables=False)
 world.run("2026-11-20", "2026-11-21")
 world.road().rebuild()
 """
@@ -185,7 +185,7 @@ def test_killed_at_any_call_of_a_run_or_rebuild_the_next_run_ends_the_same(
     home = tmp_path / "home"
     script = [sys.executable, "-c", KILLED, str(home), str(call)]
     subprocess.run(script, env=os.environ | {"PYTHONPATH": paths}, check=False, capture_output=True)
-    world = World(home, whole.simulator.fleet)
+    world = World(home, whole.simulator.fleet, has_tables=False)
     world.run(*DAYS)
     theirs, ours = whole.tables(), world.tables()
     for name in ("core.load", "core.system", "core.system_history", "core.asset", "core.location"):

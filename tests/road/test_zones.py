@@ -124,7 +124,9 @@ def test_days_of_a_zone_whose_rules_changed_are_cut_anew_and_published(
     for each, start, end in world.sql("select day, start_utc, end_utc from core.local_day").rows():
         if each in bounds:
             assert [start, end] == bounds[each]
-    outside = world.sql("select sum(outside_day_buckets), max(valid_hours) from core.series where is_available").row(0)
+    outside = world.sql(
+        "select sum(outside_day_buckets), max(valid_minutes) / 60 from core.series where is_available"
+    ).row(0)
     assert outside[0] > 0
     assert outside[1] < 24
     before = world.tables()

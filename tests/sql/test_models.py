@@ -90,7 +90,7 @@ NUMBERS = [
 ]
 
 
-@pytest.mark.parametrize(("relation", "column"), NUMBERS, ids=".".join)
+@pytest.mark.parametrize(("relation", "column"), NUMBERS)
 def test_no_number_of_any_column_is_overlooked(relation: str, column: str, clean: duckdb.DuckDBPyConnection) -> None:
     check = replace(MODELS, checks=(MODELS.check("numbers_are_finite"),))
     with taken_back(clean):

@@ -57,13 +57,13 @@ def made(seed: int) -> duckdb.DuckDBPyConnection:
             asked.append({**key, "outcome": "loaded", "timezone": zone})
             hours = day_hours(day, zone_named(zone))
             values = {name: some_kwh(draw) for name in DAY_ENERGY_SCHEMA if name.endswith("_kwh")}
-            minutes = draw.choice((None, 0.0, 60.0 * hours, 15.0 * draw.randrange(92)))
+            minutes = draw.choice((None, 0, round(60 * hours), 15 * draw.randrange(92)))
             energy.append({**key, **values, "attributed_minutes": minutes})
             for flow in FLOWS:
                 is_available = draw.random() < 0.9
-                valid = draw.choice((hours, draw.randrange(1100) / 60)) if is_available else None
+                valid = draw.choice((round(60 * hours), draw.randrange(1100))) if is_available else None
                 series.append(
-                    {**key, "metric": flow, "is_known": True, "is_available": is_available, "valid_hours": valid}
+                    {**key, "metric": flow, "is_known": True, "is_available": is_available, "valid_minutes": valid}
                 )
     writer = Writer(con)
     for table, rows in (("day_energy", energy), ("series", series), ("reported_day", reported)):

@@ -118,11 +118,11 @@ insert into core.series (
     system_id, day, metric, is_known, is_available, reason, absence, unit, sampling_mode, timezone, resolution_minutes,
     expected_buckets, sent_buckets, valid_buckets, null_buckets, missing_buckets, duplicate_buckets,
     outside_day_buckets, off_grid_buckets, offset_mismatch_buckets, negative_buckets, over_limit_buckets,
-    unreadable_buckets, valid_hours, edited_buckets
+    unreadable_buckets, valid_minutes, edited_buckets
 )
 select
     load.system_id, load.day, known.metric, true, true, null, null, 'kW', 'bucketed', 'Asia/Kolkata', 15, 96, 96, 96,
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 24, 0
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 1440, 0
 from core.load as load
 cross join unnest(
     ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge', 'soc']

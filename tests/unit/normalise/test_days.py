@@ -60,7 +60,7 @@ def test_a_day_has_as_many_buckets_as_its_zone_gives_it(zone, day, hours, five, 
     assert days.days["day_hours"].to_list() == [hours]
     assert counts(days) == {"expected": five, "sent": five, "valid": five}
     assert counts(days, "soc") == {"expected": fifteen, "sent": fifteen, "valid": fifteen}
-    assert facts(days)["valid_hours"] == hours
+    assert facts(days)["valid_minutes"] == 60 * hours
     assert days.readings["start_local"].dt.date().unique().to_list() == [date.fromisoformat(day)]
     assert days.readings["soc_pct"].null_count() == five - fifteen
 
@@ -80,7 +80,7 @@ def test_the_repeated_hour_is_two_rows_with_two_offsets() -> None:
 def test_the_last_bucket_cut_by_the_end_of_the_day_counts_its_real_length() -> None:
     days = read({"generation": full(day="2025-10-05", zone="Australia/Lord_Howe", minutes=60)}, "2025-10-05")
     assert counts(days) == {"expected": 24, "sent": 24, "valid": 24}
-    assert facts(days)["valid_hours"] == 23.5
+    assert facts(days)["valid_minutes"] == 23.5 * 60
 
 
 @pytest.mark.parametrize("spelling", ["soc", "SoC", "stateOfCharge", "batterySoc", "batteryLevel"])
@@ -415,7 +415,7 @@ def test_the_gate_refuses_other_dtypes_and_never_casts() -> None:
 def test_an_available_series_without_points_is_known_to_be_empty() -> None:
     days = read({"generation": full(data=[]), "import": full()})
     assert counts(days) == {"expected": 92, "missing": 92}
-    assert facts(days)["valid_hours"] == 0
+    assert facts(days)["valid_minutes"] == 0
     alone = read({"generation": full(data=[])})
     assert outcome(alone) == ("loaded", None)
     assert counts(alone) == {"expected": 92, "missing": 92}

@@ -59,7 +59,7 @@ def test_a_whole_day_is_every_bucket_of_it_whatever_its_length(minutes, day, zon
     days = with_overrides(sent, rows(("generation", 2.0), day=day))
     assert days.readings["generation_kw"].unique().to_list() == [2.0]
     assert of(days, "generation")["edited_buckets"] == -(-hours * 60 // minutes)
-    assert of(days, "generation")["valid_hours"] == of(sent, "generation")["valid_hours"] == hours
+    assert of(days, "generation")["valid_minutes"] == of(sent, "generation")["valid_minutes"] == 60 * hours
     assert totals(days)["generation_kwh"] == pytest.approx(2 * hours)
     assert totals(days)["generation_coverage"] == 1.0
 
@@ -99,7 +99,7 @@ def test_a_value_fills_what_was_null_or_not_sent() -> None:
     days = with_overrides(sent, rows(("generation", 2.0, "2026-03-28T23:00", "2026-03-29T01:00")))
     told = of(days, "generation")
     assert (told["valid_buckets"], told["null_buckets"], told["missing_buckets"]) == (84, 4, 4)
-    assert (told["edited_buckets"], told["valid_hours"]) == (8, 23.0)
+    assert (told["edited_buckets"], told["valid_minutes"]) == (8, 23 * 60)
     assert totals(days)["generation_kwh"] == pytest.approx(21 + 2 * 2)
     assert sent.readings.height == 88
     filled = days.readings.row(4, named=True)
@@ -128,7 +128,7 @@ def test_the_state_of_charge_is_edited_like_a_flow_and_has_no_limit_in_kilowatts
     )
     energy = day_energy(days, quarter_hours(days)).row(0, named=True)
     assert (energy["soc_max_pct"], energy["soc_last_pct"]) == (90.0, 40.0)
-    assert (of(days, "soc")["edited_buckets"], of(days, "soc")["valid_hours"]) == (4, 23.0)
+    assert (of(days, "soc")["edited_buckets"], of(days, "soc")["valid_minutes"]) == (4, 23 * 60)
 
 
 def test_a_value_over_the_limit_is_replaced_and_one_set_over_the_limit_does_not_count() -> None:
@@ -164,7 +164,7 @@ def test_of_two_corrections_in_a_bucket_the_one_with_bounds_goes_first() -> None
 def test_counts_findings_and_fingerprint_are_of_what_was_sent() -> None:
     sent = read({"generation": full(1), "import": full("x")})
     days = with_overrides(sent, rows(("generation", 2.0), ("grid_import", 2.0)))
-    computed = ("valid_hours", "edited_buckets")
+    computed = ("valid_minutes", "edited_buckets")
     assert_frame_equal(days.series.drop(computed), sent.series.drop(computed))
     assert days.findings is sent.findings
     assert days.days is sent.days
@@ -180,7 +180,7 @@ def test_applying_it_again_changes_nothing_and_without_rows_takes_it_back() -> N
     )
     said = rows(("generation", None, "2025-10-05T00:00", "2025-10-05T13:30"), day="2025-10-05")
     once = with_overrides(sent, said)
-    assert of(once, "generation")["valid_hours"] == 11.0  # the last bucket, half an hour, is out
+    assert of(once, "generation")["valid_minutes"] == 11 * 60  # the last bucket, half an hour, is out
     held = replace(sent, series=once.series)
     assert_frame_equal(with_overrides(held, said).series, once.series)
     back = with_overrides(held, said.clear())

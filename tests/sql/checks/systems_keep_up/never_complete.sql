@@ -1,1 +1,1 @@
-update core.series set valid_hours = 12 where system_id = 'b';
+update core.series set valid_minutes = 720 where system_id = 'b';
