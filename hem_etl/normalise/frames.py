@@ -69,8 +69,8 @@ SERIES_SCHEMA: Final = pl.Schema(
 
 expected = valid + over_limit + null + unreadable + missing, always; sent = expected − missing; negative is part of
 valid. Duplicates, points outside the day, off the grid or with a wrong offset are counted over all that was sent,
-ended or not. The counts are of what was sent; valid_minutes, and what coverage follows from it, of the values that count:
-edited_buckets tells how many of these are corrections by hand.
+ended or not. The counts are of what was sent; valid_minutes, and what coverage follows from it, are of the values that
+count, and edited_buckets tells how many of these are corrections by hand.
 """
 
 FINDING_SCHEMA: Final = pl.Schema(
