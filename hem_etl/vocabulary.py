@@ -14,6 +14,21 @@ SOC: Final = "soc"
 METRICS: Final = (*FLOWS, SOC)
 """All metrics that have a column, in vocabulary order: the order in which a body's time zone is looked for."""
 
+ATTRIBUTION_INPUTS: Final = ("generation", "grid_import", "grid_export", "battery_charge", "battery_discharge")
+"""The load is not among them: it is what these five leave, so that the parts always sum to their whole."""
+
+ATTRIBUTED_FLOWS: Final = (
+    "used_solar",
+    "used_battery",
+    "used_grid",
+    "used_total",
+    "solar_to_battery",
+    "solar_to_grid",
+    "grid_to_battery",
+    "battery_to_grid",
+)
+"""used_solar + used_battery + used_grid = used_total; used_solar + solar_to_battery + solar_to_grid = generation."""
+
 WIRE_SPELLINGS: Final = {
     "generation": ("generation",),
     "consumption": ("consumption",),

@@ -12,9 +12,9 @@ from typing import Any
 import polars as pl
 
 from hem_etl.local_day import zone_named
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
+from hem_etl.normalise.day_energy import with_attributed_flows
 from hem_etl.normalise.frames import METRIC_COLUMNS
-from hem_etl.vocabulary import FLOWS, METRICS, SOC
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, FLOWS, METRICS, SOC
 
 Row = dict[str, Any]
 Values = dict[datetime, float]

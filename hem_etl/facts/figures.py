@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS
-from hem_etl.vocabulary import FLOWS, SOC
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, FLOWS, SOC
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 _FUNCTIONS: Final = ("abs", "coalesce", "greatest")

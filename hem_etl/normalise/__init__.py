@@ -28,11 +28,18 @@ from hem_etl.normalise.frames import (
     Months,
 )
 from hem_etl.normalise.months import read_months
-from hem_etl.normalise.neighbours import DAY_BEFORE, SERIES_COLUMNS, compare_bounds, compare_with_day_before
 from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, held_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
 from hem_etl.normalise.quarters import quarter_hours
-from hem_etl.normalise.rules import BALANCE, judge, judge_balance
+from hem_etl.normalise.rules import (
+    BALANCE,
+    DAY_BEFORE,
+    SERIES_COLUMNS,
+    compare_bounds,
+    compare_with_day_before,
+    judge,
+    judge_balance,
+)
 from hem_etl.normalise.vanished import coverage_fell, keep_vanished, keep_vanished_months
 
 __all__ = [

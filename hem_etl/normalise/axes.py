@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.local_day import day_bounds_utc, expected_buckets
+from hem_etl.local_day import LAST_ZONE_ON_EARTH, day_bounds_utc, expected_buckets, zone_named
 from hem_etl.normalise.envelopes import shown
 
 MINUTE_US: Final = 60_000_000
@@ -88,6 +88,22 @@ def calendar_of(zone: tzinfo, day: date) -> Calendar:
             for (_, old), (since, new) in pairwise([before, *offsets])
             if new > old
         ),
+    )
+
+
+def calendars_of(days: pl.DataFrame) -> list[Calendar]:
+    """The calendar of each row of `days` (day, timezone); where no zone is known that of the last zone on Earth."""
+    return [
+        calendar_of(zone_named(name) or LAST_ZONE_ON_EARTH, day)
+        for day, name in days.select("day", "timezone").iter_rows()
+    ]
+
+
+def with_bounds(days: pl.DataFrame, calendars: Sequence[Calendar]) -> pl.DataFrame:
+    """Adds day_start and day_end, the first instant of each day and the first after it, in UTC microseconds."""
+    return days.with_columns(
+        day_start=pl.Series([calendar.start for calendar in calendars], dtype=pl.Int64),
+        day_end=pl.Series([calendar.end for calendar in calendars], dtype=pl.Int64),
     )
 
 

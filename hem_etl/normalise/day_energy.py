@@ -7,11 +7,10 @@ from typing import Final
 
 import polars as pl
 
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
-from hem_etl.normalise.axes import MINUTE_US
+from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_minutes, is_on_grid
 from hem_etl.normalise.frames import DAY_ENERGY_SCHEMA, DAY_TOTALS_SCHEMA, Days, gated
 from hem_etl.normalise.quarters import valid_rows
-from hem_etl.vocabulary import FLOWS, QUARTER_HOUR_MINUTES, SOC, Outcome
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, FLOWS, QUARTER_HOUR_MINUTES, SOC, Outcome
 
 PARTNERS: Final = {
     "generation": "grid_export",
@@ -48,7 +47,7 @@ def day_totals(days: Days, energy: pl.DataFrame) -> pl.DataFrame:
 
     energy: what `day_energy` makes of the same days.
     """
-    available = days.series.filter(pl.col("is_known") & pl.col("is_available"))
+    available = days.series.filter(IS_AVAILABLE)
     covered = available.group_by(_DAY).agg(
         pl.col("valid_minutes").filter(pl.col("metric") == flow).first().alias(f"{flow}_coverage") for flow in FLOWS
     )
@@ -61,6 +60,60 @@ def day_totals(days: Days, energy: pl.DataFrame) -> pl.DataFrame:
         .select(DAY_TOTALS_SCHEMA.names())
     )
     return gated(totals, DAY_TOTALS_SCHEMA, key=_DAY)
+
+
+def with_attributed_flows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Adds ATTRIBUTED_FLOWS (in the unit of the inputs) to rows that have ATTRIBUTION_INPUTS as columns.
+
+    Which source fed which use, in the order that Home Assistant takes them: comparable with what people see there, but
+    for what is missing, which is NULL here and 0 there. Made per native bucket and only then summed: on totals of a
+    day the answer would be another. NULL where one of the five is. A negative input counts as 0 here; the rule
+    `negative` flags it. The steps are those of formulas: flow attribution, 1 to 8.
+    """
+    solar, imported, exported, charged, discharged = (f"_{name}" for name in ATTRIBUTION_INPUTS)
+    is_whole = pl.all_horizontal(pl.col(name).is_not_null() for name in ATTRIBUTION_INPUTS)
+
+    def least(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+        # min_horizontal leaves NULLs out; both are NULL or neither is
+        return pl.min_horizontal(one, other)
+
+    return (
+        rows.with_columns(
+            pl.when(is_whole).then(pl.col(name).clip(lower_bound=0)).alias(f"_{name}") for name in ATTRIBUTION_INPUTS
+        )
+        .with_columns(
+            used_total=(
+                pl.col(imported) + pl.col(solar) + pl.col(discharged) - pl.col(exported) - pl.col(charged)
+            ).clip(lower_bound=0)
+        )
+        .with_columns(
+            _first=least(pl.col(charged), pl.col(imported) - pl.col("used_total")).clip(lower_bound=0),
+        )
+        .with_columns(solar_to_battery=least(pl.col(solar), pl.col(charged) - pl.col("_first")))
+        .with_columns(solar_to_grid=least(pl.col(solar) - pl.col("solar_to_battery"), pl.col(exported)))
+        .with_columns(
+            battery_to_grid=least(pl.col(discharged), pl.col(exported) - pl.col("solar_to_grid")),
+            grid_to_battery=pl.col("_first")
+            + least(
+                pl.col(imported) - pl.col("_first"), pl.col(charged) - pl.col("_first") - pl.col("solar_to_battery")
+            ),
+            used_solar=least(
+                pl.col("used_total"), pl.col(solar) - pl.col("solar_to_battery") - pl.col("solar_to_grid")
+            ),
+        )
+        .with_columns(
+            used_battery=least(
+                pl.col(discharged) - pl.col("battery_to_grid"), pl.col("used_total") - pl.col("used_solar")
+            )
+        )
+        .with_columns(
+            used_grid=least(
+                pl.col("used_total") - pl.col("used_solar") - pl.col("used_battery"),
+                pl.col(imported) - pl.col("grid_to_battery"),
+            )
+        )
+        .drop(f"_{name}" for name in (*ATTRIBUTION_INPUTS, "first"))
+    )
 
 
 def _from_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
@@ -90,11 +143,10 @@ def _from_native_rows(days: Days) -> pl.DataFrame:
     """Attributed flows, state of charge and the load's first bucket: what only native buckets can tell."""
     steps = [pl.col(f"step_{flow}") for flow in ATTRIBUTION_INPUTS]
     is_common = pl.all_horizontal(step == steps[0] for step in steps).fill_null(False)  # NULL: a flow is not available
-    on_grid = is_common & ((pl.col("start") - pl.col("day_start")) % (steps[0].cast(pl.Int64) * MINUTE_US) == 0)
+    on_grid = is_common & is_on_grid(pl.col("start"), steps[0], pl.col("day_start"))
 
     def minutes(step: pl.Expr) -> pl.Expr:
-        """Length of the bucket that begins in this row; the last one may be cut by the end of the day."""
-        return pl.min_horizontal(step.cast(pl.Float64), (pl.col("day_end") - pl.col("start")) / MINUTE_US)
+        return bucket_minutes(pl.col("start"), step, pl.col("day_end"))
 
     energies = [f"{name}_kwh" for name in ATTRIBUTED_FLOWS]
     first_load = pl.col("consumption") * minutes(pl.col("step_consumption")) / 60

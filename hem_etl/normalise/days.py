@@ -7,15 +7,14 @@ from the axes (what was sent, and when) and from the values (what it was worth).
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
-from math import inf
 from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.normalise.axes import MINUTE_US, Axes, expected_of
+from hem_etl.normalise.axes import Axes, expected_of
+from hem_etl.normalise.buckets import is_over_limit, is_valid, minutes_of
 from hem_etl.normalise.content import day_hashes
 from hem_etl.normalise.envelopes import Envelope, absence_of, shown
-from hem_etl.normalise.findings import Finding, finding, zone_findings
 from hem_etl.normalise.frames import (
     COUNTS,
     DAY_SCHEMA,
@@ -26,11 +25,21 @@ from hem_etl.normalise.frames import (
     SERIES_SCHEMA,
     Body,
     Days,
+    Finding,
+    finding,
     gated,
     naive,
 )
-from hem_etl.normalise.layouts import Layout, layout_rows, layouts_of
-from hem_etl.normalise.picking import Picked, Values, collector_paused, pick
+from hem_etl.normalise.picking import (
+    Layout,
+    Picked,
+    Values,
+    collector_paused,
+    layout_rows,
+    layouts_of,
+    pick,
+    zone_findings,
+)
 from hem_etl.vocabulary import FLOWS, METRICS, NEGATIVE_BELOW_KW, Absence, IntervalKind, Outcome, Severity
 
 _NOT_SENT: Final = ("valid_minutes", "edited_buckets")
@@ -53,6 +62,7 @@ _SENT_COLUMNS: Final = {
     "off_grid_buckets": pl.Int32(),
     "offset_mismatch_buckets": pl.Int32(),
     "unreadable_times": pl.Int32(),
+    "day_end": pl.Int64(),
 }
 
 
@@ -69,7 +79,7 @@ def read_days(bodies: Sequence[Body], *, over_limit_kw: float) -> Days:
     axes.read()
     laid_out = layouts_of(picked)
     rows = _rows(picked, laid_out, values)
-    series = _series(picked, laid_out, _value_counts(rows, picked, over_limit_kw))
+    series = _series(picked, laid_out, _value_counts(rows, over_limit_kw))
     readings = rows.select(READING_SCHEMA.names())
     return Days(
         readings=gated(readings, READING_SCHEMA, key=("system_id", "day", "start_utc")),
@@ -119,26 +129,29 @@ def _by_body(values: Sequence[Any], dtype: pl.DataType) -> pl.Expr:
     return pl.lit(pl.Series(values, dtype=dtype)).gather(pl.col("body_ix"))
 
 
-def _value_counts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: float) -> pl.DataFrame:
-    """Per body and metric: how many values are valid, over the limit, negative, unreadable, and where the first is."""
+def _value_counts(rows: pl.DataFrame, over_limit_kw: float) -> pl.DataFrame:
+    """Per body and metric: how many values are valid, over the limit, negative, unreadable; where the last valid bucket
+    begins (UTC microseconds), and which value is the first unreadable one."""
     aggregates = []
     for metric in METRICS:
         value, unreadable = pl.col(METRIC_COLUMNS[metric]), pl.col(f"unreadable_{metric}")
-        limit = over_limit_kw if metric in FLOWS else inf
-        lowest = NEGATIVE_BELOW_KW if metric in FLOWS else -inf
+        counts = is_valid(metric, over_limit_kw)
+        is_negative = counts & (value < NEGATIVE_BELOW_KW) if metric in FLOWS else pl.lit(False)
         aggregates += [
-            (value.abs() <= limit).sum().alias(f"valid {metric}"),
-            (value.abs() > limit).sum().alias(f"over {metric}"),
-            value.is_between(-limit, lowest, closed="left").sum().alias(f"negative {metric}"),
+            counts.sum().alias(f"valid {metric}"),
+            pl.col("start_utc").filter(counts).last().dt.timestamp("us").alias(f"last {metric}"),
+            is_over_limit(metric, over_limit_kw).sum().alias(f"over {metric}"),
+            is_negative.sum().alias(f"negative {metric}"),
             unreadable.count().alias(f"unreadable {metric}"),
             unreadable.drop_nulls().first().alias(f"first {metric}"),
         ]
     by_body = rows.group_by("body_ix", maintain_order=True).agg(aggregates)
-    counts = pl.concat(
+    return pl.concat(
         by_body.select(
             "body_ix",
             metric=pl.lit(metric),
             valid_buckets=pl.col(f"valid {metric}").cast(pl.Int32),
+            last_valid=pl.col(f"last {metric}"),
             over_limit_buckets=pl.col(f"over {metric}").cast(pl.Int32),
             negative_buckets=pl.col(f"negative {metric}").cast(pl.Int32),
             unreadable_values=pl.col(f"unreadable {metric}").cast(pl.Int32),
@@ -146,33 +159,6 @@ def _value_counts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: f
         )
         for metric in METRICS
     )
-    cuts = _cuts(rows, picked, over_limit_kw)
-    return counts.join(cuts, on=["body_ix", "metric"], how="left", validate="1:1")
-
-
-def _cuts(rows: pl.DataFrame, picked: Sequence[Picked], over_limit_kw: float) -> pl.DataFrame:
-    """Minutes that the end of the day takes from a valid last bucket (hours on a day of 23.5 h), where it does."""
-    cuts = []
-    for body_ix, day in enumerate(picked):
-        for metric, axis in day.axes.items():
-            step, length = axis.resolution_minutes * MINUTE_US, axis.calendar.end - axis.calendar.start
-            if length % step:
-                last = length // step * step
-                cuts.append((body_ix, metric, axis.calendar.start + last, (step - length + last) // MINUTE_US))
-    schema = {"body_ix": pl.UInt32, "metric": pl.String, "last": pl.Int64, "cut_minutes": pl.Int32}
-    frame = pl.DataFrame(cuts, schema=schema, orient="row").with_columns(
-        start_utc=pl.col("last").cast(pl.Datetime("us"))
-    )
-    last_values = (
-        rows.join(frame, on=["body_ix", "start_utc"], how="semi")
-        .select("body_ix", "start_utc", **{metric: METRIC_COLUMNS[metric] for metric in METRICS})
-        .unpivot(index=["body_ix", "start_utc"], variable_name="metric", value_name="value")
-        .filter(
-            ((pl.col("value").abs() <= over_limit_kw) | ~pl.col("metric").is_in(FLOWS)) & pl.col("value").is_not_null()
-        )
-    )
-    valid = frame.join(last_values, on=["body_ix", "start_utc", "metric"], how="semi")
-    return valid.select("body_ix", "metric", "cut_minutes")
 
 
 def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], counts: pl.DataFrame) -> pl.DataFrame:
@@ -193,7 +179,7 @@ def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], co
         .with_columns(
             # a series whose every point fell away has no rows to count, and holds nothing: 0 is known, not assumed
             pl.when(pl.col("placed").is_not_null()).then(pl.col(name).fill_null(0)).alias(name)
-            for name in ("valid_buckets", "over_limit_buckets", "negative_buckets", "unreadable_values", "cut_minutes")
+            for name in ("valid_buckets", "over_limit_buckets", "negative_buckets", "unreadable_values")
         )
         .with_columns(unplaced=pl.min_horizontal("unreadable_times", pl.col("expected_buckets") - pl.col("placed")))
         .with_columns(
@@ -203,7 +189,9 @@ def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], co
             - pl.sum_horizontal("valid_buckets", "over_limit_buckets", "unreadable_values"),
             missing_buckets=pl.col("expected_buckets") - pl.col("placed") - pl.col("unplaced"),
             sent_buckets=pl.col("placed") + pl.col("unplaced"),
-            valid_minutes=pl.col("valid_buckets") * pl.col("resolution_minutes") - pl.col("cut_minutes"),
+            valid_minutes=minutes_of(
+                pl.col("valid_buckets"), pl.col("resolution_minutes"), pl.col("last_valid"), pl.col("day_end")
+            ),
             edited_buckets=pl.when(pl.col("placed").is_not_null()).then(pl.lit(0, pl.Int32())),
         )
     )
@@ -244,7 +232,7 @@ def _sent(body_ix: int, day: Picked, envelope: Envelope, layout: Layout | None) 
     )
     axis = day.axes.get(envelope.metric) if envelope.is_known else None
     if axis is None or layout is None:
-        return (*facts, None, None, None, None, None, None, None)
+        return (*facts, None, None, None, None, None, None, None, None)
     return (
         *facts,
         expected_of(axis.calendar, axis.resolution_minutes, day.until),
@@ -254,6 +242,7 @@ def _sent(body_ix: int, day: Picked, envelope: Envelope, layout: Layout | None) 
         axis.off_grid,
         axis.offset_mismatches,
         axis.unreadable,
+        axis.calendar.end,
     )
 
 

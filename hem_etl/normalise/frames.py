@@ -11,13 +11,16 @@ from typing import Final
 import polars as pl
 
 from hem_etl.local_day import Interval, naive_utc
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS
-from hem_etl.vocabulary import FLOWS, SOC
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, FLOWS, METRICS, SOC, Severity
 
 INSTANT: Final = pl.Datetime("us")
 
 METRIC_COLUMNS: Final = {**{flow: f"{flow}_kw" for flow in FLOWS}, SOC: "soc_pct"}
 """Metric → its column in readings, in vocabulary order."""
+
+DAY_KEY: Final = ("system_id", "day")
+SERIES_KEY: Final = (*DAY_KEY, "metric")
+METRIC_RANK: Final = {metric: rank for rank, metric in enumerate(METRICS)}
 
 READING_SCHEMA: Final = pl.Schema(
     {
@@ -234,6 +237,10 @@ class Months:
     findings: pl.DataFrame
 
 
+Finding = tuple[object, ...]
+"""A row of FINDING_SCHEMA."""
+
+
 class FrameError(AssertionError):
     """A frame is not as its schema says: a bug of ours, never a fault of the data."""
 
@@ -241,6 +248,11 @@ class FrameError(AssertionError):
 def naive(instant: datetime | None) -> datetime | None:
     """An aware instant as the naive UTC one that frames hold."""
     return None if instant is None else naive_utc(instant)
+
+
+def finding(body: Body, metric: str | None, rule: str, severity: Severity, evidence: str) -> Finding:
+    """What reading a body found out about it. A finding carries its evidence and never changes a value."""
+    return (body.system_id, body.interval.day, metric, rule, severity, evidence, naive(body.fetched_at))
 
 
 def gated(frame: pl.DataFrame, schema: pl.Schema, *, key: Sequence[str] = ()) -> pl.DataFrame:

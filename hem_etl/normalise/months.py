@@ -16,9 +16,18 @@ import polars as pl
 from hem_etl.local_day import days_between
 from hem_etl.normalise.axes import calendar_of, instants_of, micros
 from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
-from hem_etl.normalise.findings import Finding, finding, zone_findings
-from hem_etl.normalise.frames import FINDING_SCHEMA, MONTH_SCHEMA, REPORTED_SCHEMA, Body, Months, gated, naive
-from hem_etl.normalise.picking import Values, collector_paused, columns_of, zone_of
+from hem_etl.normalise.frames import (
+    FINDING_SCHEMA,
+    MONTH_SCHEMA,
+    REPORTED_SCHEMA,
+    Body,
+    Finding,
+    Months,
+    finding,
+    gated,
+    naive,
+)
+from hem_etl.normalise.picking import Values, collector_paused, columns_of, zone_findings, zone_of
 from hem_etl.vocabulary import (
     FLOWS,
     KWH_PER_ENERGY_UNIT,

@@ -1,7 +1,11 @@
-"""From parsed JSON to columns: each body's stamps and values, picked per series, never looked at one by one.
+"""From parsed JSON to rows: each body's stamps and values, picked per series, never looked at one by one, and laid out.
 
 Values land in one long column of floats; a body remembers where each of its series begins. Only a malformed series,
 or one that holds something else than numbers and nulls, is gone through point by point.
+
+A layout is where the points of a body go: its rows (every bucket start any series sent) and, per metric, which point
+fills a row. Bodies whose series share their axes share one layout, so a batch has few; placing the values is then one
+gather a metric.
 """
 
 import gc
@@ -9,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from itertools import chain
 from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
@@ -16,10 +21,10 @@ from typing import Any, Final
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
-from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, micros
+from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, micros, with_local_time
 from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
-from hem_etl.normalise.frames import Body
-from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome
+from hem_etl.normalise.frames import Body, Finding, finding
+from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, METRICS, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome, Severity
 
 DAY_UNITS: Final[Units] = {
     **dict.fromkeys(FLOWS, KW_PER_POWER_UNIT),
@@ -33,6 +38,8 @@ _STAMP: Final = itemgetter("t")
 _VALUE: Final = itemgetter("v")
 _NUMBERS: Final = frozenset({float, int, type(None)})
 _CHUNK: Final = 200_000
+
+_LayoutKey = tuple[tuple[Axis | None, ...], int]
 
 
 @dataclass(slots=True)
@@ -180,6 +187,97 @@ def zone_of(body: Body, available: Sequence[Envelope]) -> tuple[tzinfo, str | No
         stated = ", ".join(sorted({shown(envelope.timezone) for envelope in available}))
         raise UnreadableBodyError(f"no known time zone: series state {stated}, the system {shown(body.zone)}")
     return LAST_ZONE_ON_EARTH, None
+
+
+def zone_findings(body: Body, zone_name: str | None, envelopes: Sequence[Envelope]) -> Iterator[Finding]:
+    """`unknown_timezone`: nothing is available, and nobody states a zone we know.
+
+    `timezone_disagrees`: a series states another zone than was used.
+    """
+    stated = {
+        each.wire_name: each.timezone for each in envelopes if each.is_known and each.is_available and each.timezone
+    }
+    others = ", ".join(f"{name} states {shown(zone)}" for name, zone in stated.items() if zone != zone_name)
+    if zone_name is None:
+        evidence = f"no known zone: {others or 'none is stated'}; the system's is {shown(body.zone)}"
+        yield finding(body, None, "unknown_timezone", Severity.WARNING, evidence)
+    elif others:
+        evidence = f"read in {shown(zone_name)}, but {others}"
+        yield finding(body, None, "timezone_disagrees", Severity.WARNING, evidence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    calendar: Calendar
+    rows: list[int]
+    """UTC microseconds, ascending."""
+    points: tuple[list[int | None] | None, ...]
+    """Per metric, per row: the point's place in its series; None for the whole of a metric that is not available."""
+    sent: tuple[int, ...]
+    """Per metric: rows that have a point."""
+    first_row: int
+    """Where the rows begin among those of all layouts of the batch."""
+
+
+def layouts_of(bodies: Sequence[Picked]) -> list[tuple[int, Layout]]:
+    """The layout of each body that has series to lay out, with its index; bodies that are laid out alike share one."""
+    known: dict[_LayoutKey, Layout] = {}
+    first_row = 0
+    laid_out = []
+    for body_ix, picked in enumerate(bodies):
+        if picked.calendar is None or not picked.axes:
+            continue
+        axes = tuple(picked.axes.get(metric) for metric in METRICS)
+        layout = known.get((axes, picked.until))
+        if layout is None:
+            layout = known[axes, picked.until] = _layout(picked.calendar, axes, picked.until, first_row)
+            first_row += len(layout.rows)
+        laid_out.append((body_ix, layout))
+    return laid_out
+
+
+def layout_rows(laid_out: Sequence[tuple[int, Layout]]) -> pl.DataFrame:
+    """The rows of all bodies: body_ix, start in UTC and local, and per metric (`point_0` …) the point's place."""
+    distinct = list(dict.fromkeys(layout for _, layout in laid_out))
+    columns: dict[str, pl.Series] = {
+        "start": pl.Series(list(chain.from_iterable(layout.rows for layout in distinct)), dtype=pl.Int64),
+        "calendar_ix": _repeated(range(len(distinct)), [len(layout.rows) for layout in distinct]),
+    }
+    for ix in range(len(METRICS)):
+        places = chain.from_iterable(layout.points[ix] or [None] * len(layout.rows) for layout in distinct)
+        columns[f"point_{ix}"] = pl.Series(list(places), dtype=pl.UInt32)
+    rows = with_local_time(pl.DataFrame(columns), [layout.calendar for layout in distinct])
+    first = pl.Series([layout.first_row for _, layout in laid_out], dtype=pl.UInt32)
+    sizes = [len(layout.rows) for _, layout in laid_out]
+    row = pl.int_ranges(first, first + pl.Series(sizes, dtype=pl.UInt32), dtype=pl.UInt32, eager=True)
+    return rows.select(pl.all().gather(row.explode(empty_as_null=False))).with_columns(
+        body_ix=_repeated([body_ix for body_ix, _ in laid_out], sizes)
+    )
+
+
+def _repeated(values: Sequence[int], times: Sequence[int]) -> pl.Series:
+    """Each value as often as said."""
+    counts = pl.Series(times, dtype=pl.UInt32)
+    return pl.Series(values, dtype=pl.UInt32).repeat_by(counts).explode(empty_as_null=False)
+
+
+def _layout(calendar: Calendar, axes: tuple[Axis | None, ...], until: int, first_row: int) -> Layout:
+    ended = {axis: axis.ended(until) for axis in axes if axis is not None}
+    starts = {axis: axis.starts[:count] for axis, count in ended.items()}
+    rows = max(starts.values(), key=len)
+    if any(own != rows for own in starts.values()):
+        rows = sorted(set().union(*starts.values()))
+    places: dict[Axis, list[int | None]] = {}
+    for axis, own in starts.items():
+        positions: list[int | None] = [*axis.positions[: len(own)]]
+        places[axis] = positions if own == rows else list(map(dict(zip(own, positions, strict=True)).get, rows))
+    return Layout(
+        calendar=calendar,
+        rows=rows,
+        points=tuple(None if axis is None else places[axis] for axis in axes),
+        sent=tuple(0 if axis is None else ended[axis] for axis in axes),
+        first_row=first_row,
+    )
 
 
 def _is_float_sized(value: int) -> bool:

@@ -10,8 +10,8 @@ from typing import Final
 import polars as pl
 
 from hem_etl.normalise.axes import MINUTE_US
-from hem_etl.normalise.evidence import figure, of_day, of_series, time
-from hem_etl.normalise.measured import RANK, Measured
+from hem_etl.normalise.frames import METRIC_RANK
+from hem_etl.normalise.measured import Measured, figure, of_day, of_series, time
 from hem_etl.vocabulary import METRICS, SOC
 
 MAD_TO_SIGMA: Final = 1.4826
@@ -25,9 +25,9 @@ EMPTY_PCT: Final = 0.0
 FULL_PCT: Final = 100.0
 LEAST_FRACTION_MOVED: Final = 0.1
 
-_LIMITED: Final = [RANK["generation"], RANK["grid_export"]]
-_CONTROLLED: Final = [RANK["battery_charge"], RANK["battery_discharge"]]
-_NEVER_ZERO_BETWEEN: Final = [RANK["generation"], RANK["consumption"]]
+_LIMITED: Final = [METRIC_RANK["generation"], METRIC_RANK["grid_export"]]
+_CONTROLLED: Final = [METRIC_RANK["battery_charge"], METRIC_RANK["battery_discharge"]]
+_NEVER_ZERO_BETWEEN: Final = [METRIC_RANK["generation"], METRIC_RANK["consumption"]]
 _BATTERY: Final = ("battery_charge", "battery_discharge")
 _NO_BATTERY: Final = ("generation", "consumption", "grid_import", "grid_export")
 

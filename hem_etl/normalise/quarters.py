@@ -9,14 +9,9 @@ from typing import Final
 
 import polars as pl
 
-from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
-from hem_etl.normalise.axes import MINUTE_US, Calendar, calendar_of, with_local_time
-from hem_etl.normalise.frames import (
-    INTERVAL_15MIN_SCHEMA,
-    METRIC_COLUMNS,
-    Days,
-    gated,
-)
+from hem_etl.normalise.axes import MINUTE_US, Calendar, calendars_of, with_bounds, with_local_time
+from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_end, is_on_grid, valid
+from hem_etl.normalise.frames import DAY_KEY, INTERVAL_15MIN_SCHEMA, METRIC_COLUMNS, Days, gated
 from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
 _QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
@@ -37,7 +32,7 @@ def quarter_hours(days: Days) -> pl.DataFrame:
     there, and NULL where the metric is not available that day. The state of charge is that of the last valid bucket
     that reaches in.
     """
-    calendars = calendars_of(days)
+    calendars = calendars_of(days.days)
     grid = _grid(days, calendars)
     rows = _valid_rows(days, grid)
     fine = rows.filter("is_fine").pipe(_from_fine_buckets)
@@ -58,15 +53,7 @@ def quarter_hours(days: Days) -> pl.DataFrame:
         .with_columns((pl.col(f"{flow}_kwh") / (pl.col(f"{flow}_minutes") / 60)).alias(f"{flow}_kw") for flow in FLOWS)
         .select(INTERVAL_15MIN_SCHEMA.names())
     )
-    return gated(quarters, INTERVAL_15MIN_SCHEMA, key=("system_id", "day", "start_utc"))
-
-
-def calendars_of(days: Days) -> list[Calendar]:
-    """The calendar of each row of `days`; one without a zone has no readings."""
-    return [
-        calendar_of(zone_named(name) or LAST_ZONE_ON_EARTH, day)
-        for day, name in days.days.select("day", "timezone").iter_rows()
-    ]
+    return gated(quarters, INTERVAL_15MIN_SCHEMA, key=(*DAY_KEY, "start_utc"))
 
 
 def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
@@ -75,22 +62,22 @@ def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
     Fine means that no bucket reaches beyond its quarter hour. Flows balance on a common grid only: balance_step is
     its length.
     """
-    available = days.series.filter(pl.col("is_known") & pl.col("is_available"))
-    steps = available.group_by("system_id", "day").agg(
-        pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().alias(f"step_{metric}")
-        for metric in METRICS
+    steps = (
+        days.series.filter(IS_AVAILABLE)
+        .group_by(DAY_KEY)
+        .agg(
+            pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().alias(f"step_{metric}")
+            for metric in METRICS
+        )
     )
     step = [pl.col(f"step_{metric}") for metric in METRICS]
     flow_steps = [pl.col(f"step_{flow}") for flow in FLOWS]
     length = pl.col("day_end") - pl.col("day_start")
     return (
-        days.days.select("system_id", "day")
+        days.days.select(DAY_KEY)
         .with_row_index("day_ix")
-        .with_columns(
-            day_start=pl.Series([calendar.start for calendar in calendars], dtype=pl.Int64),
-            day_end=pl.Series([calendar.end for calendar in calendars], dtype=pl.Int64),
-        )
-        .join(steps, on=["system_id", "day"], how="left", validate="1:1", maintain_order="left")
+        .pipe(with_bounds, calendars)
+        .join(steps, on=DAY_KEY, how="left", validate="1:1", maintain_order="left")
         .with_columns(
             is_fine=pl.all_horizontal((QUARTER_HOUR_MINUTES % minutes == 0).fill_null(True) for minutes in step)
             & (length % _QUARTER_US == 0),
@@ -103,18 +90,14 @@ def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
 
 def valid_rows(days: Days) -> pl.DataFrame:
     """The rows of `readings`, in their order, with bounds and steps of their days, and only valid values (kW, %)."""
-    return _valid_rows(days, _grid(days, calendars_of(days)))
+    return _valid_rows(days, _grid(days, calendars_of(days.days)))
 
 
 def _valid_rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
     """day_ix, start, the grid's columns, per metric its valid values, and sources and sinks where all six are valid."""
-    limit = days.over_limit_kw
-    valid = {
-        flow: pl.when(pl.col(METRIC_COLUMNS[flow]).abs() <= limit).then(pl.col(METRIC_COLUMNS[flow])) for flow in FLOWS
-    }
     balances = pl.col("balance_step").is_not_null() & pl.all_horizontal(pl.col(flow).is_not_null() for flow in FLOWS)
     return (
-        days.readings.join(grid, on=["system_id", "day"], how="left", validate="m:1", maintain_order="left")
+        days.readings.join(grid, on=DAY_KEY, how="left", validate="m:1", maintain_order="left")
         .select(
             "day_ix",
             "day_start",
@@ -123,7 +106,7 @@ def _valid_rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
             "balance_step",
             *(f"step_{metric}" for metric in METRICS),
             start=pl.col("start_utc").dt.timestamp("us"),
-            **valid,
+            **{flow: valid(flow, days.over_limit_kw) for flow in FLOWS},
             soc=METRIC_COLUMNS[SOC],
         )
         .with_columns(
@@ -174,11 +157,13 @@ def _from_any_buckets(rows: pl.DataFrame) -> pl.DataFrame:
             "day_start",
             name=pl.lit(name),
             value=pl.col(name),
-            step=_step_of(name).cast(pl.Int64) * MINUTE_US,
+            step=_step_of(name),
         )
         for name in names
-    ).filter((pl.col("start") - pl.col("day_start")) % pl.col("step") == 0)  # others are rows of another metric's grid
-    end = pl.min_horizontal(pl.col("start") + pl.col("step"), "day_end")
+    ).filter(
+        is_on_grid(pl.col("start"), pl.col("step"), pl.col("day_start"))
+    )  # others are rows of another metric's grid
+    end = bucket_end(pl.col("start"), pl.col("step"), pl.col("day_end"))
     pieces = (
         buckets.with_columns(first=pl.col("start") - pl.col("day_start"), last=end - pl.col("day_start"))
         .with_columns(quarter=pl.int_ranges(pl.col("first") // _QUARTER_US, (pl.col("last") - 1) // _QUARTER_US + 1))

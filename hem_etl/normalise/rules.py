@@ -1,7 +1,8 @@
 """The rules of validation: the findings that a batch of days gives, as the tables will hold it. No rule edits a value.
 
 Here are `judge` and the rules that follow from counts: structure, gaps, limits, the balance of the day. Rules that
-look at the course of values are `plausibility`'s, those that compare with the day before `neighbours`'.
+look at the course of values are `plausibility`'s. Rules that compare a day with the day before are judged apart, on
+what the tables hold of both, because each of the two may come, or change, after the other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,9 @@ from typing import Final
 
 import polars as pl
 
-from hem_etl.normalise.evidence import FOUND_SCHEMA, figure, of_series, time
-from hem_etl.normalise.frames import FINDING_SCHEMA, Days, gated
-from hem_etl.normalise.measured import RANK, Measured, measured
+from hem_etl.local_day import first_instant, zone_named
+from hem_etl.normalise.frames import DAY_KEY, FINDING_SCHEMA, METRIC_RANK, SERIES_KEY, Days, gated
+from hem_etl.normalise.measured import FOUND_SCHEMA, Measured, figure, measured, of_series, time
 from hem_etl.normalise.plausibility import Thresholds, implausible
 from hem_etl.vocabulary import FLOWS, LEAST_DENOMINATOR_KWH, METRICS, NEGATIVE_BELOW_KW, Severity
 
@@ -25,6 +26,20 @@ STRUCTURE: Final = {
 """Rule of structure → the count of core.series without which it is not broken."""
 BALANCE: Final = "balance"
 BALANCE_FAILS_ABOVE: Final = 0.10
+DAY_BEFORE: Final = "the day before: "
+"""How their evidence begins: `series_vanished` is also found within one day, when a body loses a series."""
+DAYS_OVERLAP: Final = "days_overlap"
+DAYS_APART: Final = "days_apart"
+SERIES_COLUMNS: Final = (
+    *SERIES_KEY,
+    "is_known",
+    "is_available",
+    "absence",
+    "unit",
+    "resolution_minutes",
+    "valid_buckets",
+)
+"""What is read of core.series."""
 
 
 def judge(
@@ -53,6 +68,63 @@ def judge_balance(days: pl.DataFrame, energy: pl.DataFrame, balance_tolerance: M
     return _findings([_balance(energy, numbered, balance_tolerance)], numbered)
 
 
+def compare_with_day_before(series: pl.DataFrame, keys: pl.DataFrame, fetched: pl.DataFrame) -> pl.DataFrame:
+    """`series_vanished`, `resolution_changed`, `unit_changed` of the known series of the days in `keys`.
+
+    series: SERIES_COLUMNS of these days and of the days before them. fetched: system_id, day and the newest
+    fetched_at_utc of each; a finding's time is the later one of its two days.
+    """
+    known = series.filter("is_known").join(fetched, on=DAY_KEY, how="left", validate="m:1")
+    before = known.with_columns(pl.col("day").dt.offset_by("1d"))
+    pairs = known.join(keys, on=DAY_KEY, how="semi").join(before, on=SERIES_KEY, how="inner", suffix="_before")
+    both = pl.col("is_available") & pl.col("is_available_before")
+    found = [
+        _against_day_before(
+            pairs.filter(pl.col("is_available_before") & ~pl.col("is_available")),
+            "series_vanished",
+            pl.col("valid_buckets_before").cast(pl.String) + " valid buckets",
+            pl.lit("not available, ") + pl.col("absence").fill_null("no reason given"),
+        ),
+        _against_day_before(
+            pairs.filter(both & pl.col("resolution_minutes").ne_missing(pl.col("resolution_minutes_before"))),
+            "resolution_changed",
+            pl.format("{} min", "resolution_minutes_before"),
+            pl.format("{} min", "resolution_minutes"),
+        ),
+        _against_day_before(
+            # a unit that is read is one we know: nothing else from outside gets into the evidence
+            pairs.filter(both & pl.col("unit").ne_missing(pl.col("unit_before"))),
+            "unit_changed",
+            pl.col("unit_before").fill_null("none"),
+            pl.col("unit").fill_null("none"),
+        ),
+    ]
+    return gated(pl.concat(found).sort(*SERIES_KEY, "rule"), FINDING_SCHEMA, key=(*SERIES_KEY, "rule"))
+
+
+def compare_bounds(days: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """`days_overlap`, `days_apart` of the days in `keys`: the days of a system must tile time, also in another zone.
+
+    days: system_id, day, timezone, fetched_at_utc of these days and of the days before them, those with a zone.
+    """
+    before = days.with_columns(pl.col("day").dt.offset_by("1d"))
+    pairs = days.join(keys, on=DAY_KEY, how="semi").join(before, on=DAY_KEY, how="inner", suffix="_before")
+    found = []
+    for row in pairs.filter(pl.col("timezone") != pl.col("timezone_before")).iter_rows(named=True):
+        zone, zone_before = zone_named(row["timezone"]), zone_named(row["timezone_before"])
+        if zone is None or zone_before is None:
+            continue
+        shared = first_instant(row["day"], zone_before) - first_instant(row["day"], zone)
+        hours = shared.total_seconds() / 3600
+        if hours:
+            what = f"{hours:g} h are in both days" if hours > 0 else f"{-hours:g} h are in none of the two"
+            told = f"{DAY_BEFORE}in {row['timezone_before']}; now: in {row['timezone']}: {what}"
+            at = max(row["fetched_at_utc"], row["fetched_at_utc_before"])
+            rule = DAYS_OVERLAP if hours > 0 else DAYS_APART
+            found.append((row["system_id"], row["day"], None, rule, Severity.WARNING.value, told, at))
+    return gated(pl.DataFrame(found, schema=FINDING_SCHEMA, orient="row"), FINDING_SCHEMA)
+
+
 def _findings(found: Sequence[pl.DataFrame], days: pl.DataFrame) -> pl.DataFrame:
     findings = (
         pl.concat(gated(each, FOUND_SCHEMA) for each in found)
@@ -64,16 +136,20 @@ def _findings(found: Sequence[pl.DataFrame], days: pl.DataFrame) -> pl.DataFrame
             found_at_utc="fetched_at_utc",
         )
         .sort(
-            "day", "system_id", "rule", pl.col("metric").replace_strict(RANK, default=len(METRICS)), maintain_order=True
+            "day",
+            "system_id",
+            "rule",
+            pl.col("metric").replace_strict(METRIC_RANK, default=len(METRICS)),
+            maintain_order=True,
         )
         .select(FINDING_SCHEMA.names())
     )
-    return gated(findings, FINDING_SCHEMA, key=("system_id", "day", "metric", "rule"))
+    return gated(findings, FINDING_SCHEMA, key=(*SERIES_KEY, "rule"))
 
 
 def _odd_stamps(days: Days, seen: Measured) -> pl.DataFrame:
     """What core.series counts, with the earliest stamp as it was sent; a kept series keeps its counts alone."""
-    key = ["system_id", "day", "metric"]
+    key = [*SERIES_KEY]
     counted = pl.concat(
         seen.series.filter(pl.col(count) > 0).select("day_ix", *key, rule=pl.lit(rule), counted=count)
         for rule, count in STRUCTURE.items()
@@ -159,7 +235,7 @@ def _balance(energy: pl.DataFrame, days: pl.DataFrame, tolerance: Mapping[str, f
     greater = pl.max_horizontal(sources, sinks)
     return (
         days.with_columns(tolerance=pl.Series([tolerance[each] for each in days["system_id"]], dtype=pl.Float64))
-        .join(energy, on=["system_id", "day"], how="inner", validate="1:1", maintain_order="left")
+        .join(energy, on=DAY_KEY, how="inner", validate="1:1", maintain_order="left")
         .filter(greater > LEAST_DENOMINATOR_KWH)
         .with_columns(ratio=(sources - sinks).abs() / greater)
         .filter(pl.col("ratio") > pl.col("tolerance"))
@@ -179,4 +255,15 @@ def _balance(energy: pl.DataFrame, days: pl.DataFrame, tolerance: Mapping[str, f
                 figure("tolerance"),
             ),
         )
+    )
+
+
+def _against_day_before(pairs: pl.DataFrame, rule: str, before: pl.Expr, now: pl.Expr) -> pl.DataFrame:
+    return pairs.select(
+        *SERIES_KEY,
+        rule=pl.lit(rule),
+        severity=pl.lit(Severity.WARNING.value),
+        evidence=pl.concat_str(pl.lit(DAY_BEFORE), before, pl.lit("; now: "), now),
+        # a day that was never loaded has no time of its own
+        found_at_utc=pl.max_horizontal("fetched_at_utc", "fetched_at_utc_before"),
     )

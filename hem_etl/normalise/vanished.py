@@ -9,15 +9,19 @@ from typing import Final
 import polars as pl
 
 from hem_etl.local_day import zone_named
-from hem_etl.normalise.axes import MINUTE_US, calendar_of
+from hem_etl.normalise.axes import calendar_of
+from hem_etl.normalise.buckets import is_on_grid
 from hem_etl.normalise.frames import (
+    DAY_KEY,
     DAY_SCHEMA,
     FINDING_SCHEMA,
     INSTANT,
     METRIC_COLUMNS,
+    METRIC_RANK,
     MONTH_SCHEMA,
     READING_SCHEMA,
     REPORTED_SCHEMA,
+    SERIES_KEY,
     SERIES_SCHEMA,
     Days,
     Months,
@@ -27,9 +31,6 @@ from hem_etl.vocabulary import FLOWS, METRICS, Outcome, Severity
 
 FALLEN_MINUTES: Final = 144
 """A tenth of a day: less comes and goes."""
-_DAY: Final = ("system_id", "day")
-_SERIES: Final = (*_DAY, "metric")
-_METRIC_RANK: Final = {metric: rank for rank, metric in enumerate(METRICS)}
 
 
 def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataFrame) -> Days:
@@ -43,16 +44,16 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
     gated(held_series, SERIES_SCHEMA)
     lost = (
         held_series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
-        .join(days.days.filter(pl.col("outcome") != Outcome.UNREADABLE), on=_DAY, how="semi")
-        .join(days.series.filter(pl.col("valid_buckets") > 0), on=_SERIES, how="anti")
+        .join(days.days.filter(pl.col("outcome") != Outcome.UNREADABLE), on=DAY_KEY, how="semi")
+        .join(days.series.filter(pl.col("valid_buckets") > 0), on=SERIES_KEY, how="anti")
     )
     if lost.is_empty():
         return days
-    held = held_readings.join(lost, on=_DAY, how="semi")
-    bounds = _bounds(days, held, held_series.join(lost, on=_DAY, how="semi"))
+    held = held_readings.join(lost, on=DAY_KEY, how="semi")
+    bounds = _bounds(days, held, held_series.join(lost, on=DAY_KEY, how="semi"))
     fitting = (
-        held.join(bounds, on=_DAY, how="left", validate="m:1")
-        .group_by(_DAY)
+        held.join(bounds, on=DAY_KEY, how="left", validate="m:1")
+        .group_by(DAY_KEY)
         .agg(
             is_inside=(
                 (pl.col("start_utc") >= pl.col("starts_at_utc")) & (pl.col("start_utc") < pl.col("last_utc"))
@@ -60,13 +61,13 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
         )
         .filter("is_inside")
     )
-    kept = lost.join(fitting, on=_DAY, how="semi")
+    kept = lost.join(fitting, on=DAY_KEY, how="semi")
     return Days(
-        readings=gated(_readings(days.readings, held, kept, bounds), READING_SCHEMA, key=(*_DAY, "start_utc")),
-        series=gated(_series(days.series, kept), SERIES_SCHEMA, key=_SERIES),
+        readings=gated(_readings(days.readings, held, kept, bounds), READING_SCHEMA, key=(*DAY_KEY, "start_utc")),
+        series=gated(_series(days.series, kept), SERIES_SCHEMA, key=SERIES_KEY),
         findings=gated(_with_findings(days, lost, kept), FINDING_SCHEMA),
-        days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=_DAY),
-        odd_stamps=days.odd_stamps.join(kept, on=_SERIES, how="anti", maintain_order="left"),
+        days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=DAY_KEY),
+        odd_stamps=days.odd_stamps.join(kept, on=SERIES_KEY, how="anti", maintain_order="left"),
         over_limit_kw=days.over_limit_kw,
     )
 
@@ -83,13 +84,13 @@ def coverage_fell(days: Days, held_series: pl.DataFrame) -> pl.DataFrame:
 
     fallen = (
         days.series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
-        .join(held_series.filter("is_known"), on=_SERIES, how="inner", validate="1:1", suffix="_held")
+        .join(held_series.filter("is_known"), on=SERIES_KEY, how="inner", validate="1:1", suffix="_held")
         .filter(minutes("_held") - minutes() > FALLEN_MINUTES)
-        .join(days.days.select(*_DAY, "fetched_at_utc"), on=_DAY, how="left", validate="m:1")
+        .join(days.days.select(*DAY_KEY, "fetched_at_utc"), on=DAY_KEY, how="left", validate="m:1")
     )
     return gated(
         fallen.pipe(_by_metric).select(
-            *_SERIES,
+            *SERIES_KEY,
             rule=pl.lit("coverage_fell"),
             severity=pl.lit(Severity.WARNING.value),
             evidence=pl.format(
@@ -128,7 +129,7 @@ def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
     kept = held.join(lost, on=["system_id", "month", "flow"], how="semi")
     reported = (
         pl.concat([now, kept])
-        .group_by(_DAY)
+        .group_by(DAY_KEY)
         .agg(
             *(pl.col("kwh").filter(pl.col("flow") == flow).first().alias(f"{flow}_kwh") for flow in FLOWS),
             pl.col("fetched_at_utc").max(),
@@ -149,13 +150,13 @@ def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
         lost.select(pl.struct("system_id", day="month")).to_series().implode()
     )
     return Months(
-        reported=gated(reported, REPORTED_SCHEMA, key=_DAY),
+        reported=gated(reported, REPORTED_SCHEMA, key=DAY_KEY),
         months=gated(
             months.months.with_columns(
                 outcome=pl.when(had_nothing).then(pl.lit(Outcome.LOADED.value)).otherwise("outcome"),
             ),
             MONTH_SCHEMA,
-            key=_DAY,
+            key=DAY_KEY,
         ),
         findings=gated(pl.concat([months.findings, findings]), FINDING_SCHEMA),
     )
@@ -164,7 +165,7 @@ def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
 def _long(reported: pl.DataFrame) -> pl.DataFrame:
     return (
         reported.rename({f"{flow}_kwh": flow for flow in FLOWS})
-        .unpivot(FLOWS, index=[*_DAY, "fetched_at_utc"], variable_name="flow", value_name="kwh")
+        .unpivot(FLOWS, index=[*DAY_KEY, "fetched_at_utc"], variable_name="flow", value_name="kwh")
         .drop_nulls("kwh")
         .with_columns(month=pl.col("day").dt.month_start())
     )
@@ -172,17 +173,19 @@ def _long(reported: pl.DataFrame) -> pl.DataFrame:
 
 def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.DataFrame:
     """Per affected day: its zone and bounds. A day with nothing of its own is read in the held series' zone."""
-    affected = days.days.join(held, on=_DAY, how="semi")
+    affected = days.days.join(held, on=DAY_KEY, how="semi")
     offsets = (
-        pl.concat([days.readings, held]).group_by(_DAY, maintain_order=True).agg(pl.col("utc_offset_minutes").first())
+        pl.concat([days.readings, held])
+        .group_by(DAY_KEY, maintain_order=True)
+        .agg(pl.col("utc_offset_minutes").first())
     )
     offset_of = {(system_id, day): offset for system_id, day, offset in offsets.iter_rows()}
     stated: dict[tuple[object, object], str] = {}
-    for system_id, day, name in _by_metric(held_series).select(*_DAY, "timezone").iter_rows():
+    for system_id, day, name in _by_metric(held_series).select(*DAY_KEY, "timezone").iter_rows():
         if (system_id, day) not in stated and zone_named(name):
             stated[system_id, day] = name
     rows = []
-    for system_id, day, outcome, name in affected.select(*_DAY, "outcome", "timezone").iter_rows():
+    for system_id, day, outcome, name in affected.select(*DAY_KEY, "outcome", "timezone").iter_rows():
         if outcome == Outcome.UNAVAILABLE:
             name = stated.get((system_id, day), name)
         calendar = calendar_of(zone_named(name) or timezone(timedelta(minutes=offset_of[system_id, day])), day)
@@ -196,7 +199,7 @@ def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.Dat
         "day_hours": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row").select(
-        *_DAY,
+        *DAY_KEY,
         "timezone",
         "day_hours",
         "start",
@@ -207,25 +210,27 @@ def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.Dat
 
 def _readings(readings: pl.DataFrame, held: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
     """For the kept metrics the held rows of their grid, for the others what was sent."""
-    steps = kept.group_by(_DAY).agg(
+    steps = kept.group_by(DAY_KEY).agg(
         pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().cast(pl.Int64).alias(f"step_{metric}")
         for metric in METRICS
     )
-    elapsed = pl.col("start_utc").dt.timestamp("us") - pl.col("start")
+    start = pl.col("start_utc").dt.timestamp("us")
     on_grid = pl.any_horizontal(
-        (elapsed % (pl.col(f"step_{metric}") * MINUTE_US) == 0).fill_null(False) for metric in METRICS
+        is_on_grid(start, pl.col(f"step_{metric}"), pl.col("start")).fill_null(False) for metric in METRICS
     )
     is_kept = {METRIC_COLUMNS[metric]: pl.col(f"step_{metric}").is_not_null() for metric in METRICS}
-    ours = held.join(steps, on=_DAY, how="inner", validate="m:1").join(bounds, on=_DAY, how="left", validate="m:1")
+    ours = held.join(steps, on=DAY_KEY, how="inner", validate="m:1").join(
+        bounds, on=DAY_KEY, how="left", validate="m:1"
+    )
     ours = ours.filter(on_grid).with_columns(
         pl.when(kept).then(column).alias(column) for column, kept in is_kept.items()
     )
-    theirs = readings.join(steps, on=_DAY, how="left", validate="m:1")
+    theirs = readings.join(steps, on=DAY_KEY, how="left", validate="m:1")
     theirs = theirs.with_columns(pl.when(~kept).then(column).alias(column) for column, kept in is_kept.items())
     names = READING_SCHEMA.names()
     return (
         pl.concat([theirs.select(names), ours.select(names)])
-        .group_by(*_DAY, "start_utc", maintain_order=True)
+        .group_by(*DAY_KEY, "start_utc", maintain_order=True)
         .agg(pl.col("start_local", "utc_offset_minutes").first(), pl.col(*METRIC_COLUMNS.values()).drop_nulls().first())
         .sort("day", "system_id", "start_utc")
         .select(names)
@@ -233,18 +238,20 @@ def _readings(readings: pl.DataFrame, held: pl.DataFrame, kept: pl.DataFrame, bo
 
 
 def _series(series: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-    return pl.concat([series.join(kept, on=_SERIES, how="anti"), kept.select(SERIES_SCHEMA.names())]).pipe(_by_metric)
+    return pl.concat([series.join(kept, on=SERIES_KEY, how="anti"), kept.select(SERIES_SCHEMA.names())]).pipe(
+        _by_metric
+    )
 
 
 def _by_metric(series: pl.DataFrame) -> pl.DataFrame:
     """Sorted as `read_days` sorts: known metrics in vocabulary order, then the unknown by name."""
-    rank = pl.col("metric").replace_strict(_METRIC_RANK, default=len(METRICS))
+    rank = pl.col("metric").replace_strict(METRIC_RANK, default=len(METRICS))
     return series.sort("day", "system_id", rank, "metric")
 
 
 def _days(days: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
-    took = kept.pipe(_by_metric).group_by(_DAY, maintain_order=True).agg(kept=pl.col("metric").str.join(", "))
-    took = took.join(bounds, on=_DAY, how="left", validate="1:1")
+    took = kept.pipe(_by_metric).group_by(DAY_KEY, maintain_order=True).agg(kept=pl.col("metric").str.join(", "))
+    took = took.join(bounds, on=DAY_KEY, how="left", validate="1:1")
     moved = (
         pl.col("kept").is_not_null()
         & (pl.col("outcome") == Outcome.UNAVAILABLE)
@@ -252,7 +259,7 @@ def _days(days: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.Da
     )
     kept_some = pl.col("kept").is_not_null()
     return (
-        days.join(took, on=_DAY, how="left", validate="1:1", maintain_order="left", suffix="_right")
+        days.join(took, on=DAY_KEY, how="left", validate="1:1", maintain_order="left", suffix="_right")
         .with_columns(
             timezone=pl.when(moved).then("timezone_right").otherwise("timezone"),
             starts_at_utc=pl.when(moved).then("starts_at_utc_right").otherwise("starts_at_utc"),
@@ -269,15 +276,15 @@ def _days(days: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.Da
 
 
 def _with_findings(days: Days, lost: pl.DataFrame, kept: pl.DataFrame) -> pl.DataFrame:
-    now = days.series.select(*_SERIES, now_available="is_available", now_reason="reason")
-    fetched = days.days.select(*_DAY, "fetched_at_utc")
+    now = days.series.select(*SERIES_KEY, now_available="is_available", now_reason="reason")
+    fetched = days.days.select(*DAY_KEY, "fetched_at_utc")
     vanished = (
         lost.pipe(_by_metric)
-        .join(now, on=_SERIES, how="left", validate="1:1", maintain_order="left")
-        .join(fetched, on=_DAY, how="left", validate="m:1", maintain_order="left")
-        .join(kept.select(*_SERIES, is_kept=True), on=_SERIES, how="left", validate="1:1", maintain_order="left")
+        .join(now, on=SERIES_KEY, how="left", validate="1:1", maintain_order="left")
+        .join(fetched, on=DAY_KEY, how="left", validate="m:1", maintain_order="left")
+        .join(kept.select(*SERIES_KEY, is_kept=True), on=SERIES_KEY, how="left", validate="1:1", maintain_order="left")
         .select(
-            *_SERIES,
+            *SERIES_KEY,
             rule=pl.lit("series_vanished"),
             severity=pl.lit(Severity.WARNING.value),
             evidence=pl.concat_str(

@@ -17,8 +17,7 @@ from small_warehouse import MODELS, fill_ledger, mart
 
 from hem_etl.local_day import day_hours, days_between, next_month, zone_named
 from hem_etl.normalise import DAY_ENERGY_SCHEMA
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS
-from hem_etl.vocabulary import FLOWS
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, FLOWS
 from hem_etl.warehouse import Writer
 from hem_etl.warehouse import models as sql_models
 

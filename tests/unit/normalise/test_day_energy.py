@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from hem_etl.local_day import Interval
 from hem_etl.normalise import Body, day_energy, quarter_hours, read_days
-from hem_etl.normalise.attribution import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, with_attributed_flows
+from hem_etl.normalise.day_energy import with_attributed_flows
 from hem_etl.normalise.frames import DAY_ENERGY_SCHEMA
+from hem_etl.vocabulary import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS
 
 from . import reference
 from .bodies import LATER, changes, day_body, random_timeseries, series, stamps
