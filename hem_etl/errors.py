@@ -92,9 +92,9 @@ class StructuralCheckError(HemEtlError):
     def __init__(self, failures: list[tuple[str, int, str]]) -> None:
         self.failures = failures
         """(check name, failing rows, sample as text) of each failed check."""
-        told = "; ".join(f"{name}: {rows} rows, e.g. {sample}" for name, rows, sample in failures)
+        failed = "; ".join(f"{name}: {rows} rows, e.g. {sample}" for name, rows, sample in failures)
         super().__init__(
-            f"structural checks failed, so nothing was published: {told}. "
+            f"structural checks failed, so nothing was published: {failed}. "
             "This is a bug of hem_etl: please report it with these rows; `hem-etl rebuild` may help meanwhile."
         )
 

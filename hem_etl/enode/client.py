@@ -286,8 +286,8 @@ class EnodeClient:
         answer = replace(answer, fetched_at=self._clock(), duration_ms=took_ms, attempts=requests)
         if answer.outcome is not None:
             level = logging.WARNING if answer.outcome is Outcome.UNREACHABLE else logging.DEBUG
-            told = (_named(look), requests, answer.http_status, answer.outcome, answer.detail)
-            log.log(level, "%s attempts=%d status=%s outcome=%s because=%s", *told)
+            facts = (_named(look), requests, answer.http_status, answer.outcome, answer.detail)
+            log.log(level, "%s attempts=%d status=%s outcome=%s because=%s", *facts)
         return answer
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:

@@ -54,12 +54,12 @@ def classify(
         return None, None
     problem = read_problem(body)
     if problem is None:
-        told: str | None = _told(body)
+        text: str | None = _text_of(body)
         signs = ""
     else:
-        told = ": ".join(filter(None, (problem.title, problem.detail, *problem.issues))) or problem.type
+        text = ": ".join(filter(None, (problem.title, problem.detail, *problem.issues))) or problem.type
         signs = _words(problem.type, problem.title, problem.detail, *problem.issues)
-    return _outcome(status, signs, kind), one_line(f"{status} {told or ''}", secrets)
+    return _outcome(status, signs, kind), one_line(f"{status} {text or ''}", secrets)
 
 
 def _outcome(status: int, signs: str, kind: str) -> Outcome:
@@ -95,7 +95,7 @@ def _words(*texts: str | None) -> str:
     return " ".join(re.sub(r"[^a-z0-9]+", " ", text.lower()) for text in texts if text)
 
 
-def _told(body: bytes | None) -> str:
+def _text_of(body: bytes | None) -> str:
     """The readable text of a body that is no problem document."""
     text = (body or b"")[:TEXT_BYTES_READ].decode("utf-8", "replace").replace("\N{REPLACEMENT CHARACTER}", " ")
     return re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", text)

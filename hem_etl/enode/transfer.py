@@ -131,8 +131,8 @@ class Transfer:
             "method=%s path=%s status=%d ms=%.0f bytes=%s", method, _path(url), response.status_code, took_ms, size
         )
         headers = response.headers
-        told = (headers.get(name) for name in ("location", "date", "age"))
-        return Received(response.status_code, headers.get("retry-after"), body, *told)
+        kept = (headers.get(name) for name in ("location", "date", "age"))
+        return Received(response.status_code, headers.get("retry-after"), body, *kept)
 
     def stop(self) -> None:
         """Ends the reads of all threads: a vendor's answer can take a minute, Ctrl-C must not."""

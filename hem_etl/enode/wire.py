@@ -70,11 +70,11 @@ def _mapping(value: Any) -> Any:
 
 def _issues(value: Any) -> tuple[str, ...]:
     """The texts in a list of texts or of flat objects; anything else says nothing."""
-    told: list[str] = []
+    texts: list[str] = []
     for issue in value if isinstance(value, list) else ():
         parts = issue.values() if isinstance(issue, Mapping) else (issue,)
-        told.append(" ".join(part for part in parts if isinstance(part, str)))
-    return tuple(filter(None, told))
+        texts.append(" ".join(part for part in parts if isinstance(part, str)))
+    return tuple(filter(None, texts))
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
@@ -286,8 +286,10 @@ def _read(model: type[M], sent: Any, what: str) -> M:
     try:
         return model.model_validate(sent)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors(include_url=False))
-        raise WireError(f"{what}: {told} (found {_shape(sent)})") from None
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors(include_url=False)
+        )
+        raise WireError(f"{what}: {problems} (found {_shape(sent)})") from None
 
 
 def _shape(sent: Any) -> str:

@@ -42,7 +42,7 @@ class Figure:
         """Whether it only says how far another figure could be off."""
         return self.name.endswith(("_ratio_low", "_ratio_high"))
 
-    def told(self, parts: Mapping[str, Any]) -> str:
+    def spelled(self, parts: Mapping[str, Any]) -> str:
         """The formula with this day's numbers in it."""
         if self.words is not None:
             return self.words.format_map({name: number(value) for name, value in parts.items()})

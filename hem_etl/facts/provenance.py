@@ -178,7 +178,7 @@ def _figures(
                 "parts": own,
                 "recomputed": again if is_known else None,
                 "agrees": _agrees(value, again) if is_known else None,
-                "text": figure.told(parts) if is_known else None,
+                "text": figure.spelled(parts) if is_known else None,
                 "why_null": None if is_known else _why_null(figure, own, denominator, series),
             }
         )

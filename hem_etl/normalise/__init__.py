@@ -28,7 +28,7 @@ from hem_etl.normalise.frames import (
     Months,
 )
 from hem_etl.normalise.months import read_months
-from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, held_days, with_overrides
+from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, stored_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
 from hem_etl.normalise.quarters import quarter_hours
 from hem_etl.normalise.rules import (
@@ -68,7 +68,6 @@ __all__ = [
     "day_energy",
     "day_totals",
     "edits_of",
-    "held_days",
     "judge",
     "judge_balance",
     "keep_vanished",
@@ -76,5 +75,6 @@ __all__ = [
     "quarter_hours",
     "read_days",
     "read_months",
+    "stored_days",
     "with_overrides",
 ]

@@ -17,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, day_bounds_utc, expected_buckets, zone_named
-from hem_etl.normalise.envelopes import shown
+from hem_etl.normalise.envelopes import printable
 
 MINUTE_US: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -210,7 +210,7 @@ def _with_offset_of_tail(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _texts(stamps: Sequence[object]) -> tuple[str, ...]:
     """What is not text becomes a text that is no stamp."""
-    return tuple(stamp if isinstance(stamp, str) else shown(stamp) for stamp in stamps)
+    return tuple(stamp if isinstance(stamp, str) else printable(stamp) for stamp in stamps)
 
 
 def _read_stamps(axes: Sequence[Axis]) -> None:

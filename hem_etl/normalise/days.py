@@ -14,7 +14,7 @@ import polars as pl
 from hem_etl.normalise.axes import Axes, expected_of
 from hem_etl.normalise.buckets import is_over_limit, is_valid, minutes_of
 from hem_etl.normalise.content import day_hashes
-from hem_etl.normalise.envelopes import Envelope, absence_of, shown
+from hem_etl.normalise.envelopes import Envelope, absence_of, printable
 from hem_etl.normalise.frames import (
     COUNTS,
     DAY_SCHEMA,
@@ -200,10 +200,10 @@ def _series(picked: Sequence[Picked], laid_out: Sequence[tuple[int, Layout]], co
 
 def _all_seven(envelopes: Sequence[Envelope]) -> list[Envelope]:
     """Known metrics in vocabulary order, with those that were not sent, then the unknown."""
-    known = {envelope.metric: envelope for envelope in envelopes if envelope.is_known}
+    by_metric = {envelope.metric: envelope for envelope in envelopes if envelope.is_known}
     absent = Envelope(metric="", wire_name="", is_known=True, is_available=False)
     return [
-        *(known.get(metric) or replace(absent, metric=metric) for metric in METRICS),
+        *(by_metric.get(metric) or replace(absent, metric=metric) for metric in METRICS),
         *(envelope for envelope in envelopes if not envelope.is_known),
     ]
 
@@ -265,7 +265,7 @@ def _findings(picked: Sequence[Picked], series: pl.DataFrame, values: Values) ->
 
 def _odd_stamps(picked: Sequence[Picked]) -> pl.DataFrame:
     rows = [
-        (day.body.system_id, day.body.interval.day, metric, rule, getattr(axis, name), shown(axis.stamps[position]))
+        (day.body.system_id, day.body.interval.day, metric, rule, getattr(axis, name), printable(axis.stamps[position]))
         for day in picked
         for metric, axis in day.axes.items()
         for name, position in axis.first.items()
@@ -279,8 +279,8 @@ def _example(day: Picked, metric: str, place: int | None, values: Values) -> str
     axis = day.axes[metric]
     if place is not None:
         stamp = axis.stamps[place - day.offsets[metric]]
-        return f"t {shown(stamp)} v {values.odd.get(place, 'not a finite number')}"
-    return f"t {shown(axis.stamps[axis.first['unreadable']])}"
+        return f"t {printable(stamp)} v {values.odd.get(place, 'not a finite number')}"
+    return f"t {printable(axis.stamps[axis.first['unreadable']])}"
 
 
 def _days(

@@ -99,7 +99,7 @@ def minutes_of(duration: str | None) -> int | None:
     return total // 60 if total and total % 60 == 0 else None
 
 
-def shown(value: object, longest: int = 60) -> str:
+def printable(value: object, longest: int = 60) -> str:
     """A value from outside as one short line of printable ASCII."""
     text = ascii(value)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
@@ -118,9 +118,11 @@ def _known(
     if not sent.is_available:
         return envelope
     if sent.unit not in units:
-        raise UnreadableBodyError(f"series {shown(name)}: unknown unit {shown(sent.unit)}")
+        raise UnreadableBodyError(f"series {printable(name)}: unknown unit {printable(sent.unit)}")
     if envelope.resolution_minutes not in resolutions:
-        raise UnreadableBodyError(f"series {shown(name)}: unreadable resolution {shown(sent.sampling.resolution)}")
+        raise UnreadableBodyError(
+            f"series {printable(name)}: unreadable resolution {printable(sent.sampling.resolution)}"
+        )
     envelope.scale = units[sent.unit]
     envelope.points = sent.data
     return envelope

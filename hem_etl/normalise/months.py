@@ -15,7 +15,7 @@ import polars as pl
 
 from hem_etl.local_day import days_between
 from hem_etl.normalise.axes import calendar_of, instants_of, micros
-from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
+from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, printable, read_envelopes
 from hem_etl.normalise.frames import (
     FINDING_SCHEMA,
     MONTH_SCHEMA,
@@ -124,7 +124,9 @@ def _points(picked: Sequence[_Picked], values: Values) -> pl.DataFrame:
         schema={"month_ix": pl.UInt32, "metric": pl.String, "scale": pl.Float64, "place": pl.List(pl.UInt32)},
     ).explode("place", empty_as_null=False)
     stamps = [
-        stamp if isinstance(stamp, str) else shown(stamp) for _, _, sent_stamps, *_ in series for stamp in sent_stamps
+        stamp if isinstance(stamp, str) else printable(stamp)
+        for _, _, sent_stamps, *_ in series
+        for stamp in sent_stamps
     ]
     return (
         pl.concat(
@@ -214,7 +216,7 @@ def _findings(picked: Sequence[_Picked], points: pl.DataFrame, values: Values) -
             pl.len(), pl.col("stamp").first(), pl.col("place").first().alias("first")
         ).iter_rows():
             value = f" v {values.odd[place]}" if place in values.odd else ""
-            evidence = f"{count} points, e.g. t {shown(stamp)}{value}"
+            evidence = f"{count} points, e.g. t {printable(stamp)}{value}"
             found.append(finding(picked[month_ix].body, metric, rule, severity, evidence))
     return pl.DataFrame(found, schema=FINDING_SCHEMA, orient="row").sort(
         "day", "system_id", "rule", "metric", maintain_order=True

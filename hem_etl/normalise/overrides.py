@@ -109,19 +109,19 @@ def with_overrides(days: Days, rows: pl.DataFrame) -> Days:
     return replace(days, readings=readings, series=series)
 
 
-def held_days(days: pl.DataFrame, readings: pl.DataFrame, series: pl.DataFrame, *, over_limit_kw: float) -> Days:
+def stored_days(days: pl.DataFrame, readings: pl.DataFrame, series: pl.DataFrame, *, over_limit_kw: float) -> Days:
     """What the tables hold of some days, as `with_overrides` and the steps after it take them.
 
     days: system_id, day, timezone and outcome, as the ledger says.
     """
     hours = [calendar.minutes / 60 for calendar in calendars_of(days)]
-    known = days.with_columns(day_hours=pl.Series(hours, dtype=pl.Float64)).sort("day", "system_id")
-    unknown = [pl.lit(None, dtype).alias(name) for name, dtype in DAY_SCHEMA.items() if name not in known.columns]
+    dated = days.with_columns(day_hours=pl.Series(hours, dtype=pl.Float64)).sort("day", "system_id")
+    unknown = [pl.lit(None, dtype).alias(name) for name, dtype in DAY_SCHEMA.items() if name not in dated.columns]
     return Days(
         readings=gated(readings.sort("day", "system_id", "start_utc"), READING_SCHEMA),
         series=gated(series.sort("day", "system_id", maintain_order=True), SERIES_SCHEMA),
         findings=pl.DataFrame(schema=FINDING_SCHEMA),
-        days=gated(known.with_columns(unknown).select(DAY_SCHEMA.names()), DAY_SCHEMA, key=DAY_KEY),
+        days=gated(dated.with_columns(unknown).select(DAY_SCHEMA.names()), DAY_SCHEMA, key=DAY_KEY),
         odd_stamps=pl.DataFrame(schema=ODD_STAMP_SCHEMA),
         over_limit_kw=over_limit_kw,
     )

@@ -22,7 +22,7 @@ import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
 from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, micros, with_local_time
-from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, read_envelopes, shown
+from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, printable, read_envelopes
 from hem_etl.normalise.frames import Body, Finding, finding
 from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, METRICS, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome, Severity
 
@@ -110,7 +110,7 @@ class Values:
         numbers: list[Any] = []
         for place, value in enumerate(values, offset):
             if type(value) not in _NUMBERS or (type(value) is int and not _is_float_sized(value)):
-                self.odd[place] = shown(value)
+                self.odd[place] = printable(value)
                 value = None
             numbers.append(value)
         return numbers
@@ -168,7 +168,7 @@ def columns_of(points: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         return list(map(_STAMP, points)), list(map(_VALUE, points))
     except (KeyError, TypeError, IndexError):
         return (
-            [point.get("t") if isinstance(point, dict) else shown(point) for point in points],
+            [point.get("t") if isinstance(point, dict) else printable(point) for point in points],
             [point.get("v") if isinstance(point, dict) else None for point in points],
         )
 
@@ -184,8 +184,8 @@ def zone_of(body: Body, available: Sequence[Envelope]) -> tuple[tzinfo, str | No
         if zone is not None:
             return zone, name
     if available:
-        stated = ", ".join(sorted({shown(envelope.timezone) for envelope in available}))
-        raise UnreadableBodyError(f"no known time zone: series state {stated}, the system {shown(body.zone)}")
+        stated = ", ".join(sorted({printable(envelope.timezone) for envelope in available}))
+        raise UnreadableBodyError(f"no known time zone: series state {stated}, the system {printable(body.zone)}")
     return LAST_ZONE_ON_EARTH, None
 
 
@@ -197,12 +197,12 @@ def zone_findings(body: Body, zone_name: str | None, envelopes: Sequence[Envelop
     stated = {
         each.wire_name: each.timezone for each in envelopes if each.is_known and each.is_available and each.timezone
     }
-    others = ", ".join(f"{name} states {shown(zone)}" for name, zone in stated.items() if zone != zone_name)
+    others = ", ".join(f"{name} states {printable(zone)}" for name, zone in stated.items() if zone != zone_name)
     if zone_name is None:
-        evidence = f"no known zone: {others or 'none is stated'}; the system's is {shown(body.zone)}"
+        evidence = f"no known zone: {others or 'none is stated'}; the system's is {printable(body.zone)}"
         yield finding(body, None, "unknown_timezone", Severity.WARNING, evidence)
     elif others:
-        evidence = f"read in {shown(zone_name)}, but {others}"
+        evidence = f"read in {printable(zone_name)}, but {others}"
         yield finding(body, None, "timezone_disagrees", Severity.WARNING, evidence)
 
 
@@ -221,16 +221,16 @@ class Layout:
 
 def layouts_of(bodies: Sequence[Picked]) -> list[tuple[int, Layout]]:
     """The layout of each body that has series to lay out, with its index; bodies that are laid out alike share one."""
-    known: dict[_LayoutKey, Layout] = {}
+    by_axes: dict[_LayoutKey, Layout] = {}
     first_row = 0
     laid_out = []
     for body_ix, picked in enumerate(bodies):
         if picked.calendar is None or not picked.axes:
             continue
         axes = tuple(picked.axes.get(metric) for metric in METRICS)
-        layout = known.get((axes, picked.until))
+        layout = by_axes.get((axes, picked.until))
         if layout is None:
-            layout = known[axes, picked.until] = _layout(picked.calendar, axes, picked.until, first_row)
+            layout = by_axes[axes, picked.until] = _layout(picked.calendar, axes, picked.until, first_row)
             first_row += len(layout.rows)
         laid_out.append((body_ix, layout))
     return laid_out

@@ -82,9 +82,9 @@ def spike(measured: Measured, least_kw: float) -> pl.DataFrame:
         )
         .filter((pl.col("away") > least_kw) & (pl.col("away") > HAMPEL_SIGMAS * pl.col("sigma")))
     )
-    told = (time("start"), ", ", figure("value"), " kW, median of five ", figure("median"))
+    evidence = (time("start"), ", ", figure("value"), " kW, median of five ", figure("median"))
     limit = f" kW; limit: {least_kw:g} kW and {HAMPEL_SIGMAS:g} sigma"
-    return of_series("spike", spikes, pl.col("away"), "furthest: ", *told, limit)
+    return of_series("spike", spikes, pl.col("away"), "furthest: ", *evidence, limit)
 
 
 def stale_nonzero(measured: Measured, least_buckets: int) -> pl.DataFrame:
@@ -108,9 +108,9 @@ def stale_nonzero(measured: Measured, least_buckets: int) -> pl.DataFrame:
         .with_columns(minutes=pl.col("length") * (pl.col("step") // MINUTE_US))
         .filter(~is_natural | (pl.col("minutes") > LONGEST_SET_POINT_MINUTES))
     )
-    told = (pl.col("length").cast(pl.String), " × ", figure("value"), " kW from ", time("start"))
+    evidence = (pl.col("length").cast(pl.String), " × ", figure("value"), " kW from ", time("start"))
     return of_series(
-        "stale_nonzero", runs, pl.col("length"), "longest: ", *told, f"; limit: {least_buckets}"
+        "stale_nonzero", runs, pl.col("length"), "longest: ", *evidence, f"; limit: {least_buckets}"
     ).with_columns(pl.col("evidence").str.replace("buckets: ", "runs: ", literal=True))
 
 
@@ -148,8 +148,8 @@ def isolated_zero(measured: Measured) -> pl.DataFrame:
     zeros = zeros.join(measured.peaks(zeros["series_ix"]), on="series_ix", how="left", maintain_order="left").filter(
         (pl.col("before") > least) & (pl.col("after") > least)
     )
-    told = ("0 kW at ", time("start"), " between ", figure("before"), " and ", figure("after"), " kW; day's peak: ")
-    return of_series("suspect_zero", zeros, -pl.col("start"), *told, figure("peak"), " kW")
+    evidence = ("0 kW at ", time("start"), " between ", figure("before"), " and ", figure("after"), " kW; day's peak: ")
+    return of_series("suspect_zero", zeros, -pl.col("start"), *evidence, figure("peak"), " kW")
 
 
 def all_zero(measured: Measured) -> pl.DataFrame:
@@ -169,13 +169,13 @@ def night_generation(measured: Measured, limit_kw: float) -> pl.DataFrame:
     is_night = (begin >= NIGHT_BEGINS_MINUTE) | (begin + minutes <= NIGHT_ENDS_MINUTE)
     rows = measured.rows.select("day_ix", "start", "start_local", "generation_kw")
     rows = rows.filter(pl.col("generation_kw") > limit_kw).filter(is_night)
-    told = (
+    evidence = (
         figure("generation_kw"),
         " kW at ",
         time("start"),
         f"; limit: {limit_kw:g} kW from 23:00 to 03:00 local time",
     )
-    return of_day("night_generation", "generation", rows, pl.col("generation_kw"), "highest: ", *told)
+    return of_day("night_generation", "generation", rows, pl.col("generation_kw"), "highest: ", *evidence)
 
 
 def simultaneous(measured: Measured, one: str, other: str, limit_kw: float) -> pl.DataFrame:
@@ -183,16 +183,16 @@ def simultaneous(measured: Measured, one: str, other: str, limit_kw: float) -> p
     both = measured.rows.filter((pl.col(f"{one}_kw") > limit_kw) & (pl.col(f"{other}_kw") > limit_kw))
     both = both.filter(measured.step(one) == measured.step(other))
     smaller = pl.min_horizontal(f"{one}_kw", f"{other}_kw")
-    told = (f"{one} ", figure(f"{one}_kw"), f" kW and {other} ", figure(f"{other}_kw"), " kW at ", time("start"))
-    return of_day("simultaneous", one, both, smaller, "most: ", *told, f"; limit: {limit_kw:g} kW")
+    evidence = (f"{one} ", figure(f"{one}_kw"), f" kW and {other} ", figure(f"{other}_kw"), " kW at ", time("start"))
+    return of_day("simultaneous", one, both, smaller, "most: ", *evidence, f"; limit: {limit_kw:g} kW")
 
 
 def soc_range(measured: Measured) -> pl.DataFrame:
     """A state of charge below 0 or above 100 %."""
     away = (pl.col("soc_pct") - (EMPTY_PCT + FULL_PCT) / 2).abs()
     rows = measured.rows.filter(away > (FULL_PCT - EMPTY_PCT) / 2)
-    told = (figure("soc_pct"), " % at ", time("start"), f"; limits: {EMPTY_PCT:g} and {FULL_PCT:g} %")
-    return of_day("soc_range", SOC, rows, away, "furthest: ", *told)
+    evidence = (figure("soc_pct"), " % at ", time("start"), f"; limits: {EMPTY_PCT:g} and {FULL_PCT:g} %")
+    return of_day("soc_range", SOC, rows, away, "furthest: ", *evidence)
 
 
 def soc_fraction(measured: Measured) -> pl.DataFrame:
@@ -201,5 +201,5 @@ def soc_fraction(measured: Measured) -> pl.DataFrame:
     span = by_day.agg(low=pl.col("soc_pct").min(), high=pl.col("soc_pct").max())
     moves = pl.col("high") - pl.col("low") >= LEAST_FRACTION_MOVED
     found = span.filter((pl.col("low") >= 0) & (pl.col("high") <= 1) & moves)
-    told = (pl.lit("between "), figure("low"), pl.lit(" and "), figure("high"), pl.lit(" % all day: a fraction?"))
-    return found.select("day_ix", metric=pl.lit(SOC), rule=pl.lit("soc_fraction"), evidence=pl.concat_str(*told))
+    evidence = (pl.lit("between "), figure("low"), pl.lit(" and "), figure("high"), pl.lit(" % all day: a fraction?"))
+    return found.select("day_ix", metric=pl.lit(SOC), rule=pl.lit("soc_fraction"), evidence=pl.concat_str(*evidence))

@@ -74,9 +74,9 @@ def compare_with_day_before(series: pl.DataFrame, keys: pl.DataFrame, fetched: p
     series: SERIES_COLUMNS of these days and of the days before them. fetched: system_id, day and the newest
     fetched_at_utc of each; a finding's time is the later one of its two days.
     """
-    known = series.filter("is_known").join(fetched, on=DAY_KEY, how="left", validate="m:1")
-    before = known.with_columns(pl.col("day").dt.offset_by("1d"))
-    pairs = known.join(keys, on=DAY_KEY, how="semi").join(before, on=SERIES_KEY, how="inner", suffix="_before")
+    both_days = series.filter("is_known").join(fetched, on=DAY_KEY, how="left", validate="m:1")
+    before = both_days.with_columns(pl.col("day").dt.offset_by("1d"))
+    pairs = both_days.join(keys, on=DAY_KEY, how="semi").join(before, on=SERIES_KEY, how="inner", suffix="_before")
     both = pl.col("is_available") & pl.col("is_available_before")
     found = [
         _against_day_before(
@@ -118,10 +118,10 @@ def compare_bounds(days: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
         hours = shared.total_seconds() / 3600
         if hours:
             what = f"{hours:g} h are in both days" if hours > 0 else f"{-hours:g} h are in none of the two"
-            told = f"{DAY_BEFORE}in {row['timezone_before']}; now: in {row['timezone']}: {what}"
+            evidence = f"{DAY_BEFORE}in {row['timezone_before']}; now: in {row['timezone']}: {what}"
             at = max(row["fetched_at_utc"], row["fetched_at_utc_before"])
             rule = DAYS_OVERLAP if hours > 0 else DAYS_APART
-            found.append((row["system_id"], row["day"], None, rule, Severity.WARNING.value, told, at))
+            found.append((row["system_id"], row["day"], None, rule, Severity.WARNING.value, evidence, at))
     return gated(pl.DataFrame(found, schema=FINDING_SCHEMA, orient="row"), FINDING_SCHEMA)
 
 
@@ -219,14 +219,14 @@ def _soc_points(seen: Measured, holed: pl.DataFrame) -> pl.DataFrame:
 def _negative(seen: Measured) -> pl.DataFrame:
     """Below −0.001 kW: counted as sent, kept in the sums."""
     below = seen.points.filter(pl.col("value") < NEGATIVE_BELOW_KW)
-    told = ("lowest: ", figure("value"), " kW at ", time("start"), f"; limit: {NEGATIVE_BELOW_KW:g} kW")
-    return of_series("negative", below, -pl.col("value"), *told)
+    evidence = ("lowest: ", figure("value"), " kW at ", time("start"), f"; limit: {NEGATIVE_BELOW_KW:g} kW")
+    return of_series("negative", below, -pl.col("value"), *evidence)
 
 
 def _over_limit(days: Days, seen: Measured) -> pl.DataFrame:
     """Beyond the limit by absolute value: kept in core.reading, left out of energy and coverage."""
-    told = ("largest: ", figure("value"), " kW at ", time("start"), f"; limit: {days.over_limit_kw:g} kW")
-    return of_series("over_limit", seen.over_limit, pl.col("value").abs(), *told)
+    evidence = ("largest: ", figure("value"), " kW at ", time("start"), f"; limit: {days.over_limit_kw:g} kW")
+    return of_series("over_limit", seen.over_limit, pl.col("value").abs(), *evidence)
 
 
 def _balance(energy: pl.DataFrame, days: pl.DataFrame, tolerance: Mapping[str, float]) -> pl.DataFrame:

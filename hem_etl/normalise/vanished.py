@@ -33,26 +33,26 @@ FALLEN_MINUTES: Final = 144
 """A tenth of a day: less comes and goes."""
 
 
-def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataFrame) -> Days:
+def keep_vanished(days: Days, stored_readings: pl.DataFrame, stored_series: pl.DataFrame) -> Days:
     """The same days, with the held values of each known series that had valid buckets and has none now.
 
-    held_readings, held_series: what the tables hold of these days, as READING_SCHEMA and SERIES_SCHEMA say. A day now
-    read in a zone in which it is another stretch of time cannot take the held values: there the finding says that
+    stored_readings, stored_series: what the tables hold of these days, as READING_SCHEMA and SERIES_SCHEMA say. A day
+    now read in a zone in which it is another stretch of time cannot take them: there the finding says that
     they were given up.
     """
-    gated(held_readings, READING_SCHEMA)
-    gated(held_series, SERIES_SCHEMA)
+    gated(stored_readings, READING_SCHEMA)
+    gated(stored_series, SERIES_SCHEMA)
     lost = (
-        held_series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
+        stored_series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
         .join(days.days.filter(pl.col("outcome") != Outcome.UNREADABLE), on=DAY_KEY, how="semi")
         .join(days.series.filter(pl.col("valid_buckets") > 0), on=SERIES_KEY, how="anti")
     )
     if lost.is_empty():
         return days
-    held = held_readings.join(lost, on=DAY_KEY, how="semi")
-    bounds = _bounds(days, held, held_series.join(lost, on=DAY_KEY, how="semi"))
+    stored = stored_readings.join(lost, on=DAY_KEY, how="semi")
+    bounds = _bounds(days, stored, stored_series.join(lost, on=DAY_KEY, how="semi"))
     fitting = (
-        held.join(bounds, on=DAY_KEY, how="left", validate="m:1")
+        stored.join(bounds, on=DAY_KEY, how="left", validate="m:1")
         .group_by(DAY_KEY)
         .agg(
             is_inside=(
@@ -63,7 +63,7 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
     )
     kept = lost.join(fitting, on=DAY_KEY, how="semi")
     return Days(
-        readings=gated(_readings(days.readings, held, kept, bounds), READING_SCHEMA, key=(*DAY_KEY, "start_utc")),
+        readings=gated(_readings(days.readings, stored, kept, bounds), READING_SCHEMA, key=(*DAY_KEY, "start_utc")),
         series=gated(_series(days.series, kept), SERIES_SCHEMA, key=SERIES_KEY),
         findings=gated(_with_findings(days, lost, kept), FINDING_SCHEMA),
         days=gated(_days(days.days, kept, bounds), DAY_SCHEMA, key=DAY_KEY),
@@ -72,20 +72,20 @@ def keep_vanished(days: Days, held_readings: pl.DataFrame, held_series: pl.DataF
     )
 
 
-def coverage_fell(days: Days, held_series: pl.DataFrame) -> pl.DataFrame:
+def coverage_fell(days: Days, stored_series: pl.DataFrame) -> pl.DataFrame:
     """Findings of known series that cover clearly less of their day than what was held: the newer answer counts.
 
     Only what was sent is compared. A series that has nothing left is `keep_vanished`'s.
     """
-    gated(held_series, SERIES_SCHEMA)
+    gated(stored_series, SERIES_SCHEMA)
 
     def minutes(suffix: str = "") -> pl.Expr:
         return pl.col(f"valid_buckets{suffix}") * pl.col(f"resolution_minutes{suffix}")
 
     fallen = (
         days.series.filter(pl.col("is_known") & (pl.col("valid_buckets") > 0))
-        .join(held_series.filter("is_known"), on=SERIES_KEY, how="inner", validate="1:1", suffix="_held")
-        .filter(minutes("_held") - minutes() > FALLEN_MINUTES)
+        .join(stored_series.filter("is_known"), on=SERIES_KEY, how="inner", validate="1:1", suffix="_stored")
+        .filter(minutes("_stored") - minutes() > FALLEN_MINUTES)
         .join(days.days.select(*DAY_KEY, "fetched_at_utc"), on=DAY_KEY, how="left", validate="m:1")
     )
     return gated(
@@ -95,8 +95,8 @@ def coverage_fell(days: Days, held_series: pl.DataFrame) -> pl.DataFrame:
             severity=pl.lit(Severity.WARNING.value),
             evidence=pl.format(
                 "had {} valid buckets of {} min, now {} of {} min: the newer answer counts",
-                "valid_buckets_held",
-                "resolution_minutes_held",
+                "valid_buckets_stored",
+                "resolution_minutes_stored",
                 "valid_buckets",
                 "resolution_minutes",
             ),
@@ -106,13 +106,13 @@ def coverage_fell(days: Days, held_series: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
+def keep_vanished_months(months: Months, stored_reported: pl.DataFrame) -> Months:
     """The same months, with the held values of each flow that had some in that month and has none now."""
-    gated(held_reported, REPORTED_SCHEMA)
+    gated(stored_reported, REPORTED_SCHEMA)
     now = _long(months.reported)
-    held = _long(held_reported)
+    stored = _long(stored_reported)
     lost = (
-        held.select("system_id", "month", "flow")
+        stored.select("system_id", "month", "flow")
         .unique()
         .join(
             months.months.filter(pl.col("outcome") != Outcome.UNREADABLE).select(
@@ -126,7 +126,7 @@ def keep_vanished_months(months: Months, held_reported: pl.DataFrame) -> Months:
     )
     if lost.is_empty():
         return months
-    kept = held.join(lost, on=["system_id", "month", "flow"], how="semi")
+    kept = stored.join(lost, on=["system_id", "month", "flow"], how="semi")
     reported = (
         pl.concat([now, kept])
         .group_by(DAY_KEY)
@@ -171,17 +171,17 @@ def _long(reported: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.DataFrame:
+def _bounds(days: Days, stored: pl.DataFrame, stored_series: pl.DataFrame) -> pl.DataFrame:
     """Per affected day: its zone and bounds. A day with nothing of its own is read in the held series' zone."""
-    affected = days.days.join(held, on=DAY_KEY, how="semi")
+    affected = days.days.join(stored, on=DAY_KEY, how="semi")
     offsets = (
-        pl.concat([days.readings, held])
+        pl.concat([days.readings, stored])
         .group_by(DAY_KEY, maintain_order=True)
         .agg(pl.col("utc_offset_minutes").first())
     )
     offset_of = {(system_id, day): offset for system_id, day, offset in offsets.iter_rows()}
     stated: dict[tuple[object, object], str] = {}
-    for system_id, day, name in _by_metric(held_series).select(*DAY_KEY, "timezone").iter_rows():
+    for system_id, day, name in _by_metric(stored_series).select(*DAY_KEY, "timezone").iter_rows():
         if (system_id, day) not in stated and zone_named(name):
             stated[system_id, day] = name
     rows = []
@@ -208,7 +208,7 @@ def _bounds(days: Days, held: pl.DataFrame, held_series: pl.DataFrame) -> pl.Dat
     )
 
 
-def _readings(readings: pl.DataFrame, held: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+def _readings(readings: pl.DataFrame, stored: pl.DataFrame, kept: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
     """For the kept metrics the held rows of their grid, for the others what was sent."""
     steps = kept.group_by(DAY_KEY).agg(
         pl.col("resolution_minutes").filter(pl.col("metric") == metric).first().cast(pl.Int64).alias(f"step_{metric}")
@@ -219,7 +219,7 @@ def _readings(readings: pl.DataFrame, held: pl.DataFrame, kept: pl.DataFrame, bo
         is_on_grid(start, pl.col(f"step_{metric}"), pl.col("start")).fill_null(False) for metric in METRICS
     )
     is_kept = {METRIC_COLUMNS[metric]: pl.col(f"step_{metric}").is_not_null() for metric in METRICS}
-    ours = held.join(steps, on=DAY_KEY, how="inner", validate="m:1").join(
+    ours = stored.join(steps, on=DAY_KEY, how="inner", validate="m:1").join(
         bounds, on=DAY_KEY, how="left", validate="m:1"
     )
     ours = ours.filter(on_grid).with_columns(

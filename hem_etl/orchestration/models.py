@@ -97,7 +97,7 @@ def _spec(model: Model) -> dg.AssetSpec:
         group_name=model.schema,
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
         skippable=True,
-        description=f"{_told(model.meaning)} Figures here are of its last materialisation; hem.duckdb may be newer.",
+        description=f"{_escaped(model.meaning)} Figures here are of its last materialisation; hem.duckdb may be newer.",
         metadata={
             "dagster/column_schema": dg.TableSchema(
                 columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
@@ -112,7 +112,7 @@ def _spec(model: Model) -> dg.AssetSpec:
     )
 
 
-def _told(text: str) -> str:
+def _escaped(text: str) -> str:
     """A header's text in Markdown: `<flow>` is no tag, and `*` no emphasis. Lists show the text as it is."""
     return text.replace("<", "\\<").replace("*", "\\*")
 
@@ -126,8 +126,8 @@ def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
         check.name,
         asset=checked_key(check, models),
         description=(
-            f"Has to hold: {_told(check.meaning)} {STANDING[check.severity]} A failing row: {_told(check.failing_row)}"
-            f"\n\n{_sql(check.sql)}"
+            f"Has to hold: {_escaped(check.meaning)} {STANDING[check.severity]} "
+            f"A failing row: {_escaped(check.failing_row)}\n\n{_sql(check.sql)}"
         ),
         metadata={"severity": check.severity.value},
     )

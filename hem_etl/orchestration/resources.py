@@ -53,10 +53,10 @@ class LoggedProgress:
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._step, self._total, self._told = "", 0, 0
+        self._step, self._total, self._logged = "", 0, 0
 
     def begin(self, step: str, total: int | None) -> None:
-        self._step, self._total, self._told = step, total or 0, 0
+        self._step, self._total, self._logged = step, total or 0, 0
         if total is None or total >= STEPS_TOLD:
             self._log.info("%s%s", step, f": {total}" if total else "")
 
@@ -65,6 +65,6 @@ class LoggedProgress:
 
     def advance(self, done: int) -> None:
         share = done * STEPS_TOLD // self._total if self._total >= STEPS_TOLD else 0
-        if share > self._told:
-            self._told = share
+        if share > self._logged:
+            self._logged = share
             self._log.info("%s: %d of %d", self._step, done, self._total)

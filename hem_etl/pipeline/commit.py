@@ -192,8 +192,8 @@ class Commit:
         if not new:
             return
         days = days_of_months(new)
-        held = self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days)
-        months = normalise.keep_vanished_months(only_months(months, day_frame(new)), held)
+        stored = self._writer.rows("core.reported_day", normalise.REPORTED_SCHEMA, keys=days)
+        months = normalise.keep_vanished_months(only_months(months, day_frame(new)), stored)
         self._writer.replace("core.reported_day", months.reported, keys=days)
         replace_findings(self._writer, months.findings, day_frame(new), IntervalKind.MONTH)
         self._loaded.rows += months.reported.height
@@ -226,17 +226,17 @@ class Commit:
             timezone=pl.Series([entry.timezone for entry in of_day.values()], dtype=pl.String),
             outcome=pl.Series([entry.loaded_outcome for entry in of_day.values()], dtype=pl.String),
         )
-        held = normalise.held_days(
+        stored = normalise.stored_days(
             standing,
             self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=keys),
             self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=keys),
             over_limit_kw=self._settings.over_limit_kw,
         )
         before, after = self._corrections.around(keys, at)
-        changed = _differing_days(normalise.edits_of(held, before), normalise.edits_of(held, after))
+        changed = _differing_days(normalise.edits_of(stored, before), normalise.edits_of(stored, after))
         if changed.is_empty():
             return
-        days = normalise.with_overrides(only_days(held, changed), only_rows(after, changed))
+        days = normalise.with_overrides(only_days(stored, changed), only_rows(after, changed))
         quarters = normalise.quarter_hours(days)
         applied = self._applied(changed)
         versions = []

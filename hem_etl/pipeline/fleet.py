@@ -101,7 +101,7 @@ class Fleet:
         locations = writer.rows("core.location", LOCATION_SCHEMA)
         self._locations = {row["location_id"]: row for row in locations.iter_rows(named=True)}
         self._open_since: dict[str, datetime] = dict(writer.read(OPEN_PERIODS).iter_rows())
-        self._zone_told_at: dict[str, datetime] = {}
+        self._zone_stated_at: dict[str, datetime] = {}
         self._writer = writer
         self._vendors_before = {name: row["vendor"] for name, row in self._systems.items()}
         self._vendors: dict[str, dict[str, str]] = {}
@@ -149,22 +149,22 @@ class Fleet:
 
     def see_gone(self, system_id: str, at: datetime) -> None:
         """A look found its system gone."""
-        held = self._systems.get(system_id)
-        if held is not None and held["gone_at_utc"] is None and at >= held["listed_at_utc"]:
-            self._change(held | {"gone_at_utc": at}, at)
+        before = self._systems.get(system_id)
+        if before is not None and before["gone_at_utc"] is None and at >= before["listed_at_utc"]:
+            self._change(before | {"gone_at_utc": at}, at)
 
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
         """Where the system's object states no zone, the zone of its newest series is the system's."""
         row = self._systems.get(system_id)
         if row is None or row["timezone_source"] == Source.LIST or timezone is None:
             return
-        if at < self._zone_told_at.get(system_id, at):
+        if at < self._zone_stated_at.get(system_id, at):
             return
         if timezone != row["timezone"]:
             if self._has_look_after(system_id, row["timezone"], at):
                 return
             self._change(row | {"timezone": timezone, "timezone_source": Source.SERIES.value}, at)
-        self._zone_told_at[system_id] = at
+        self._zone_stated_at[system_id] = at
 
     def write(self, writer: Writer) -> None:
         """Replace the rows that changed."""
@@ -194,11 +194,11 @@ class Fleet:
 
     def _see_system(self, item: Any, user_id: str | None, at: datetime) -> None:
         sent = read_system(item)
-        held = self._systems.get(sent.id)
-        if held is not None and at < held["listed_at_utc"]:
-            self._put(held | {"first_seen_utc": min(at, held["first_seen_utc"])})
+        before = self._systems.get(sent.id)
+        if before is not None and at < before["listed_at_utc"]:
+            self._put(before | {"first_seen_utc": min(at, before["first_seen_utc"])})
             return
-        told = {
+        stated = {
             "user_id": sent.user_id or user_id,
             "is_reachable": sent.is_reachable,
             "location_id": sent.location_id,
@@ -207,26 +207,26 @@ class Fleet:
             **_stated(Source.LIST, "place_source", latitude=sent.location.latitude, longitude=sent.location.longitude),
         }
         nothing = dict.fromkeys(SYSTEM_SCHEMA) | {"system_id": sent.id, "first_seen_utc": at}
-        before = held or nothing
-        new = {name: before[name] if value is None else value for name, value in told.items()}
+        old = before or nothing
+        new = {name: old[name] if value is None else value for name, value in stated.items()}
         seen = {
             "listed_at_utc": at,
             "last_seen_utc": at if sent.last_seen is None else naive_utc(sent.last_seen),
             "gone_at_utc": None,
             "raw": canonical_json(item),
         }
-        self._change(self._completed(before | new | seen), at)
+        self._change(self._completed(old | new | seen), at)
 
     def _completed(self, row: dict[str, Any]) -> dict[str, Any]:
         """The row with the vendor of its assets and the place of its location, where its list states none."""
-        told: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         if row["vendor_source"] != Source.LIST:
-            told |= _stated(Source.ASSETS, "vendor_source", vendor=self._vendor_of_assets(row["system_id"]))
+            found |= _stated(Source.ASSETS, "vendor_source", vendor=self._vendor_of_assets(row["system_id"]))
         location = self._locations.get(row["location_id"])
         if row["place_source"] != Source.LIST and location is not None:
             place = {name: location[name] for name in ("latitude", "longitude")}
-            told |= _stated(Source.LOCATIONS, "place_source", **place)
-        return row | told
+            found |= _stated(Source.LOCATIONS, "place_source", **place)
+        return row | found
 
     def _vendor_of_assets(self, system_id: str) -> str | None:
         named = Counter(vendor for vendor in self._vendors.get(system_id, {}).values() if vendor)
@@ -236,8 +236,8 @@ class Fleet:
 
     def _see_location(self, item: Any, at: datetime) -> None:
         sent = read_location(item)
-        held = self._locations.get(sent.id)
-        if sent.id is None or (held is not None and at < held["listed_at_utc"]):
+        before = self._locations.get(sent.id)
+        if sent.id is None or (before is not None and at < before["listed_at_utc"]):
             return
         self._locations[sent.id] = {
             "location_id": sent.id,
@@ -252,8 +252,8 @@ class Fleet:
 
     def _see_asset(self, item: Any, kind: AssetKind, at: datetime) -> None:
         sent = read_asset(item)
-        held = self._assets.get(sent.id)
-        if sent.hem_system_id is None or (held is not None and at < held["last_seen_utc"]):
+        before = self._assets.get(sent.id)
+        if sent.hem_system_id is None or (before is not None and at < before["last_seen_utc"]):
             return
         self._assets[sent.id] = {
             "asset_id": sent.id,
@@ -267,7 +267,7 @@ class Fleet:
             "raw": canonical_json(item),
         }
         self._touched_assets.add(sent.id)
-        owners = {sent.hem_system_id} if held is None else {sent.hem_system_id, held["system_id"]}
+        owners = {sent.hem_system_id} if before is None else {sent.hem_system_id, before["system_id"]}
         for system_id in sorted(owners):
             self._vendors.setdefault(system_id, {}).pop(sent.id, None)
         self._vendors[sent.hem_system_id][sent.id] = sent.vendor or ""
@@ -275,9 +275,9 @@ class Fleet:
             self._change(self._completed(row), at)
 
     def _change(self, row: dict[str, Any], at: datetime) -> None:
-        held = self._systems.get(row["system_id"])
-        if held is None or any(held[name] != row[name] for name in TRACKED):
-            if held is not None:
+        before = self._systems.get(row["system_id"])
+        if before is None or any(before[name] != row[name] for name in TRACKED):
+            if before is not None:
                 at = max(at, self._open_since[row["system_id"]])
                 self._close(row["system_id"], at)
             self._open_since[row["system_id"]] = at

@@ -31,7 +31,7 @@ def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ())
                 writer.add(answer)
                 if user is not None and answer.http_status == 404:
                     raise UsageError(f"Enode knows no user {user!r}: correct --user")
-                failure = failure or _list_failure(answer)
+                failure = failure or (f"{answer.outcome}: {answer.detail}" if answer.outcome else None)
                 reached = _is_answered(answer)
                 ids.update(_ids(answer))
         is_out_of_reach = not reached
@@ -51,20 +51,8 @@ def _is_answered(answer: Answer) -> bool:
     return answer.outcome is not Outcome.UNREACHABLE or answer.http_status is not None
 
 
-def _list_failure(answer: Answer) -> str | None:
-    """Why this page says nothing; None where it can be read."""
-    if answer.outcome is not None:
-        return f"{answer.outcome}: {answer.detail}"
-    try:
-        read_page(answer.body or b"")
-    except WireError as error:
-        return f"{Outcome.UNREADABLE}: {error}"
-    return None
-
-
 def _ids(answer: Answer) -> Iterator[str]:
     """The ids that a page lists; items that cannot be read are left out (loading logs them)."""
-    if _list_failure(answer) is None:
-        for item in read_page(answer.body or b"").data:
-            with suppress(WireError):
-                yield read_system(item).id
+    for item in read_page(answer.body or b"").data if answer.outcome is None else ():
+        with suppress(WireError):
+            yield read_system(item).id

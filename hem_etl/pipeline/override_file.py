@@ -25,7 +25,7 @@ from hem_etl.vocabulary import FLOWS, METRICS, SOC
 
 COLUMNS: Final = ("system_id", "start", "end", "metric", "value", "author", "reason")
 IGNORE: Final = "ignore"
-PROBLEMS_TOLD: Final = 20
+PROBLEMS_SHOWN: Final = 20
 HIGHEST_SOC_PCT: Final = 100.0
 TEMPLATE: Final = f"""\
 # Corrections by hand. `hem-etl overrides apply FILE.csv` puts the whole file in force in place of the one before:
@@ -112,10 +112,10 @@ def require_possible(rows: Sequence[Override], zones: Mapping[str, str | None], 
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        more = f"\n  … and {len(problems) - PROBLEMS_TOLD} more" if len(problems) > PROBLEMS_TOLD else ""
-        told = "".join(f"\n  {problem}" for problem in problems[:PROBLEMS_TOLD])
+        more = f"\n  … and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
+        lines = "".join(f"\n  {problem}" for problem in problems[:PROBLEMS_SHOWN])
         raise UsageError(
-            f"nothing was applied, the file has {len(problems)} problem{'s'[: len(problems) > 1]}:{told}{more}"
+            f"nothing was applied, the file has {len(problems)} problem{'s'[: len(problems) > 1]}:{lines}{more}"
         )
 
 

@@ -66,15 +66,15 @@ def _effect(published: Reader, rows: pl.DataFrame, days: pl.DataFrame, limit: fl
     keys = days.select("system_id", "day")
     readings = published.rows("core.reading", normalise.READING_SCHEMA, keys=keys)
     series = published.rows("core.series", normalise.SERIES_SCHEMA, keys=keys)
-    held = normalise.held_days(
+    stored = normalise.stored_days(
         days,
         readings,
         series,
         over_limit_kw=limit,
     )
     here = keys.join(rows, on="system_id", how="inner").filter(pl.col("day").is_between("first_day", "last_day"))
-    edits = normalise.edits_of(held, here.select(normalise.OVERRIDE_SCHEMA.names()))
-    available = held.series.filter("is_available").select("system_id", "day", "metric")
+    edits = normalise.edits_of(stored, here.select(normalise.OVERRIDE_SCHEMA.names()))
+    available = stored.series.filter("is_available").select("system_id", "day", "metric")
     return pl.concat(
         [
             _counted(here, "loaded_days"),

@@ -40,7 +40,7 @@ def judge_balance_again(writer: Writer, systems: Sequence[str], judging: Judging
     standing = writer.read(LOADED_DAYS, wanted=pl.DataFrame({"system_id": list(systems)}))
     for part in standing.iter_slices(DAYS_AT_ONCE):
         keys = part.select("system_id", "day")
-        sent = normalise.held_days(
+        sent = normalise.stored_days(
             part.drop("fetched_at_utc"),
             writer.rows("core.reading", normalise.READING_SCHEMA, keys=keys),
             writer.rows("core.series", normalise.SERIES_SCHEMA, keys=keys),

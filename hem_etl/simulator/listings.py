@@ -126,21 +126,21 @@ def page_of(rows: Sequence[Row], scope: str, parameters: dict[str, str], *, repe
     rows = sorted(rows, key=lambda row: -row.sequence)
     if "before" in parameters:
         cursor = _read_cursor(parameters["before"], scope)
-        shown = [row for row in rows if row.sequence > cursor][-size:]
+        on_page = [row for row in rows if row.sequence > cursor][-size:]
     elif "after" in parameters:
         cursor = _read_cursor(parameters["after"], scope)
-        shown = [row for row in rows if row.sequence < cursor][:size]
+        on_page = [row for row in rows if row.sequence < cursor][:size]
         if repeats_row:
-            shown = [row for row in rows if row.sequence == cursor] + shown
+            on_page = [row for row in rows if row.sequence == cursor] + on_page
     else:
-        shown = rows[:size]
-    has_older = bool(shown) and rows[-1].sequence < shown[-1].sequence
-    has_newer = bool(shown) and rows[0].sequence > shown[0].sequence
+        on_page = rows[:size]
+    has_older = bool(on_page) and rows[-1].sequence < on_page[-1].sequence
+    has_newer = bool(on_page) and rows[0].sequence > on_page[0].sequence
     pagination = {
-        "after": _cursor(scope, shown[-1].sequence) if has_older else None,
-        "before": _cursor(scope, shown[0].sequence) if has_newer else None,
+        "after": _cursor(scope, on_page[-1].sequence) if has_older else None,
+        "before": _cursor(scope, on_page[0].sequence) if has_newer else None,
     }
-    return Response.of_json({"data": [row.content() for row in shown], "pagination": pagination})
+    return Response.of_json({"data": [row.content() for row in on_page], "pagination": pagination})
 
 
 def _page_size(text: str | None) -> int:

@@ -59,7 +59,7 @@ def spoilt(response: Response, fault: str, seed: int, system_id: str, label: str
         return response
     content = json.loads(response.body)
     series: dict[str, Any] = content["timeseries"]
-    name = next((name for name, told in series.items() if told["isAvailable"]), None)
+    name = next((name for name, one in series.items() if one["isAvailable"]), None)
     if name is None:
         return response
     if fault == "vanished_series":

@@ -40,9 +40,9 @@ class TokenDesk:
             self.issued += 1
             token = f"sim-{stable_hex(self._seed, 'token', self.issued)}"
             now = self._clock()
-            self._expiry = {held: expiry for held, expiry in self._expiry.items() if expiry > now}
+            self._expiry = {each: expiry for each, expiry in self._expiry.items() if expiry > now}
             self._expiry[token] = now + timedelta(seconds=self.expires_in)
-            self._uses = {held: self._uses.get(held, 0) for held in self._expiry}
+            self._uses = {each: self._uses.get(each, 0) for each in self._expiry}
         answer = {"access_token": token, "expires_in": self.expires_in, "scope": "", "token_type": "bearer"}
         return Response.of_json(answer)
 

@@ -90,13 +90,13 @@ def true_day(home: Home, day: date, as_of: datetime, over_limit_kw: float = 50.0
 def true_month(home: Home, month: date, as_of: datetime) -> dict[date, dict[str, float | None]]:
     """The vendor's own kWh of each day of `month` by flow; None where it sends none."""
     flows = home.available_flows()
-    told: dict[date, dict[str, float | None]] = {}
+    days: dict[date, dict[str, float | None]] = {}
     for day in days_between(month, next_month(month) - timedelta(days=1)):
-        told[day] = dict.fromkeys(FLOWS)
+        days[day] = dict.fromkeys(FLOWS)
         for flow in flows if day >= home.installed_on else []:
             centi_kwh = reported_centi_kwh(home, day, flow, as_of)
-            told[day][flow] = None if centi_kwh is None else centi_kwh / 100
-    return told
+            days[day][flow] = None if centi_kwh is None else centi_kwh / 100
+    return days
 
 
 def _true_series(home: Home, day: date, metric: str, as_of: datetime, over_limit_kw: float) -> TrueSeries:
@@ -120,8 +120,8 @@ def _true_series(home: Home, day: date, metric: str, as_of: datetime, over_limit
         if isinstance(value, _Left):
             missing += 1
             continue
-        shown = None if value is None else value / (10 if metric == SOC else 1000)
-        buckets.append((begin, shown))
+        number = None if value is None else value / (10 if metric == SOC else 1000)
+        buckets.append((begin, number))
         if value is None:
             null += 1
         elif metric != SOC and abs(value) > over_limit_kw * 1000:
