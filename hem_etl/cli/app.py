@@ -1,4 +1,8 @@
-"""The commands. Each reads its options, calls one verb of the road and prints; what they mean is decided elsewhere."""
+"""The commands. Each reads its options, calls one verb of the road and prints; what they mean is decided elsewhere.
+
+A command imports what it uses when it runs, so that `--help` and a wrong option answer at once: above the commands
+stands only what all of them need.
+"""
 
 import io
 import logging
@@ -6,14 +10,12 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hem_etl import __version__, facts
+from hem_etl import __version__
 from hem_etl.cli import looking
-from hem_etl.cli.demo import run_demo, serve_simulator
-from hem_etl.cli.doctor import examine
 from hem_etl.cli.options import (
     End,
     Json,
@@ -38,11 +40,10 @@ from hem_etl.cli.output import (
     set_up_logging,
 )
 from hem_etl.cli.overrides import overrides
-from hem_etl.cli.progress import TerminalProgress
-from hem_etl.cli.reports import print_plan, print_report
 from hem_etl.errors import HemEtlError
-from hem_etl.pipeline import Road, make_client
-from hem_etl.settings import load_settings
+
+if TYPE_CHECKING:
+    from hem_etl.pipeline import Road
 
 LOG = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ def demo(
     days: Annotated[int, typer.Option(min=1, max=366, help="Days up to yesterday.")] = 14,
 ) -> None:
     """The whole road on a simulator, in ./hem_demo: no credentials, no network."""
+    from hem_etl.cli.demo import run_demo
+
     raise typer.Exit(run_demo(systems, days))
 
 
@@ -93,6 +96,8 @@ def simulator(
     faults: Annotated[str, typer.Option(help="Names with commas between, `all`, or `none`.")] = "none",
 ) -> None:
     """Serve the simulator on this machine; prints the settings to export."""
+    from hem_etl.cli.demo import serve_simulator
+
     serve_simulator(port, systems, seed, faults)
 
 
@@ -110,6 +115,8 @@ def run(
     is_json: Json = False,
 ) -> None:
     """Ask for what is due in these local days, load it, check it, publish it. The main job."""
+    from hem_etl.cli.reports import print_report
+
     days = day_range(start, end, last, yesterday, today_utc())
     request = make_request(days, system, vendor, user, no_months, refresh)
     with _road() as road:
@@ -132,6 +139,10 @@ def plan(
     is_json: Json = False,
 ) -> None:
     """What `run` with the same options would ask; asks nothing."""
+    from hem_etl.cli.reports import print_plan
+    from hem_etl.pipeline import Road
+    from hem_etl.settings import load_settings
+
     days = day_range(start, end, last, yesterday, today_utc())
     request = make_request(days, system, vendor, user, no_months, refresh)
     settings = load_settings()
@@ -145,6 +156,8 @@ def systems(
     is_json: Json = False,
 ) -> None:
     """Sync and list the fleet and its assets."""
+    from hem_etl import facts
+
     with _road() as road:
         if show is not None:
             print_json(road.read_state(show))
@@ -166,6 +179,10 @@ app.command()(looking.explain)
 @app.command()
 def rebuild(is_json: Json = False) -> None:
     """The warehouse again from what is landed, without the API."""
+    from hem_etl.cli.progress import TerminalProgress
+    from hem_etl.pipeline import Road
+    from hem_etl.settings import load_settings
+
     with TerminalProgress() as progress:
         road = Road(load_settings(), progress=progress)
         loaded = road.rebuild()
@@ -184,6 +201,9 @@ app.command()(looking.sql)
 @app.command()
 def doctor(is_json: Json = False) -> None:
     """Settings, credentials, clock, disk, lock, partitions: each finding with its next step."""
+    from hem_etl.cli.doctor import examine
+    from hem_etl.settings import load_settings
+
     findings = examine(load_settings())
     if is_json:
         print_json([{"status": status, "what": what, "finding": text} for status, what, text in findings])
@@ -240,8 +260,12 @@ def _verbose_first(arguments: Sequence[str]) -> list[str]:
 
 
 @contextmanager
-def _road() -> Iterator[Road]:
+def _road() -> Iterator["Road"]:
     """The road with a client and progress on the terminal."""
+    from hem_etl.cli.progress import TerminalProgress
+    from hem_etl.pipeline import Road, make_client
+    from hem_etl.settings import load_settings
+
     settings = load_settings()
     with make_client(settings) as client, TerminalProgress() as progress:
         yield Road(settings, client=client, progress=progress)

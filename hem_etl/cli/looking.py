@@ -1,30 +1,34 @@
-"""Commands that look at what is published: status, gaps, explain, check, sql. They ask nobody and change nothing."""
+"""Commands that look at what is published: status, gaps, explain, check, sql. They ask nobody and change nothing.
+
+Each imports what it uses when it runs: see `app`.
+"""
 
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
-import polars as pl
 import typer
 
-from hem_etl import facts
-from hem_etl.cli.explanation import print_explanation
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors
 from hem_etl.cli.output import as_json, objects, print_json, print_rows, print_table, say
 from hem_etl.errors import UsageError, disk_trouble
-from hem_etl.landing import open_landing
-from hem_etl.settings import load_settings
-from hem_etl.warehouse import open_warehouse, packaged_models
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hem_etl.warehouse import Warehouse
 
 ROWS_ON_A_TERMINAL: Final = 100
 
 
 def status(is_json: Json = False) -> None:
     """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do."""
-    print_rows(facts.read_status(open_warehouse(load_settings())), is_json=is_json)
+    from hem_etl import facts
+
+    print_rows(facts.read_status(_warehouse()), is_json=is_json)
 
 
 def gaps(
@@ -37,8 +41,10 @@ def gaps(
     is_json: Json = False,
 ) -> None:
     """What is missing, and why: first how much of it by reason, with --rows (or --json) each day and metric."""
+    from hem_etl import facts
+
     found = facts.read_gaps(
-        open_warehouse(load_settings()),
+        _warehouse(),
         systems=system or (),
         vendors=vendor or (),
         metrics=metric or (),
@@ -64,8 +70,13 @@ def explain(
     is_json: Json = False,
 ) -> None:
     """From a published number back to its formula, buckets, flags, versions and raw answers."""
-    settings = load_settings()
-    explanation = facts.explain(open_warehouse(settings), open_landing(settings), system, day.date(), metric)
+    from hem_etl import facts
+    from hem_etl.cli.explanation import print_explanation
+    from hem_etl.landing import open_landing
+    from hem_etl.settings import load_settings
+
+    landing = open_landing(load_settings())
+    explanation = facts.explain(_warehouse(), landing, system, day.date(), metric)
     if is_json:
         print_json(explanation)
     else:
@@ -74,7 +85,10 @@ def explain(
 
 def check(is_json: Json = False) -> None:
     """Run the SQL checks on the published file; print failing rows. Exit 1 when a structural one fails."""
-    checked = facts.check_again(open_warehouse(load_settings()))
+    from hem_etl import facts
+    from hem_etl.warehouse import packaged_models
+
+    checked = facts.check_again(_warehouse())
     failing = [(result, found) for result, found in checked if found is not None]
     if is_json:
         print_json([asdict(result) for result, _ in checked])
@@ -100,8 +114,10 @@ def sql(
 
     A terminal shows the first 100 rows, a pipe gets all of them.
     """
+    from hem_etl import facts
+
     kind = _kind(output, json=is_json, csv=is_csv, parquet=is_parquet)
-    warehouse = open_warehouse(load_settings())
+    warehouse = _warehouse()
     if kind in ("csv", "parquet"):
         frame = facts.query_frame(warehouse, query)
         if output is None:
@@ -122,6 +138,13 @@ def sql(
     print_table(names, rows[:most], is_json=is_json, total=len(rows))
 
 
+def _warehouse() -> "Warehouse":
+    from hem_etl.settings import load_settings
+    from hem_etl.warehouse import open_warehouse
+
+    return open_warehouse(load_settings())
+
+
 def _kind(output: Path | None, **asked: bool) -> str:
     """`json`, `csv`, `parquet`, or `table`. UsageError where the options do not say one thing."""
     chosen = [name for name, is_asked in asked.items() if is_asked]
@@ -137,10 +160,12 @@ def _kind(output: Path | None, **asked: bool) -> str:
     return chosen[0] if chosen else ending or "table"
 
 
-def _csv(frame: pl.DataFrame) -> str:
+def _csv(frame: "pl.DataFrame") -> str:
+    from polars.exceptions import PolarsError
+
     try:
         return frame.write_csv()
-    except pl.exceptions.PolarsError as error:
+    except PolarsError as error:
         raise UsageError(f"CSV cannot hold these rows ({error}): cast them in the query, or write Parquet") from error
 
 

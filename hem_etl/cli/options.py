@@ -2,13 +2,15 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hem_etl.cli.output import say
 from hem_etl.errors import UsageError
-from hem_etl.pipeline import Request
+
+if TYPE_CHECKING:
+    from hem_etl.pipeline import Request
 
 EARLIEST: Final = date(2000, 1, 1)
 LONGEST_DAYS: Final = 20_000
@@ -52,8 +54,10 @@ def make_request(
     users: list[str] | None,
     no_months: bool,
     is_refresh: bool,
-) -> Request:
+) -> "Request":
     """What a run or a plan is asked; UsageError for days that cannot be meant."""
+    from hem_etl.pipeline import Request
+
     start, end = days
     if end < start:
         raise UsageError(f"--end {end} lies before --start {start}: swap them")

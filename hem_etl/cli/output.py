@@ -6,13 +6,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-import polars as pl
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import polars as pl
 
 OUT: Final = Console(highlight=False, soft_wrap=True, width=10_000)
 """Wide enough for any table: a number is never cut to fit a terminal, the terminal wraps instead."""
@@ -45,7 +47,7 @@ def objects(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[
     return [dict(zip(unique, row, strict=True)) for row in rows]
 
 
-def print_rows(frame: pl.DataFrame, *, title: str | None = None, is_json: bool = False, digits: int = 3) -> None:
+def print_rows(frame: "pl.DataFrame", *, title: str | None = None, is_json: bool = False, digits: int = 3) -> None:
     """Rows as a table, or as a JSON list of objects."""
     print_table(frame.columns, frame.rows(), title=title, is_json=is_json, digits=digits)
 

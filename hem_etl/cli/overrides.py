@@ -6,11 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from hem_etl.cli.output import print_json, print_rows, print_table, say
-from hem_etl.cli.progress import TerminalProgress
 from hem_etl.errors import UsageError
-from hem_etl.pipeline import Road
-from hem_etl.pipeline.override_file import IGNORE, TEMPLATE
-from hem_etl.settings import load_settings
 
 DAYS_SHOWN: Final = 20
 
@@ -28,6 +24,10 @@ def apply(
     is_json: Json = False,
 ) -> None:
     """Put a file in force in place of the one before, load, check, publish. A row that is gone is taken back."""
+    from hem_etl.cli.progress import TerminalProgress
+    from hem_etl.pipeline import Road
+    from hem_etl.settings import load_settings
+
     try:
         body = file.read_bytes()
     except OSError as error:
@@ -54,6 +54,10 @@ def apply(
 @overrides.command(name="list")
 def list_(is_json: Json = False) -> None:
     """What is in force, since when, and how many buckets each row edits."""
+    from hem_etl.pipeline import Road
+    from hem_etl.pipeline.override_file import IGNORE
+    from hem_etl.settings import load_settings
+
     rows = Road(load_settings()).overrides()
     names = ("override_id", "system_id", "start", "end", "metric", "value", "author", "reason", "valid_from_utc")
     counts = ("loaded_days", "days_without_the_series", "edited_days", "edited_buckets")
@@ -72,4 +76,6 @@ def list_(is_json: Json = False) -> None:
 @overrides.command()
 def template() -> None:
     """A file to begin with: the columns, what they mean, two examples in comments."""
+    from hem_etl.pipeline.override_file import TEMPLATE
+
     typer.echo(TEMPLATE, nl=False)
