@@ -13,7 +13,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import httpx
 from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -123,6 +122,8 @@ class Settings(BaseSettings):
     @classmethod
     def _an_address(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
+            import httpx  # takes a tenth of a second: only where it is needed
+
             try:
                 parsed = httpx.URL(url.get_secret_value())
                 host = parsed.host
@@ -235,4 +236,6 @@ def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
+        import httpx
+
         return httpx.URL(f"http://{host}").host == "localhost"

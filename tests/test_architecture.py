@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hem_etl"
 
 FLOORS = {
-    "words": {"vocabulary", "local_day", "errors", "answer"},
+    "words": {"vocabulary", "local_day", "errors", "answer", "matching"},
     "edges": {"settings", "enode.wire"},
     "locks": {"locks"},
     "stations": {"enode", "simulator", "landing", "normalise", "warehouse"},
@@ -71,6 +71,63 @@ def test_imports_go_from_doors_to_words_and_stations_never_import_each_other(mod
         other = room_of(name)
         is_word = floor_of(other) == floor_of(room) == 0
         assert floor_of(other) < floor_of(room) or is_word, f"{module} imports {name}"
+
+
+HEAVY = {"dagster", "duckdb", "httpx", "polars", "pydantic", "pydantic_settings", "sqlglot", "uvicorn"}
+"""Libraries whose import takes long."""
+
+
+def imports_at_once(path: Path) -> set[str]:
+    """What runs when the file is imported: not what stands in functions, nor what only types need."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    names: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.update({str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names})
+        is_later = isinstance(node, ast.FunctionDef) or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node))
+        waiting.extend(() if is_later else ast.iter_child_nodes(node))
+    return names
+
+
+def imported_with(*modules_asked: str) -> set[str]:
+    """Our modules, and other libraries by their first name, that come with these modules."""
+    ours = dict(modules())
+    waiting, found = list(modules_asked), set[str]()
+    while waiting:
+        name = waiting.pop()
+        parents = {".".join(name.split(".")[:size]) for size in range(1, name.count(".") + 2)}
+        for module in (parents & ours.keys()) - found:
+            found.add(module)
+            waiting.extend(imports_at_once(ours[module]))
+        if not name.startswith("hem_etl"):
+            found.add(name.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("modules_asked", "left_out"),
+    [
+        (["hem_etl.cli.app"], HEAVY | {"hem_etl.simulator", "hem_etl.pipeline", "hem_etl.facts", "hem_etl.warehouse"}),
+        (["hem_etl.facts"], {"dagster", "httpx", "sqlglot", "uvicorn", "hem_etl.simulator", "hem_etl.pipeline"}),
+        (["hem_etl.pipeline"], {"dagster", "sqlglot", "uvicorn", "hem_etl.simulator"}),
+    ],
+)
+def test_a_command_imports_what_it_uses(modules_asked: list[str], left_out: set[str]) -> None:
+    """`--help` needs no more than the app, status and sql no more than facts: nobody waits for what is not used."""
+    assert not imported_with(*modules_asked) & left_out
+
+
+@pytest.mark.slow
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; from hem_etl.cli.app import run_app; assert run_app(['--help']) == 0; "
+        f"print(*({HEAVY!r} & sys.modules.keys()), file=sys.stderr, end='')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_only_the_orchestration_imports_dagster() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from hem_etl.facts.queries import text
-from hem_etl.pipeline.planning import match_systems
+from hem_etl.matching import match_systems
 from hem_etl.warehouse import Warehouse
 
 

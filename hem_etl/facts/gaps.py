@@ -8,7 +8,7 @@ import polars as pl
 
 from hem_etl.errors import UsageError
 from hem_etl.facts.fleet import known_systems
-from hem_etl.pipeline.planning import match_vendors
+from hem_etl.matching import match_vendors
 from hem_etl.vocabulary import METRICS
 from hem_etl.warehouse import Warehouse
 

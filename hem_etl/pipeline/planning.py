@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 
 from hem_etl.answer import Key
-from hem_etl.errors import UsageError
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
+from hem_etl.matching import match_systems, match_vendors
 from hem_etl.pipeline.ledger import Entry, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome
 
@@ -17,7 +17,6 @@ EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
 GONE_DETAIL: Final = "the system is gone: not asked"
 ASSUMED_SECONDS: Final = 2.0
 """How long an answer takes, where none was timed yet; only for the estimate that `plan` prints."""
-SHOWN_IN_ERRORS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +90,6 @@ def known_request(request: Request, systems: pl.DataFrame) -> Request:
         systems=match_systems(request.systems, systems["system_id"]),
         vendors=match_vendors(request.vendors, systems["vendor"]),
     )
-
-
-def match_systems(wanted: Iterable[str], system_ids: Iterable[str]) -> frozenset[str]:
-    """The systems that these ids, or unique beginnings of ids, stand for. UsageError where one stands for none."""
-    ids = set(system_ids)
-    found, problems = set(), []
-    for text in sorted(set(wanted)):
-        alike = [text] if text in ids else sorted(name for name in ids if text and name.startswith(text))
-        if len(alike) == 1:
-            found.add(alike[0])
-        elif alike:
-            examples = ", ".join(map(repr, alike[:SHOWN_IN_ERRORS]))
-            problems.append(f"{text!r} begins {len(alike)} ids ({examples}): give more of it")
-        else:
-            problems.append(f"no system {text!r} is known: `hem-etl systems` lists them")
-    if problems:
-        raise UsageError(problems[0] + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
-    return frozenset(found)
-
-
-def match_vendors(wanted: Iterable[str], of_systems: Iterable[str | None]) -> frozenset[str]:
-    """The vendors that these names stand for, upper or lower case. UsageError where one stands for none."""
-    vendors = {name for name in of_systems if name is not None}
-    found = set()
-    for text in sorted(set(wanted)):
-        alike = {name for name in vendors if name.casefold() == text.casefold()}
-        if not alike:
-            raise UsageError(f"no system of vendor {text!r} is known; known are {', '.join(sorted(vendors)) or 'none'}")
-        found |= alike
-    return frozenset(found)
 
 
 def plan_range(request: Request, systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> Plan:

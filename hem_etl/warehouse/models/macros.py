@@ -19,12 +19,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from hem_etl.errors import ModelError
 from hem_etl.warehouse.models.header import Column, quoted, read_column, read_header
+from hem_etl.warehouse.models.statements import parse
 
 MACRO_SCHEMA: Final = "main"
 
@@ -98,26 +95,26 @@ def _read_macro(root: Path, path: Path) -> Macro:
 
 def _require_formula(file: str, sql: str, parameters: set[str]) -> None:
     try:
-        formula, *others = sqlglot.parse(sql, read="duckdb")
-    except SqlglotError as error:
-        raise ModelError(f"{file}: cannot be parsed: {error}") from error
-    if others or formula is None or formula.find(exp.Query, exp.DDL, exp.Drop, exp.Command):
+        formula = parse(f"select {sql}")
+    except ValueError as error:
+        raise ModelError(f"{file}: cannot be parsed as an expression: {error}") from error
+    if formula is None or not formula.is_expression:
         raise ModelError(f"{file}: must hold exactly one expression, which reads no relation")
-    named = {column.sql(dialect="duckdb") for column in formula.find_all(exp.Column)}
-    if strangers := named - parameters:
+    if strangers := formula.columns - parameters:
         raise ModelError(f"{file}: names what is no parameter: {', '.join(sorted(strangers))}")
-    if unused := parameters - named:
+    if unused := parameters - formula.columns:
         raise ModelError(f"{file}: does not use its parameter {', '.join(sorted(unused))}")
 
 
 def _ordered(macros: Mapping[str, Macro]) -> Iterator[Macro]:
-    calls = {name: sorted(called(macro.sql) & macros.keys()) for name, macro in macros.items()}
+    calls = {name: sorted(_called(macro.sql) & macros.keys()) for name, macro in macros.items()}
     try:
         yield from (macros[name] for name in TopologicalSorter(calls).static_order())
     except CycleError as error:
         raise ModelError(f"macros call each other in a circle: {' → '.join(reversed(error.args[1]))}") from error
 
 
-def called(sql: str) -> set[str]:
-    """The functions that sqlglot does not know as DuckDB's: macros among them."""
-    return {call.name for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Anonymous)}
+def _called(sql: str) -> frozenset[str]:
+    formula = parse(f"select {sql}")
+    assert formula is not None
+    return formula.functions

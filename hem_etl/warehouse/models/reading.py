@@ -26,15 +26,12 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
 
-import sqlglot
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 import hem_etl
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
 from hem_etl.warehouse.models.header import Column, quoted, quoted_relation, read_column, read_header
 from hem_etl.warehouse.models.macros import Macro, read_macros
+from hem_etl.warehouse.models.statements import parse
 
 SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks"}
 """Folder → schema. `checks` makes no relation."""
@@ -290,17 +287,14 @@ def _require_name(file: str, header: Mapping[str, str], expected: str) -> None:
 def _references(file: str, sql: str, parameters: Sequence[str] = ()) -> tuple[str, ...]:
     """The relations and macros that a statement reads, its own named steps left out; it must use its parameters."""
     try:
-        statements = [parsed for parsed in sqlglot.parse(sql, read="duckdb") if parsed is not None]
-    except SqlglotError as error:
+        statement = parse(sql)
+    except ValueError as error:
         raise ModelError(f"{file}: cannot be parsed: {error}") from error
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+    if statement is None:
         raise ModelError(f"{file}: must hold exactly one select")
-    named = {column.name for column in statements[0].find_all(exp.Column) if not column.table}
-    if unused := [name for name in parameters if name not in named]:
+    if unused := [name for name in parameters if name not in statement.columns]:
         raise ModelError(f"{file}: the select does not use its parameter {', '.join(unused)}")
-    steps = {step.alias for step in statements[0].find_all(exp.CTE)}
-    tables = [t for t in statements[0].find_all(exp.Table) if t.db or isinstance(t.this, exp.Identifier)]
-    return tuple(sorted({f"{t.db}.{t.this.name}" if t.db else t.name for t in tables if t.db or t.name not in steps}))
+    return tuple(sorted(statement.relations))
 
 
 def _require_known_references(reader: Model | Check, models: Mapping[str, Model]) -> None:

@@ -20,7 +20,7 @@ from tiers import swept
 import hem_etl
 from hem_etl.cli.app import run_app
 from hem_etl.errors import disk_trouble
-from hem_etl.pipeline.planning import match_systems
+from hem_etl.matching import match_systems
 from hem_etl.simulator import Faults, Simulator, make_fleet
 
 ROOT = Path(hem_etl.__file__).parents[1]

@@ -1,0 +1,38 @@
+"""Which systems and vendors a person means: ids may be cut short, vendors be spelt in either case."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from hem_etl.errors import UsageError
+
+SHOWN_IN_ERRORS: Final = 3
+
+
+def match_systems(wanted: Iterable[str], system_ids: Iterable[str]) -> frozenset[str]:
+    """The systems that these ids, or unique beginnings of ids, stand for. UsageError where one stands for none."""
+    ids = set(system_ids)
+    found, problems = set(), []
+    for text in sorted(set(wanted)):
+        alike = [text] if text in ids else sorted(name for name in ids if text and name.startswith(text))
+        if len(alike) == 1:
+            found.add(alike[0])
+        elif alike:
+            examples = ", ".join(map(repr, alike[:SHOWN_IN_ERRORS]))
+            problems.append(f"{text!r} begins {len(alike)} ids ({examples}): give more of it")
+        else:
+            problems.append(f"no system {text!r} is known: `hem-etl systems` lists them")
+    if problems:
+        raise UsageError(problems[0] + (f" (and {len(problems) - 1} more)" if problems[1:] else ""))
+    return frozenset(found)
+
+
+def match_vendors(wanted: Iterable[str], of_systems: Iterable[str | None]) -> frozenset[str]:
+    """The vendors that these names stand for, upper or lower case. UsageError where one stands for none."""
+    vendors = {name for name in of_systems if name is not None}
+    found = set()
+    for text in sorted(set(wanted)):
+        alike = {name for name in vendors if name.casefold() == text.casefold()}
+        if not alike:
+            raise UsageError(f"no system of vendor {text!r} is known; known are {', '.join(sorted(vendors)) or 'none'}")
+        found |= alike
+    return frozenset(found)

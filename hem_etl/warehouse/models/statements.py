@@ -1,0 +1,83 @@
+"""What a statement reads, calls and names, by DuckDB's own parser. Nothing is run and no file is opened.
+
+What it means for a model, a check or a macro is not known here.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One `select`, taken apart."""
+
+    relations: frozenset[str]
+    """What it reads, as it is spelt (`marts.daily_energy`), but for its own steps and functions without a schema."""
+    functions: frozenset[str]
+    """What it calls, operators among them."""
+    columns: frozenset[str]
+    """Columns as they are spelt: `day`, `load.day`."""
+    is_expression: bool
+    """`select` of one expression, which reads nothing."""
+
+
+def parse(sql: str) -> Statement | None:
+    """The statement, or None where there is not exactly one `select`. ValueError says why it cannot be parsed."""
+    parsed = json.loads(_parser().cursor().execute("select json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0])
+    if parsed["error"] and parsed["error_type"] == "parser":
+        raise ValueError(parsed["error_message"])
+    if parsed["error"] or len(parsed["statements"]) != 1:
+        return None
+    select = parsed["statements"][0]["node"]
+    nodes = list(_nodes(select))
+    steps = {step["key"] for node in nodes for step in node.get("cte_map", {}).get("map", ())}
+    tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
+    macros = [node["function"] for node in nodes if node.get("type") == "TABLE_FUNCTION"]
+    arguments = {name for node in nodes if node.get("class") == "LAMBDA" for name in _columns(_nodes(node["lhs"]))}
+    return Statement(
+        relations=frozenset(
+            {_spelt(node["schema_name"], node["table_name"]) for node in tables if _is_foreign(node, steps)}
+            | {_spelt(node["schema"], node["function_name"]) for node in macros if node.get("schema")}
+        ),
+        functions=frozenset(node["function_name"] for node in nodes if node.get("class") == "FUNCTION"),
+        columns=frozenset(_columns(nodes)) - arguments,
+        is_expression=select["type"] == "SELECT_NODE"
+        and len(select["select_list"]) == 1
+        and select["from_table"]["type"] == "EMPTY"
+        and not any(node.get("class") in ("SUBQUERY", "STAR") for node in nodes),
+    )
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1})
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the tree."""
+    if isinstance(tree, dict):
+        yield tree
+        for branch in tree.values():
+            yield from _nodes(branch)
+    elif isinstance(tree, list):
+        for branch in tree:
+            yield from _nodes(branch)
+
+
+def _columns(nodes: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> Iterator[str]:
+    for node in nodes:
+        if node.get("class") == "COLUMN_REF":
+            yield ".".join(node["column_names"])
+
+
+def _is_foreign(table: dict[str, Any], steps: set[str]) -> bool:
+    return bool(table["schema_name"]) or table["table_name"] not in steps
+
+
+def _spelt(schema: str, name: str) -> str:
+    return f"{schema}.{name}" if schema else name
