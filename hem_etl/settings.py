@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     api_url_override: HttpUrl | None = Field(None, alias="ENODE_API_URL")
     oauth_url_override: HttpUrl | None = Field(None, alias="ENODE_OAUTH_URL")
     webhook_secret: SecretStr | None = Field(None, alias="ENODE_WEBHOOK_SECRET")
+    webhook_secret_before: SecretStr | None = Field(None, alias="ENODE_WEBHOOK_SECRET_BEFORE")
+    """The secret before, still accepted while it is being changed."""
+    webhook_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$")] = Field("", alias="HEM_ETL_WEBHOOK_PATH")
+    """What stands before the receiver's paths, behind a reverse proxy that passes it on."""
 
     alert_url: SecretStr | None = Field(None, alias="HEM_ETL_ALERT_URL")
     """Where Dagster posts failed runs. Secret: such addresses usually carry a key."""
@@ -87,11 +91,18 @@ class Settings(BaseSettings):
     """Ratio by vendor (upper case), and EVERY_VENDOR for the others."""
     system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
 
-    @field_validator("client_id", "client_secret", "webhook_secret", "alert_url", mode="before")
+    @field_validator(
+        "client_id", "client_secret", "webhook_secret", "webhook_secret_before", "alert_url", mode="before"
+    )
     @classmethod
     def _without_blanks_around(cls, value: object) -> object:
         """A mounted file ends in a line break; no credential begins or ends with a blank."""
         return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("webhook_path")
+    @classmethod
+    def _without_slash_at_its_end(cls, path: str) -> str:
+        return path.rstrip("/")
 
     @field_validator("api_url_override", "oauth_url_override")
     @classmethod
@@ -153,6 +164,11 @@ class Settings(BaseSettings):
     @property
     def landing(self) -> Path:
         return self.home / "landing"
+
+    @property
+    def inbox(self) -> Path:
+        """Webhook deliveries that are not landed yet."""
+        return self.home / "inbox"
 
     @property
     def work(self) -> Path:

@@ -22,7 +22,7 @@ FLOORS = {
     "words": {"vocabulary", "local_day", "errors", "answer", "matching"},
     "edges": {"settings", "enode.wire"},
     "locks": {"locks"},
-    "stations": {"enode", "simulator", "landing", "normalise", "warehouse"},
+    "stations": {"enode", "simulator", "landing", "normalise", "warehouse", "webhooks"},
     "road": {"pipeline"},
     "facts": {"facts"},
     "doors": {"cli", "orchestration"},
@@ -152,13 +152,15 @@ OWNERS = {
     "sqlglot": ("hem_etl.warehouse",),
     "rich": ("hem_etl.cli",),
     "typer": ("hem_etl.cli",),
-    "uvicorn": ("hem_etl.simulator",),
+    "starlette": ("hem_etl.webhooks",),
+    "uvicorn": ("hem_etl.simulator", "hem_etl.webhooks"),
 }
 """Who alone knows a library."""
 PLACES = {
     "database": ("hem_etl.settings", "hem_etl.warehouse"),
     "work": ("hem_etl.settings", "hem_etl.warehouse", "hem_etl.locks"),
     "landing": ("hem_etl.settings", "hem_etl.landing"),
+    "inbox": ("hem_etl.settings", "hem_etl.webhooks"),
 }
 """Who alone knows a path of the settings."""
 

@@ -40,6 +40,7 @@ from hem_etl.cli.output import (
     set_up_logging,
 )
 from hem_etl.cli.overrides import overrides
+from hem_etl.cli.webhooks import webhooks
 from hem_etl.errors import HemEtlError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 
 app.add_typer(overrides, name="overrides")
+app.add_typer(webhooks, name="webhooks")
 
 
 def _tell_version(is_asked: bool) -> None:
