@@ -1,0 +1,121 @@
+"""The receiver as a process: what dies, what dribbles and what is told to stop costs no answered delivery."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from hem_etl.webhooks.inbox import Inbox
+from hem_etl.webhooks.signature import signature_of
+
+pytestmark = pytest.mark.slow
+
+SECRET = "a-secret-of-the-tests"
+PATIENCE_SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def receiver(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+    environment = kept | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET}
+    command = [sys.executable, "-m", "hem_etl", "webhooks", "serve", "--port", str(port)]
+    with (home / "receiver.log").open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
+        try:
+            until = time.monotonic() + PATIENCE_SECONDS
+            while process.poll() is None and time.monotonic() < until:
+                with contextlib.suppress(httpx.HTTPError):
+                    httpx.get(f"http://127.0.0.1:{port}/healthz")
+                    break
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+def signed(body: bytes) -> dict[str, str]:
+    return {"x-enode-signature": signature_of(body, SecretStr(SECRET)), "content-type": "application/json"}
+
+
+def test_every_answered_delivery_outlives_any_number_of_kills(tmp_path: Path) -> None:
+    port, answered, refused = free_port(), set[bytes](), set[bytes]()
+    noting, is_over = threading.Lock(), threading.Event()
+
+    def send(sender: int) -> None:
+        number = 0
+        with httpx.Client() as client:
+            while not is_over.is_set():
+                number += 1
+                body, is_forged = f"[{sender}, {number}]".encode(), number % 50 == 0
+                headers = signed(b"another body" if is_forged else body)
+                try:
+                    status = client.post(f"http://127.0.0.1:{port}/", content=body, headers=headers).status_code
+                except httpx.HTTPError:
+                    is_over.wait(0.02)
+                    continue
+                assert status == (401 if is_forged else 204)
+                with noting:
+                    (refused if is_forged else answered).add(body)
+
+    senders = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+    for sender in senders:
+        sender.start()
+    try:
+        for wanted in (200, 400, 600):
+            with receiver(tmp_path, port) as process:
+                until = time.monotonic() + PATIENCE_SECONDS
+                while len(answered) < wanted and time.monotonic() < until:
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+    finally:
+        is_over.set()
+        for sender in senders:
+            sender.join()
+    kept = [one.delivery.body for one in Inbox(tmp_path / "inbox").untaken()]
+    assert len(answered) >= 600
+    assert answered <= set(kept)
+    assert refused
+    assert not refused & set(kept)
+    assert len(kept) == len(set(kept)), "a body that was sent once is kept once"
+    assert SECRET.encode() not in (tmp_path / "receiver.log").read_bytes()
+
+
+def test_senders_that_dribble_or_shout_are_let_go_and_hold_nobody_up(tmp_path: Path) -> None:
+    port = free_port()
+    with receiver(tmp_path, port), contextlib.ExitStack() as open_ones:
+        dribbling = [open_ones.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(50)]
+        for connection in dribbling:
+            connection.sendall(b"POST / HTTP/1.1\r\nhost: ")
+        shouting = open_ones.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with contextlib.suppress(OSError):
+            shouting.sendall(b"POST / HTTP/1.1\r\nx-long: " + b"x" * 1_000_000)
+        status = httpx.post(f"http://127.0.0.1:{port}/", content=b"[]", headers=signed(b"[]")).status_code
+        assert status == 204
+        for connection in dribbling:
+            connection.settimeout(PATIENCE_SECONDS)
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+
+
+def test_sigterm_ends_it_and_what_was_answered_is_there(tmp_path: Path) -> None:
+    port = free_port()
+    with receiver(tmp_path, port) as process:
+        assert httpx.post(f"http://127.0.0.1:{port}/", content=b"[]", headers=signed(b"[]")).status_code == 204
+        process.terminate()
+        assert process.wait(PATIENCE_SECONDS) in (0, -signal.SIGTERM)
+    assert [one.delivery.body for one in Inbox(tmp_path / "inbox").untaken()] == [b"[]"]
