@@ -30,13 +30,17 @@ from hem_etl.facts.intervals import (
 )
 from hem_etl.facts.preview import Preview, read_previews
 from hem_etl.facts.provenance import explain
+from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, open_report
 from hem_etl.facts.sql import query, query_frame
 
 __all__ = [
+    "DayFacts",
     "FailingRows",
     "FirstPage",
+    "FleetFacts",
     "FleetNumbers",
     "Gaps",
+    "HomeFacts",
     "IntervalFigures",
     "Preview",
     "PublishedNumbers",
@@ -49,6 +53,7 @@ __all__ = [
     "known_systems",
     "never_asked",
     "newest_day_asked",
+    "open_report",
     "published_numbers",
     "query",
     "query_frame",

@@ -146,7 +146,9 @@ class ReportFacts:
 
     def _shown(self, system_id: str, days: list[Row], most_days: int) -> list[DayFacts]:
         loaded = [row["day"] for row in days if row["attributed_coverage"] is not None or _has_flow(row)]
-        chosen = sorted(set(loaded[-most_days:]) | {row["day"] for row in days if _changes_clock(row) and _has_flow(row)})
+        chosen = sorted(
+            set(loaded[-most_days:]) | {row["day"] for row in days if _changes_clock(row) and _has_flow(row)}
+        )
         bounds = {row["day"]: row for row in self._records("report_bounds", system_id=system_id)}
         shown = pl.DataFrame({"day": chosen}, schema={"day": pl.Date()})
         quarters: dict[date, dict[datetime, Row]] = {}

@@ -7,9 +7,19 @@ moment as (
 ),
 
 day as (
-    select spine.system_id, spine.day, spine.outcome, spine.is_expected, daily.is_complete
+    select
+        spine.system_id,
+        spine.day,
+        spine.outcome,
+        spine.is_expected,
+        daily.is_complete,
+        flow.generation_valid_minutes,
+        flow.generation_due_hours,
+        flow.consumption_valid_minutes,
+        flow.consumption_due_hours
     from staging.day as spine
     semi join wanted on wanted.system_id = spine.system_id
+    inner join staging.day_flow as flow on flow.system_id = spine.system_id and flow.day = spine.day
     inner join marts.daily_energy as daily on daily.system_id = spine.system_id and daily.day = spine.day
     where spine.day <= $end
 ),
@@ -37,7 +47,9 @@ coverage as (
         moment.is_now,
         count(*) filter (where day.is_expected) as expected_homes,
         count(*) filter (where day.is_expected and day.is_complete) as complete_homes,
-        count(*) filter (where day.outcome in ('relink_needed', 'forbidden')) as blocked_homes
+        count(*) filter (where day.outcome in ('relink_needed', 'forbidden')) as blocked_homes,
+        share_of_time(sum(day.generation_valid_minutes), sum(day.generation_due_hours)) as generation_coverage,
+        share_of_time(sum(day.consumption_valid_minutes), sum(day.consumption_due_hours)) as consumption_coverage
     from moment
     inner join day on day.day = moment.day
     group by moment.is_now
@@ -85,6 +97,8 @@ select
     coverage.expected_homes,
     coverage.complete_homes,
     coverage.blocked_homes,
+    coverage.generation_coverage,
+    coverage.consumption_coverage,
     behind.homes,
     behind.behind_homes,
     failed.week_days,
