@@ -176,6 +176,7 @@ def systems(
 app.command()(looking.status)
 app.command()(looking.gaps)
 app.command()(looking.explain)
+app.command()(looking.report)
 
 
 @app.command()

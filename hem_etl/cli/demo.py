@@ -19,6 +19,7 @@ from hem_etl.errors import UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import newest_day_over
 from hem_etl.pipeline import Request, Road, make_client
+from hem_etl.report import REPORT_FOLDER, make_report
 from hem_etl.settings import GivenSettings, Settings
 from hem_etl.simulator import Faults, Simulator, make_fleet, serve
 from hem_etl.warehouse import open_warehouse
@@ -136,3 +137,5 @@ def _print_tables(settings: Settings, day: date) -> None:
     ):
         say(f"  HEM_ETL_HOME={settings.home} {sys.argv[0]} {command}")
     say(f"  {sys.argv[0]} simulator            # the simulated fleet, to ask it yourself")
+    made = make_report(warehouse, settings.home / REPORT_FOLDER)
+    say(f"The same as pages to look at: open {made.index} in a browser.")

@@ -1,9 +1,10 @@
-"""Commands that look at what is published: status, gaps, explain, check, sql. They ask nobody and change nothing.
+"""Commands that look at what is published: status, gaps, explain, report, check, sql. They change nothing of it.
 
 Each imports what it uses when it runs: see `app`.
 """
 
 import sys
+import webbrowser
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 import typer
 
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors
-from hem_etl.cli.output import as_json, objects, print_json, print_rows, print_table, say
+from hem_etl.cli.output import as_json, objects, print_json, print_line, print_rows, print_table, say
 from hem_etl.errors import UsageError, disk_trouble
 
 if TYPE_CHECKING:
@@ -81,6 +82,42 @@ def explain(
         print_json(explanation)
     else:
         print_explanation(explanation)
+
+
+def report(
+    output: Annotated[Path | None, typer.Option(help="Folder for the pages; default: report, beside the data.")] = None,
+    start: Start = None,
+    end: End = None,
+    system: Systems = None,
+    vendor: Vendors = None,
+    has_all: Annotated[bool, typer.Option("--all", help="A page for every home of a large fleet.")] = False,
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    language: Annotated[str, typer.Option(help="en or de.")] = "en",
+    is_json: Json = False,
+) -> None:
+    """Pages of the fleet and of each home, to look at: they open offline. By default the newest 90 days."""
+    from hem_etl.report import REPORT_FOLDER, make_report
+    from hem_etl.settings import load_settings
+    from hem_etl.warehouse import open_warehouse
+
+    settings = load_settings()
+    made = make_report(
+        open_warehouse(settings),
+        output or settings.home / REPORT_FOLDER,
+        systems=system or (),
+        vendors=vendor or (),
+        start=start and start.date(),
+        end=end and end.date(),
+        has_all=has_all,
+        language=language,
+    )
+    if is_json:
+        print_json(asdict(made))
+    else:
+        say(f"{made.pages} of {made.homes} homes have a page, {made.start} to {made.end}.")
+        print_line(str(made.index))
+    if is_opened:
+        webbrowser.open(made.index.resolve().as_uri())
 
 
 def check(is_json: Json = False) -> None:

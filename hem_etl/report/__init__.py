@@ -4,6 +4,6 @@ Pictures of facts: every number comes from `facts`, none is computed here but le
 from outside is escaped by the type of what pages are made of (`markup`). Asks nobody, writes into one folder.
 """
 
-from hem_etl.report.making import ReportMade, make_report
+from hem_etl.report.making import REPORT_FOLDER, ReportMade, make_report
 
-__all__ = ["ReportMade", "make_report"]
+__all__ = ["REPORT_FOLDER", "ReportMade", "make_report"]

@@ -14,6 +14,7 @@ from hem_etl.report.plot import LEFT, WIDTH, legend, picture, scale_over, value_
 
 HEIGHT: Final = 300
 MOST_LABELS: Final = 12
+LABEL_WIDTH: Final = 50
 WHOLE: Final = 1 - 1e-9
 Row = dict[str, Any]
 
@@ -78,7 +79,7 @@ def bars(
             class_="soft mid",
         )
         for number, place in enumerate(places)
-        if number % every == 0
+        if number % every == 0 and (len(places) - number) * step > LABEL_WIDTH / 2
     ]
     described = language.say("{count} bars; their numbers are in the table below", count=len(places))
     axis = value_axis(scale, ticks, LEFT, WIDTH, kind.unit, language)

@@ -25,7 +25,7 @@ PATTERNS: Final = {
     "nothing": "nothing",
     "failed": "failed",
     "blocked": "blocked",
-    "none": None,
+    "none": "none",
     "absent": None,
 }
 Row = dict[str, Any]
@@ -138,7 +138,7 @@ def calendar(
     for day in _days(first, last):
         week, place = (day - monday).days // 7, day.weekday()
         x, y = left + week * (CELL + 2), 22 + place * (CELL + 2)
-        if day.day == 1 or day == first:
+        if day.day == 1 or (day == first and day.day < 15):
             drawn.append(tag("text", language.month(day), x=x, y=14, class_="soft", font_size=10))
         body = (
             tag("title", f"{language.day(day)}: {told_of(cells.get(day), language)}"),
@@ -149,7 +149,7 @@ def calendar(
     described = language.say(
         "{days} days, weeks across; the table below lists what is not complete", days=(last - first).days + 1
     )
-    width = max(left + weeks * (CELL + 2) + 60, 640)
+    width = max(left + weeks * (CELL + 2) + 60, WIDTH)
     return picture(title, str(described), width, 22 + 7 * (CELL + 2) + 4, drawn) + cell_legend(language)
 
 

@@ -44,9 +44,7 @@ def vendors_section(fleet: FleetFacts, language: Language) -> Child:
     drawn = [
         figure(
             title,
-            say(
-                "Mean over the days that have any value; n: homes behind it, so that two vendors of different homes are not taken for two qualities."
-            ),
+            say("Mean over the days that have any value; n: homes behind it."),
             vendor_panels(fleet.vendors, title, language),
             behind("vendors", columns, fleet.vendors, title, language),
         )
@@ -160,8 +158,8 @@ def peers_section(fleet: FleetFacts, pages: Mapping[str, str], language: Languag
     about = tag(
         "p",
         say(
-            "A hint, no proof: each home's generation against the median of homes of the same vendor and time zone on the "
-            "same days (weather moves all alike), newest 28 days against the 84 before. Below 0.8 a home has fallen behind."
+            "A hint, no proof: each home's generation ÷ the median of its vendor's homes in the same time zone on the same "
+            "days (weather moves all alike), newest 28 days against the 84 before. Below 0.8: fallen behind."
         ),
     )
     rows = [row for row in fleet.peers if row["is_behind"]]

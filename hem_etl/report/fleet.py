@@ -34,10 +34,10 @@ def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) 
     sections: list[tuple[str, str, Child]] = [
         ("worst", say("Worst first"), _homes(fleet, pages, language)),
         ("people", say("Who needs a person"), _people(fleet, pages, language)),
-        ("coverage", say("Coverage of homes and days"), _coverage(fleet, cells, pages, language)),
+        ("map", say("Coverage of homes and days"), _coverage(fleet, cells, pages, language)),
         ("energy", say("Energy"), _energy(fleet, language)),
         ("vendors", say("Vendors side by side"), vendors_section(fleet, language)),
-        ("agreement", say("Reported against integrated"), agreement_section(fleet, language)),
+        ("reported", say("Reported against integrated"), agreement_section(fleet, language)),
         ("restatements", say("Restatements"), restatements_section(fleet, pages, language)),
         ("settling", say("How late data settle"), settling_section(fleet, language)),
         ("peers", say("Homes that fall behind their peers"), peers_section(fleet, pages, language)),
@@ -94,11 +94,11 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
     columns = [
         home_column(pages, language),
         Column("vendor", say("Vendor")),
-        Column("newest_complete_day", say("Newest complete day"), language.day),
+        Column("newest_complete_day", say("Newest complete"), language.day),
         number("lag_days", say("Days behind"), language, 0),
-        number("complete_days", say("Complete days"), language, 0),
-        number("expected_days", say("Expected days"), language, 0),
-        share("complete_days_ratio", say("Share complete"), language),
+        number("complete_days", say("Complete"), language, 0),
+        number("expected_days", say("Expected"), language, 0),
+        share("complete_days_ratio", say("Share"), language),
         Column("last_outcome", say("Last look")),
     ]
     caption = say("Homes, those whose complete days end longest ago first; {days}", days=_range_text(fleet, language))
@@ -159,7 +159,7 @@ def _coverage(
         home_column(pages, language),
         Column("day", say("Day"), language.day),
         Column("outcome", say("Outcome")),
-        share("coverage", say("Coverage of all flows"), language),
+        share("map", say("Coverage of all flows"), language),
         Column("reasons", say("Reasons")),
     ]
     rows = [
@@ -170,9 +170,7 @@ def _coverage(
     ]
     return figure(
         title,
-        say(
-            "Worst home at the top. Coverage: hours with valid buckets of the six flows ÷ hours that ought to have them."
-        ),
+        say("Worst home at the top. Coverage: hours with valid buckets of six flows ÷ hours that ought to have any."),
         heat_map(homes, dict(cells), days, title, language),
         behind("days", columns, rows, say("Days that are not complete"), language, MOST_ROWS),
     )
@@ -196,9 +194,7 @@ def _energy(fleet: FleetFacts, language: Language) -> Child:
         drawn.append(
             figure(
                 title,
-                say(
-                    "kWh; above zero what came in, below zero what went out. The table has coverage and homes of each flow."
-                ),
+                say("kWh; above zero what came in, below zero what went out. The table has coverage and homes."),
                 bars(kind, rows, places, title, fleet.complete_coverage, language),
                 behind(file, columns, rows, title, language),
             )

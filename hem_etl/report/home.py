@@ -18,7 +18,7 @@ from hem_etl.report.markup import Child, joined, tag
 from hem_etl.report.needs import need_of
 from hem_etl.report.page import explain_command, note, page, tile, tiles
 from hem_etl.report.sankey import LINKS, sankey
-from hem_etl.report.spans import agreement, load_profile, ratio_ranges, ratio_told
+from hem_etl.report.spans import agreement, load_profile, ratio_ranges
 from hem_etl.report.tables import MOST_ROWS, Column, Row, behind, download, figure, number, share, table
 from hem_etl.vocabulary import FLOWS
 
@@ -75,7 +75,7 @@ def _tiles(facts: HomeFacts, language: Language) -> Child:
             why = say("from the grid's side alone: not all five flows are there")
             shown.append(tile(say(name), language.share(total[simple]), why))
         else:
-            shown.append(tile(say(name), ratio_told(total, ratio, language), _attributed(facts, language)))
+            shown.append(tile(say(name), language.share(total[ratio]), *_range_of(total, ratio, language)))
     peak = total["peak_import_kw"]
     at = say("{when}, mean of 15 minutes", when=language.instant(total["peak_import_at_local"]))
     shown.append(
@@ -93,9 +93,12 @@ def _tiles(facts: HomeFacts, language: Language) -> Child:
     return tiles(shown)
 
 
-def _attributed(facts: HomeFacts, language: Language) -> str:
-    covered = language.share(facts.total["attributed_coverage"])
-    return language.say("coverage {coverage}", coverage=covered)
+def _range_of(total: Row, ratio: str, language: Language) -> list[str]:
+    if total[ratio] is None:
+        return [language.say("generation, grid and battery flows are not known together")]
+    low, high = language.share(total[f"{ratio}_low"]), language.share(total[f"{ratio}_high"])
+    covered = language.say("coverage {coverage}", coverage=language.share(total["attributed_coverage"]))
+    return [language.say("between {low} and {high}", low=low, high=high), covered]
 
 
 def _days(facts: HomeFacts, language: Language) -> Child:

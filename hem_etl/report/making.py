@@ -17,6 +17,8 @@ from hem_etl.report.language import LANGUAGES, Language
 from hem_etl.report.page import GENERATOR
 from hem_etl.warehouse import Warehouse
 
+REPORT_FOLDER: Final = "report"
+"""Inside HEM_ETL_HOME, where nothing else is said."""
 DAYS_IN_QUARTERS: Final = 14
 """So many of its newest days a home's page shows by the quarter hour: with them it stays below 1.5 MB."""
 PAGES_UNLESS_ALL: Final = 60

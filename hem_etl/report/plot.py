@@ -55,6 +55,7 @@ def patterns() -> Markup:
             pattern("gap", 8, line("M-1 1L1 -1M0 8L8 0M7 9L9 7", "change"), line("M0 0L8 8", "change")),
             pattern("failed", 6, line("M0 6L6 0M0 0L6 6", "hatch-paper")),
             pattern("blocked", 4, line("M2 0V4", "hatch-paper")),
+            pattern("none", 6, line("M0 3H3", "hatch-ink")),
             pattern("nothing", 5, tag("circle", cx=2.5, cy=2.5, r=1, class_="dot-ink")),
         ),
         class_="defs",
@@ -113,17 +114,24 @@ def value_axis(
     scale: Scale, ticks: Sequence[float], left: float, right: float, unit: str, language: Language
 ) -> Markup:
     """Grid lines with their values; the zero line is stronger. Values below zero are energy of the other direction."""
+    suffix = " %" if unit == "%" else ""
     digits = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
     return tag(
         "g",
         [
             [
                 tag("path", d=f"M{left:g} {scale.at(tick):.1f}H{right:g}", class_="grid" if tick else "zero"),
-                tag("text", language.number(abs(tick), digits), x=left - 6, y=scale.at(tick) + 4, class_="soft end"),
+                tag(
+                    "text",
+                    language.number(abs(tick), digits) + suffix,
+                    x=left - 6,
+                    y=scale.at(tick) + 4,
+                    class_="soft end",
+                ),
             ]
             for tick in ticks
         ],
-        tag("text", unit, x=left - 6, y=scale.top - 8, class_="soft end"),
+        None if suffix else tag("text", unit, x=left - 6, y=scale.top - 8, class_="soft end"),
         aria_hidden="true",
     )
 
