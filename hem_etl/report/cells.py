@@ -1,4 +1,4 @@
-"""Coverage as cells: what became of each day. A pattern besides the colour tells the reason; a cell leads to its day."""
+"""Coverage as cells: what became of each day. Colour and pattern tell the reason; a cell leads to its day."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta

@@ -158,8 +158,8 @@ def peers_section(fleet: FleetFacts, pages: Mapping[str, str], language: Languag
     about = tag(
         "p",
         say(
-            "A hint, no proof: each home's generation ÷ the median of its vendor's homes in the same time zone on the same "
-            "days (weather moves all alike), newest 28 days against the 84 before. Below 0.8: fallen behind."
+            "A hint, no proof: each home's generation ÷ the median of its vendor's homes in the same time zone on "
+            "the same days; weather moves all alike. Newest 28 days against the 84 before; below 0.8: fallen behind."
         ),
     )
     rows = [row for row in fleet.peers if row["is_behind"]]

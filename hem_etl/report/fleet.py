@@ -159,7 +159,7 @@ def _coverage(
         home_column(pages, language),
         Column("day", say("Day"), language.day),
         Column("outcome", say("Outcome")),
-        share("map", say("Coverage of all flows"), language),
+        share("coverage", say("Coverage of all flows"), language),
         Column("reasons", say("Reasons")),
     ]
     rows = [

@@ -1,10 +1,11 @@
 """Words, numbers and dates as people of a language write them. What is missing is a dash, never a zero."""
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
 from typing import Final
-
-from hem_etl.report.german import GERMAN
 
 MISSING: Final = "–"
 LANGUAGES: Final = ("en", "de")
@@ -27,7 +28,7 @@ class Language:
 
     def say(self, text: str, **parts: object) -> str:
         """The text, which is English here, in this language."""
-        said = GERMAN[text] if self.code == "de" else text
+        said = german()[text] if self.code == "de" else text
         return said.format(**parts) if parts else said
 
     def number(self, value: float | int | None, digits: int = 1) -> str:
@@ -72,3 +73,10 @@ class Language:
     def instant(self, value: datetime | None, unit: str = "") -> str:
         """Day and time; `unit` says whose time."""
         return MISSING if value is None else f"{self.day(value.date())} {value:%H:%M} {unit}".rstrip()
+
+
+@cache
+def german() -> dict[str, str]:
+    """What the report says, by the English text. What a mart says (outcomes, reasons, explanations) stays English."""
+    found: dict[str, str] = json.loads(files("hem_etl.report").joinpath("german.json").read_text(encoding="utf-8"))
+    return found
