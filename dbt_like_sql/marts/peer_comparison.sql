@@ -43,7 +43,7 @@ generating as (
 
 -- below 0.5 kWh the ratio would tell rounding and snow
 compared as (
-    select *, generation_kwh / group_kwh as of_group
+    select system_id, vendor, timezone, day, is_recent, peers, generation_kwh / group_kwh as of_group
     from generating
     where peers >= 3 and group_kwh > 0.5
 ),

@@ -4,7 +4,6 @@ Each imports what it uses when it runs: see `app`.
 """
 
 import sys
-import webbrowser
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -96,6 +95,8 @@ def report(
     is_json: Json = False,
 ) -> None:
     """Pages of the fleet and of each home, to look at: they open offline. By default the newest 90 days."""
+    import webbrowser
+
     from hem_etl.report import REPORT_FOLDER, make_report
     from hem_etl.settings import load_settings
     from hem_etl.warehouse import open_warehouse

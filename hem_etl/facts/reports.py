@@ -1,6 +1,6 @@
 """What the report shows: the fleet and each home over a range of days, as frames, from one published state.
 
-Sums, ratios and bounds are SQL in `queries/report_*.sql`, with the macros of the marts; whoever draws them adds nothing up.
+Sums, ratios and bounds are SQL in `queries/report_*.sql`, with the macros of the marts: whoever draws adds nothing up.
 """
 
 from collections.abc import Collection, Iterator
@@ -211,7 +211,7 @@ def _scope(
     first = max(start or last - timedelta(days=DAYS_UNLESS_SAID - 1), first_day)
     if first > last:
         raise UsageError(
-            f"no day between {start or first_day} and {end or newest_day}: days from {first_day} to {newest_day} are known"
+            f"no day between {start or first_day} and {end or newest_day} is known: {first_day}..{newest_day} are"
         )
     return Scope(first, last, newest_day, newest_look, known.filter(chosen).select("system_id").sort("system_id"))
 

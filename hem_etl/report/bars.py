@@ -1,4 +1,4 @@
-"""Bars over days or months: flows stacked above and below zero. An incomplete total is hatched, a missing one is a gap."""
+"""Bars over days or months: flows stacked above and below zero. An incomplete total is hatched, a missing one a gap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

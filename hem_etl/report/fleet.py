@@ -35,7 +35,7 @@ def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) 
         ("worst", say("Worst first"), _homes(fleet, pages, language)),
         ("people", say("Who needs a person"), _people(fleet, pages, language)),
         ("map", say("Coverage of homes and days"), _coverage(fleet, cells, pages, language)),
-        ("energy", say("Energy"), _energy(fleet, language)),
+        ("totals", say("Energy"), _energy(fleet, language)),
         ("vendors", say("Vendors side by side"), vendors_section(fleet, language)),
         ("reported", say("Reported against integrated"), agreement_section(fleet, language)),
         ("restatements", say("Restatements"), restatements_section(fleet, pages, language)),

@@ -92,7 +92,9 @@ def download(file: str, columns: Sequence[Column], rows: Iterable[Row], language
     writer.writerow([column.name for column in columns])
     writer.writerows([_file_cell(column.of(row)) for column in columns] for row in rows)
     data = quote(written.getvalue(), safe=",:;/?@&=+$-_.!~*'() ").replace(" ", "%20")
-    return tag("a", language.say("CSV"), href=f"data:text/csv;charset=utf-8,{data}", download=f"{file}.csv")
+    return tag(
+        "a", language.say("CSV"), href=f"data:text/csv;charset=utf-8,{data}", download=f"{file}.csv", class_="screen"
+    )
 
 
 def plain(value: Any) -> str:

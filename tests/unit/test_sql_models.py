@@ -363,6 +363,7 @@ def test_the_contract_is_there() -> None:
         "marts.system_health",
         "marts.gaps",
         "marts.status",
+        "marts.peer_comparison",
     }
 
 

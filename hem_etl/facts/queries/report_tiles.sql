@@ -28,7 +28,7 @@ day as (
 newest as (
     select moment.is_now, moment.day, day.system_id, max(day.day) filter (where day.is_complete) as complete_day
     from moment
-    inner join day on day.day <= moment.day
+    inner join day on day.day <= moment.day and day.outcome <> 'not_asked'
     group by moment.is_now, moment.day, day.system_id
     having bool_or(day.is_expected) and arg_max(day.outcome, day.day) <> 'gone'
 ),
@@ -53,6 +53,7 @@ coverage as (
     from moment
     inner join day on day.day = moment.day
     group by moment.is_now
+    having bool_or(day.outcome <> 'not_asked')  -- else nobody looked, which is no change
 ),
 
 failed as (
@@ -61,7 +62,7 @@ failed as (
         count(*) filter (where day.is_expected) as week_days,
         count(*) filter (where day.outcome in ('unreachable', 'unreadable', 'refused')) as failed_days
     from moment
-    inner join day on day.day between moment.day - 6 and moment.day
+    inner join day on day.day between moment.day - 6 and moment.day and day.outcome <> 'not_asked'
     group by moment.is_now
 ),
 
