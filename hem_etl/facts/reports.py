@@ -14,7 +14,7 @@ import polars as pl
 from hem_etl.errors import UsageError
 from hem_etl.facts.queries import text
 from hem_etl.local_day import naive_utc, zone_named
-from hem_etl.pipeline.planning import match_systems, match_vendors
+from hem_etl.matching import match_systems, match_vendors
 from hem_etl.vocabulary import QUARTER_HOUR_MINUTES
 from hem_etl.warehouse import Reader, Warehouse
 
