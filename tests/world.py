@@ -110,6 +110,7 @@ class World:
         frames.pop("core.check_result")
         frames.pop("core.loaded_segment")
         frames.pop("core.model")
+        frames.pop("core.change")
         return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 
     def _sleep(self, seconds: float) -> None:

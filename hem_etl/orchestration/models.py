@@ -35,6 +35,7 @@ WRITTEN_BY: Final[Mapping[str, Sequence[dg.AssetKey]]] = {
     "core.setting": [],
     "core.check_result": [],
     "core.loaded_segment": [],
+    "core.change": [],
 }
 """Which asset writes a table's rows; days write the others."""
 STANDING: Final = {

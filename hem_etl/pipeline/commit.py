@@ -7,7 +7,7 @@ last changed a day.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import polars as pl
@@ -17,7 +17,16 @@ from hem_etl.answer import Key, Receipt
 from hem_etl.local_day import Interval
 from hem_etl.pipeline.corrections import Corrections
 from hem_etl.pipeline.fleet import Fleet
-from hem_etl.pipeline.keys import day_frame, days_of, days_of_months, key_frame, only_days, only_months, only_rows
+from hem_etl.pipeline.keys import (
+    day_frame,
+    days_of,
+    days_of_months,
+    days_within,
+    key_frame,
+    only_days,
+    only_months,
+    only_rows,
+)
 from hem_etl.pipeline.ledger import ENTRY_SCHEMA, Entry, read_entries
 from hem_etl.pipeline.prepare import Judging, PreparedDays, completed
 from hem_etl.pipeline.validation import compare_neighbours, judge_balance_again, replace_findings
@@ -61,14 +70,14 @@ class Standing:
     """What the tables know of the intervals that a transaction touches: ledger rows, and when a day was corrected."""
 
     def __init__(self, writer: Writer, keys: Iterable[Key], *, has_corrections: bool) -> None:
-        self._keys = sorted(set(keys))
-        self.entries = read_entries(writer, key_frame(self._keys))
-        self._corrected_at = _corrected_at(writer, days_of(self._keys)) if has_corrections else {}
+        self.keys = sorted(set(keys))
+        self.entries = read_entries(writer, key_frame(self.keys))
+        self._corrected_at = _corrected_at(writer, days_of(self.keys)) if has_corrections else {}
 
     @property
     def days(self) -> pl.DataFrame:
         """(system_id, day) of the days among them."""
-        return days_of(self._keys)
+        return days_of(self.keys)
 
     def entry(self, key: Key) -> Entry:
         """The ledger's row; an empty one where there is none yet."""
@@ -92,8 +101,8 @@ class Standing:
 
     def write(self, writer: Writer) -> None:
         """Put the ledger's rows back."""
-        rows = [self.entries[key].row() for key in self._keys]
-        writer.replace("core.load", pl.DataFrame(rows, schema=ENTRY_SCHEMA), keys=key_frame(self._keys))
+        rows = [self.entries[key].row() for key in self.keys]
+        writer.replace("core.load", pl.DataFrame(rows, schema=ENTRY_SCHEMA), keys=key_frame(self.keys))
 
 
 def _corrected_at(writer: Writer, days: pl.DataFrame) -> dict[Key, datetime]:
@@ -216,9 +225,17 @@ class Commit:
         """What needs all of the transaction: neighbouring days, vendors that became known, the ledger, the fleet."""
         self._standing.write(self._writer)
         compare_neighbours(self._writer, self._changed_days)
-        if moved := self.fleet.with_another_vendor(self._settings.balance_tolerance_of):
+        moved = self.fleet.with_another_vendor(self._settings.balance_tolerance_of)
+        if moved:
             judge_balance_again(self._writer, moved, self.judging(moved))
-        self.fleet.write(self._writer)
+        self._note_changes([*self.fleet.write(self._writer), *moved])
+
+    def _note_changes(self, systems: list[str | None]) -> None:
+        """What readers see otherwise: what was looked at, days that a neighbour's findings reach, whole systems."""
+        after = [(system_id, day + timedelta(days=1)) for system_id, day in self._changed_days]
+        looked_at = pl.concat([days_within(self._standing.keys), day_frame(sorted(after))])
+        of_systems = pl.DataFrame({"system_id": systems}, schema={"system_id": pl.String()})
+        self._writer.note_changes(pl.concat([looked_at, of_systems], how="diagonal"))
 
     def _correct(self, of_day: Mapping[tuple[str, date], Entry], at: datetime) -> None:
         keys = day_frame(list(of_day))

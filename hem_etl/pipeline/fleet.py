@@ -36,6 +36,9 @@ ASSET_LISTS: Final = {
 TRACKED: Final = ("user_id", "vendor", "timezone", "latitude", "longitude", "is_reachable", "gone_at_utc")
 """A change in one of these is a row of history; that a system was seen again is not."""
 
+SEEN: Final = ("listed_at_utc", "last_seen_utc", "raw")
+"""What another look at the same thing changes; it reaches readers with the next publish, and is no reason for one."""
+
 OPEN_PERIODS: Final = """
 select system_id, max(valid_from_utc) as valid_from_utc from core.system_history where valid_to_utc is null group by all
 """
@@ -112,6 +115,7 @@ class Fleet:
         self._touched_locations: set[str] = set()
         self._history: list[dict[str, Any]] = []
         self._closed: list[tuple[str, datetime]] = []
+        self._changed: set[str | None] = set()
 
     def timezone(self, system_id: str) -> str | None:
         """The system's zone, as its list or an earlier series told it."""
@@ -166,8 +170,11 @@ class Fleet:
             self._change(row | {"timezone": timezone, "timezone_source": Source.SERIES.value}, at)
         self._zone_stated_at[system_id] = at
 
-    def write(self, writer: Writer) -> None:
-        """Replace the rows that changed."""
+    def write(self, writer: Writer) -> set[str | None]:
+        """Replace the rows that changed. Returns the systems of which more is another than when they were seen.
+
+        None among them: something that belongs to no system.
+        """
         systems = [self._systems[name] for name in sorted(self._touched_systems)]
         assets = [self._assets[name] for name in sorted(self._touched_assets)]
         _replace(writer, "core.system", pl.DataFrame(systems, schema=SYSTEM_SCHEMA), "system_id")
@@ -187,6 +194,8 @@ class Fleet:
         self._touched_locations.clear()
         self._history.clear()
         self._closed.clear()
+        changed, self._changed = self._changed, set()
+        return changed
 
     def _has_look_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
         facts = {"system_id": system_id, "timezone": timezone, "at": at}
@@ -246,6 +255,8 @@ class Fleet:
             "listed_at_utc": at,
             "raw": canonical_json(item),
         }
+        if _is_changed(before, self._locations[sent.id]):
+            self._changed.add(None)
         self._touched_locations.add(sent.id)
         for row in [row for row in self._systems.values() if row["location_id"] == sent.id]:
             self._change(self._completed(row), at)
@@ -268,6 +279,8 @@ class Fleet:
         }
         self._touched_assets.add(sent.id)
         owners = {sent.hem_system_id} if before is None else {sent.hem_system_id, before["system_id"]}
+        if _is_changed(before, self._assets[sent.id]):
+            self._changed.update(owners)
         for system_id in sorted(owners):
             self._vendors.setdefault(system_id, {}).pop(sent.id, None)
         self._vendors[sent.hem_system_id][sent.id] = sent.vendor or ""
@@ -296,8 +309,14 @@ class Fleet:
         self._closed.append((system_id, at))
 
     def _put(self, row: dict[str, Any]) -> None:
+        if _is_changed(self._systems.get(row["system_id"]), row):
+            self._changed.add(row["system_id"])
         self._systems[row["system_id"]] = row
         self._touched_systems.add(row["system_id"])
+
+
+def _is_changed(before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    return before is None or any(before[name] != value for name, value in now.items() if name not in SEEN)
 
 
 def _stated(source: Source, name: str, **facts: Any) -> dict[str, Any]:

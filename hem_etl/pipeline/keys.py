@@ -40,6 +40,12 @@ def days_of(keys: Iterable[Key]) -> pl.DataFrame:
     return day_frame([(name, interval.day) for name, interval in keys if interval.kind is IntervalKind.DAY])
 
 
+def days_within(keys: Iterable[Key]) -> pl.DataFrame:
+    """(system_id, day) rows of the days among these keys and of every day of the months among them."""
+    days = {(name, day) for name, interval in keys for day in days_between(interval.day, interval.last_day)}
+    return day_frame(sorted(days))
+
+
 def day_keys(days: pl.DataFrame) -> set[Key]:
     """The keys that (system_id, day) rows name."""
     return {(name, Interval.of_day(day)) for name, day in days.select("system_id", "day").iter_rows()}

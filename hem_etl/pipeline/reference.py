@@ -9,6 +9,7 @@ import polars as pl
 from hem_etl.answer import Key
 from hem_etl.errors import SettingsError
 from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc, rules_sha256, zone_named
+from hem_etl.pipeline.keys import days_within
 from hem_etl.settings import EVERY_VENDOR, Settings
 from hem_etl.vocabulary import IntervalKind, State
 from hem_etl.warehouse import Writer
@@ -23,16 +24,21 @@ CALENDAR_SCHEMA: Final = pl.Schema(
     }
 )
 BALANCE_OF_VENDOR: Final = "balance_tolerance:"
+ENDED_INTERVALS: Final = """
+select system_id, interval_kind, day from core.load where state = $open and ends_at_utc <= $now
+"""
 
 
 def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
     """Bring `core.setting`, `core.local_day` and the states of ended intervals up to date; call it in a transaction."""
-    _write_thresholds(writer, settings)
+    has_other_thresholds = _write_thresholds(writer, settings)
     _write_calendar(writer)
-    writer.change(
-        "update core.load set state = $provisional where state = $open and ends_at_utc <= $now",
-        {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive_utc(now)},
-    )
+    facts = {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive_utc(now)}
+    ended = writer.read(ENDED_INTERVALS, facts)
+    if not ended.is_empty():
+        writer.change("update core.load set state = $provisional where state = $open and ends_at_utc <= $now", facts)
+    if not has_other_thresholds:
+        writer.note_changes(days_within((name, Interval(IntervalKind(kind), day)) for name, kind, day in ended.rows()))
 
 
 def hold_thresholds(writer: Writer, settings: Settings) -> None:
@@ -72,8 +78,8 @@ def _judged_with(settings: Settings) -> dict[str, float]:
     }
 
 
-def _write_thresholds(writer: Writer, settings: Settings) -> None:
-    """The thresholds that the SQL models read, and those that days are judged with."""
+def _write_thresholds(writer: Writer, settings: Settings) -> bool:
+    """The thresholds that the SQL models read, and those that days are judged with; whether one is another."""
     values = {
         **_judged_with(settings),
         "complete_coverage": settings.complete_coverage,
@@ -82,7 +88,9 @@ def _write_thresholds(writer: Writer, settings: Settings) -> None:
         "gap_consumption_kw": settings.gap_consumption_kw,
     }
     rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
-    writer.replace("core.setting", rows, keys=rows.select("name"))
+    other = rows.join(writer.read("select name, value from core.setting"), on=["name", "value"], how="anti")
+    writer.replace("core.setting", other, keys=other.select("name"))
+    return not other.is_empty()
 
 
 def renew_calendar(writer: Writer) -> dict[Key, str]:

@@ -1,11 +1,14 @@
 """What a run tells: its progress while it goes, and what it did when it is done. No verbs."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
 from hem_etl.answer import Key
 from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.planning import Plan
+from hem_etl.vocabulary import FAILED_OUTCOMES
 from hem_etl.warehouse import CheckResult
 
 
@@ -100,6 +103,25 @@ class RunReport:
     changed: frozenset[Key] = frozenset()
     """Those of them whose outcome, state or content is not what it was before the run."""
 
+    def tell_outcomes(self, plan: Plan) -> None:
+        """What became of the plan, by the ledger's rows in `entries`."""
+        self.changed = frozenset(
+            key for key, entry in self.entries.items() if _standing(entry) != _standing(plan.before[key])
+        )
+        asked = {(system.system_id, ask.interval) for system in plan.systems for ask in system.asks}
+        entries = [self.entries[key] for key in sorted(asked & self.entries.keys())]
+        self.outcomes = dict(Counter(str(entry.outcome) for entry in entries))
+        self.failed = [
+            {
+                "system_id": entry.system_id,
+                "interval": entry.interval.label,
+                "outcome": entry.outcome,
+                "detail": entry.detail,
+            }
+            for entry in entries
+            if entry.outcome in FAILED_OUTCOMES
+        ]
+
     def facts(self) -> dict[str, Any]:
         """What `--json` prints: everything but the rows themselves."""
         rows = ("entries", "changed", "gone", "checks", "changed_checks")
@@ -111,6 +133,10 @@ class RunReport:
     def exit_code(self) -> int:
         """3 when something failed that a later run may repair, else 0."""
         return 3 if self.failed or self.list_failure else 0
+
+
+def _standing(entry: Entry | None) -> tuple[object, ...]:
+    return () if entry is None else (entry.outcome, entry.state, entry.version)
 
 
 def _labelled(keys: Iterable[Key]) -> list[tuple[str, str]]:

@@ -19,23 +19,23 @@ import polars as pl
 from hem_etl.answer import Answer
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import read_json
-from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, StructuralCheckError, TornFileError, UsageError
+from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, TornFileError, UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
-from hem_etl.pipeline import loading
+from hem_etl.pipeline import loading, publishing
 from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.commit import Loaded
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.future import holds_the_future
 from hem_etl.pipeline.keys import key_frame
-from hem_etl.pipeline.ledger import Entry, read_entries
+from hem_etl.pipeline.ledger import read_entries
 from hem_etl.pipeline.listing import list_fleet
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, plan_intervals, plan_late, plan_range
+from hem_etl.pipeline.publishing import published_results
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.pipeline.stored import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.settings import Settings
-from hem_etl.vocabulary import FAILED_OUTCOMES, Severity
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
 
 LOG = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Road:
 
         Raises AccessError, LandingError, WriterBusyError or StructuralCheckError; what was fetched is landed by then.
         """
-        return self._travel(lambda: self.plan(request), request.users)
+        return self._travel(lambda warehouse: self._plan(request, warehouse), request.users)
 
     def run_intervals(self, wanted: Iterable[tuple[str, Interval]], *, is_refresh: bool = False) -> RunReport:
         """The whole road for these (system, interval) pairs: what is due of them, or all with `is_refresh`.
@@ -96,41 +96,21 @@ class Road:
         by_system: dict[str, list[Interval]] = {}
         for system_id, interval in wanted:
             by_system.setdefault(system_id, []).append(interval)
-        return self._travel(lambda: self._plan_intervals(by_system, is_refresh))
+        return self._travel(lambda warehouse: self._plan_intervals(by_system, is_refresh, warehouse))
 
     def run_late(self) -> RunReport:
         """The whole road for everything in the ledger that is due again, however old; errors as `run`."""
         return self._travel(self._plan_late)
 
-    def _travel(self, make_plan: Callable[[], Plan], users: Iterable[str] = ()) -> RunReport:
+    def _travel(self, make_plan: Callable[[Reader], Plan], users: Iterable[str] = ()) -> RunReport:
         started = self._clock()
         requests_before = self.client.requests_made
         listed = self.sync_systems(users)
-        recut = self.load().recut
-        if listed.is_out_of_reach:
-            raise OutOfReachError(
-                f"Enode cannot be reached ({listed.failure}): nothing was asked, what is landed is loaded. Check the "
-                "network, and HTTPS_PROXY and SSL_CERT_FILE where there is a proxy; then run again."
-            )
-        plan = make_plan()
-        report = RunReport(
-            fleet_size=plan.fleet_size,
-            asked=plan.requests,
-            not_due=plan.not_due,
-            not_begun=plan.not_begun,
-            list_failure=listed.failure,
-        )
-        report.recut = sorted(recut)
-        report.gone = dict(plan.gone)
-        report.body_bytes = self.extract(plan, listed).body_bytes
-        loaded = self.load()
-        report.new_days, report.changed_days = loaded.new_days, loaded.changed_days
-        report.unchanged, report.rows = loaded.unchanged, loaded.rows
-        self._tell_outcomes(plan, report)
-        report.checks = self.publish()
-        report.warnings = [check for check in report.checks if check.failing_rows]
-        report.changed_checks = self.changed_checks
-        report.published = self.warehouse.describe().published
+        plan, report = self._begin(make_plan, listed)
+        report.list_failure = listed.failure
+        if plan.requests:
+            report.body_bytes = self.extract(plan, listed).body_bytes
+            self._finish(plan, report)
         report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
         LOG.info(
@@ -143,6 +123,44 @@ class Road:
             report.seconds,
         )
         return report
+
+    @_on_a_whole_file
+    def _begin(self, make_plan: Callable[[Reader], Plan], listed: Listed) -> tuple[Plan, RunReport]:
+        """Load what is landed and plan; where nothing is due, publish too, in the same opening of the writer's file."""
+        with self._loading() as (writer, loaded):
+            if listed.is_out_of_reach:
+                raise OutOfReachError(
+                    f"Enode cannot be reached ({listed.failure}): nothing was asked, what is landed is loaded. Check "
+                    "the network, and HTTPS_PROXY and SSL_CERT_FILE where there is a proxy; then run again."
+                )
+            plan = make_plan(writer)
+            report = RunReport(
+                fleet_size=plan.fleet_size,
+                asked=plan.requests,
+                not_due=plan.not_due,
+                not_begun=plan.not_begun,
+                recut=sorted(loaded.recut),
+                gone=dict(plan.gone),
+            )
+            if not plan.requests:
+                self._conclude(writer, plan, report)
+            return plan, report
+
+    @_on_a_whole_file
+    def _finish(self, plan: Plan, report: RunReport) -> None:
+        with self._loading() as (writer, loaded):
+            report.new_days, report.changed_days = loaded.new_days, loaded.changed_days
+            report.unchanged, report.rows = loaded.unchanged, loaded.rows
+            self._conclude(writer, plan, report)
+
+    def _conclude(self, writer: Writer, plan: Plan, report: RunReport) -> None:
+        """Tell how it ended, and publish unless readers would see nothing new."""
+        report.entries = read_entries(writer, key_frame(plan.before))
+        report.tell_outcomes(plan)
+        report.checks = published_results(writer, self.warehouse, self.models) or self._publish(writer)
+        report.warnings = [check for check in report.checks if check.failing_rows]
+        report.changed_checks = self.changed_checks
+        report.published = self.warehouse.describe().published
 
     @property
     def client(self) -> EnodeClient:
@@ -242,19 +260,26 @@ class Road:
             )
 
     def _load(self) -> Loaded:
+        with self._loading() as (_, loaded):
+            return loaded
+
+    @contextmanager
+    def _loading(self) -> Iterator[tuple[Writer, Loaded]]:
+        """The writer's file, everything landed loaded into it."""
         if not self.warehouse.describe().is_begun:
             self._require_whole_landing()
         ahead = None if self._client is None else self._client.seconds_ahead
         is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
         with self._writing() as writer:
             if not (is_clock_right and holds_the_future(writer, self._clock())):
-                return self._load_into(writer, is_clock_right)
+                yield writer, self._load_into(writer, is_clock_right)
+                return
         # tables that know looks from the future would never take an honest one
         self._require_whole_landing()
         LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
         self.warehouse.reset()
         with self._writing() as writer:
-            return self._load_into(writer, is_clock_right)
+            yield writer, self._load_into(writer, is_clock_right)
 
     def _load_into(self, writer: Writer, is_clock_right: bool) -> Loaded:
         return loading.load(
@@ -269,16 +294,12 @@ class Road:
     @_on_a_whole_file
     def publish(self) -> list[CheckResult]:
         """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
+        with self.warehouse.writing() as writer:
+            return self._publish(writer)
+
+    def _publish(self, writer: Writer) -> list[CheckResult]:
         self._progress.begin("models, checks, publish", None)
-        with self.warehouse.publishing() as writer:
-            results = self._check(writer)
-            failures = [
-                (result.name, result.failing_rows, result.sample or "")
-                for result in results
-                if result.severity is Severity.ERROR and result.failing_rows
-            ]
-            if failures:
-                raise StructuralCheckError(failures)
+        results, self.changed_checks = publishing.publish(writer, self.models, self._now_utc())
         return results
 
     @_on_a_whole_file
@@ -332,12 +353,10 @@ class Road:
         entries = entries_between(warehouse, request.start.replace(day=1), request.end)
         return plan_range(request, systems, entries, self._now_utc())
 
-    @_on_a_whole_file
-    def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool) -> Plan:
+    def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool, warehouse: Reader) -> Plan:
         keys = key_frame((name, interval) for name, intervals in wanted.items() for interval in intervals)
-        with self._writing() as writer:
-            systems = known_systems(writer)
-            entries = read_entries(writer, keys).values()
+        systems = known_systems(warehouse)
+        entries = read_entries(warehouse, keys).values()
         here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
         gone = set(systems["system_id"]) - here
         for system_id in sorted(wanted.keys() - here):
@@ -346,47 +365,8 @@ class Road:
         plan = plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
         return replace(plan, gone=of_gone({name: wanted[name] for name in wanted.keys() & gone}, entries))
 
-    @_on_a_whole_file
-    def _plan_late(self) -> Plan:
-        with self._writing() as writer:
-            entries = entries_between(writer, date.min, date.max)
-            return plan_late(known_systems(writer), entries, self._now_utc())
-
-    @_on_a_whole_file
-    def _tell_outcomes(self, plan: Plan, report: RunReport) -> None:
-        with self._writing() as writer:
-            report.entries = read_entries(writer, key_frame(plan.before))
-        report.changed = frozenset(
-            key for key, entry in report.entries.items() if _standing(entry) != _standing(plan.before[key])
-        )
-        asked = {(system.system_id, ask.interval) for system in plan.systems for ask in system.asks}
-        for key in sorted(asked & report.entries.keys()):
-            entry = report.entries[key]
-            outcome = str(entry.outcome)
-            report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
-            if outcome in FAILED_OUTCOMES:
-                report.failed.append(
-                    {"system_id": key[0], "interval": key[1].label, "outcome": outcome, "detail": entry.detail}
-                )
-
-    def _check(self, writer: Writer) -> list[CheckResult]:
-        writer.create_tables(self.models)
-        writer.build(self.models)
-        results = writer.run_checks(self.models)
-        rows = [(r.name, r.severity.value, r.failing_rows, r.sample, self._now_utc()) for r in results]
-        schema = {
-            "check_name": pl.String(),
-            "severity": pl.String(),
-            "failing_rows": pl.Int64(),
-            "sample": pl.String(),
-            "at_utc": pl.Datetime("us"),
-        }
-        found = pl.DataFrame(rows, schema=schema, orient="row")
-        before = writer.read("select check_name, max_by(failing_rows, at_utc) as n from core.check_result group by all")
-        rows_before = dict(before.iter_rows())
-        self.changed_checks = frozenset(r.name for r in results if rows_before.get(r.name) != r.failing_rows)
-        writer.replace("core.check_result", found, keys=found.select("check_name", "at_utc"))
-        return results
+    def _plan_late(self, warehouse: Reader) -> Plan:
+        return plan_late(known_systems(warehouse), entries_between(warehouse, date.min, date.max), self._now_utc())
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self._progress.note(f"no good answer ({why}): trying again in {seconds:.0f} s · {what}")
@@ -398,7 +378,3 @@ class Road:
         if done <= loading.SEGMENTS_PER_TRANSACTION:
             self._progress.begin("load", total)
         self._progress.advance(done)
-
-
-def _standing(entry: Entry | None) -> tuple[object, ...]:
-    return () if entry is None else (entry.outcome, entry.state, entry.version)

@@ -68,6 +68,8 @@ def compare_neighbours(writer: Writer, changed: Iterable[tuple[str, date]]) -> N
     """
     one = timedelta(days=1)
     changed = list(changed)
+    if not changed:
+        return
     keys = day_frame(sorted({(system, day + after) for system, day in changed for after in (timedelta(0), one)}))
     both = pl.concat([keys, keys.with_columns(pl.col("day").dt.offset_by("-1d"))]).unique()
     versions = writer.rows("core.day_version", ("system_id", "day", "fetched_at_utc", "cause"), keys=both)

@@ -58,18 +58,28 @@ class FileWarehouse:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """The writer's file, open, under the lock."""
-        with self._locked(), self._connected() as connection:
-            yield Writer(connection)
+        """The writer's file, open, under the lock; after `publish` a copy is put where people query."""
+        with self._locked():
+            with self._connected() as connection:
+                writer = Writer(connection)
+                yield writer
+                if writer.is_to_publish:
+                    self._mark.unlink(missing_ok=True)  # before the changes are forgotten: a kill in between is seen
+                    writer.forget_changes()
+                    connection.execute("checkpoint")
+            if writer.is_to_publish:
+                _replace_file(self.file, self.published)
+                self._mark.write_text(_identity(self.published), encoding="utf-8")
 
     @contextmanager
     def publishing(self) -> Iterator[Writer]:
-        """Like `writing`; at its end a copy is put where people query, unless the block raised."""
-        with self._locked():
-            with self._connected() as connection:
-                yield Writer(connection)
-                connection.execute("checkpoint")
-            _replace_file(self.file, self.published)
+        """Like `writing`, with `publish` at its end."""
+        with self.writing() as writer:
+            yield writer
+            writer.publish()
+
+    def is_current(self) -> bool:
+        return self.is_published() and self._mark.exists() and self._mark.read_text() == _identity(self.published)
 
     @contextmanager
     def reading(self) -> Iterator[Reader]:
@@ -124,9 +134,14 @@ class FileWarehouse:
                 self.file.replace(aside)
                 with suppress(FileNotFoundError):
                     self._wal.replace(aside.with_name(f"{aside.name}.wal"))
-            for path in (self.file, self._wal):
+            for path in (self.file, self._wal, self._mark):
                 path.unlink(missing_ok=True)
             return str(aside) if aside else None
+
+    @property
+    def _mark(self) -> Path:
+        """Tells which file was published last."""
+        return self.file.with_name("published.mark")
 
     @property
     def _wal(self) -> Path:
@@ -190,6 +205,12 @@ class FileWarehouse:
         why = str(error).splitlines()[0]
         step = "It is damaged" if TORN.search(why) else "Does a program hold it open for writing? Close it"
         return HemEtlError(f"cannot read {self.published} ({why}). {step}; the next run publishes a clean copy.")
+
+
+def _identity(file: Path) -> str:
+    """Another one for a file that is put in its place or written to."""
+    found = file.stat()
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 
 def _process(noted: str) -> str:

@@ -37,6 +37,12 @@ class Warehouse(Protocol):
     def publishing(self) -> AbstractContextManager[Writer]:
         """Like `writing`; at its end readers get what the tables then hold, unless the block raised."""
 
+    def is_current(self) -> bool:
+        """Whether readers have what this writer published last: nobody put another in its place, nothing was killed.
+
+        What changed since then is the writer's `changes`.
+        """
+
     def reading(self) -> AbstractContextManager[Reader]:
         """What is published. HemEtlError where nothing is yet, or where it cannot be read."""
 

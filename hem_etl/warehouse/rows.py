@@ -18,6 +18,11 @@ from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
 from hem_etl.warehouse.models.reading import Models
 
+CHANGES: Final = "core.change"
+EVERYTHING: Final = pl.DataFrame(
+    {"system_id": [None], "day": [None]}, schema={"system_id": pl.String(), "day": pl.Date()}
+)
+"""As a row of core.change: anything may be another."""
 SEALED: Final = "set enable_external_access = false; set lock_configuration = true"
 """A query reads the database and no file, writes none, and cannot lift that."""
 
@@ -104,19 +109,62 @@ class Asked:
 
 
 class Writer(Reader):
-    """The one writer: rows in, and the models made."""
+    """The one writer: rows in, and the models made.
+
+    What changed since the last publish is noted in `core.change` in the same transaction: what `note_changes` says,
+    or, where a transaction writes and nobody says what it changes for readers, that anything may have.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        super().__init__(connection)
+        self._is_in_transaction = self._has_written = self._is_said = False
+        self.is_to_publish = False
+        """Whether readers get, at the end, what the tables then hold."""
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
         """All of it or nothing."""
         self._connection.execute("begin")
+        self._is_in_transaction, self._has_written, self._is_said = True, False, False
         try:
             yield self
+            if self._has_written and not self._is_said:
+                self.note_changes(EVERYTHING)
         except BaseException:
             with suppress(duckdb.Error):  # a torn file ends the transaction by itself
                 self._connection.execute("rollback")
             raise
+        finally:
+            self._is_in_transaction = False
         self._connection.execute("commit")
+
+    def note_changes(self, keys: pl.DataFrame) -> None:
+        """Say what this transaction changes for readers: (system_id, day) rows, none where they would see no change.
+
+        A NULL day is every day of the system, a NULL system everything.
+        """
+        self._is_said = True
+        if keys.is_empty() or not making.has_table(self._connection, CHANGES):
+            return
+        with _scanned(self._connection, keys.select("system_id", "day")):
+            self._connection.execute(f"insert into {CHANGES} select distinct system_id, day from scanned")
+
+    def changes(self) -> pl.DataFrame:
+        """(system_id, day) rows of what changed since the last publish; NULLs as in `note_changes`."""
+        return self.read(f"select distinct system_id, day from {CHANGES}")
+
+    def forget_changes(self) -> None:
+        """Readers are about to see them."""
+        self._connection.execute(f"delete from {CHANGES}")
+
+    def publish(self) -> None:
+        """At the end of this opening readers get what the tables then hold, unless the block raises."""
+        self.is_to_publish = True
+
+    def _written(self) -> None:
+        self._has_written = True
+        if not self._is_in_transaction:
+            self.note_changes(EVERYTHING)
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Insert rows, columns by name."""
@@ -125,6 +173,7 @@ class Writer(Reader):
         columns = _listed(rows.columns)
         with _scanned(self._connection, rows):
             self._connection.execute(f"insert into {table} ({columns}) select {columns} from scanned")
+        self._written()
 
     def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
         """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
@@ -137,15 +186,23 @@ class Writer(Reader):
             return
         same = " and ".join(f"{table}.{quoted(name)} = gone.{quoted(name)}" for name in keys.columns)
         with _lent(self._connection, gone=keys.unique()):
-            self._connection.execute(f"delete from {table} using gone where {same}")
+            deleted = self._connection.execute(f"delete from {table} using gone where {same}").fetchall()
+        if deleted != [(0,)]:
+            self._written()
 
     def clear(self, table: str) -> None:
         """Delete every row."""
         self._connection.execute(f"delete from {table}")
+        self._written()
 
     def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """Run an `update` of our own; values as `$name`."""
         self._connection.execute(statement, _named_in(statement, values))
+        self._written()
+
+    def is_made_of(self, models: Models) -> bool:
+        """Whether every table, view and macro is made of these very texts, and these very checks were run."""
+        return making.is_made_of(self._connection, models)
 
     def create_tables(self, models: Models) -> None:
         """Make what tables are missing, and verify them all against their headers.
@@ -157,6 +214,10 @@ class Writer(Reader):
     def build(self, models: Models) -> None:
         """Bring views, macros and the tables made of others up to date; drop what is no model any more."""
         making.build(self._connection, models)
+
+    def remember_checks(self, models: Models) -> None:
+        """These checks were run."""
+        making.remember(self._connection, models.checks)
 
 
 def _listed(columns: Iterable[str]) -> str:

@@ -72,7 +72,7 @@ def held(world: World) -> dict[str, pl.DataFrame]:
     with world.road().warehouse.writing() as writer:
         names = writer.read("select table_name from duckdb_tables() where schema_name = 'core'")["table_name"]
         frames = {f"core.{name}": writer.read(f"from core.{name}") for name in names}
-    for name in ("core.check_result", "core.loaded_segment", "core.model"):
+    for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change"):
         del frames[name]
     return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 

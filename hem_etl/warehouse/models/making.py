@@ -22,6 +22,7 @@ TABLES: Final = """
 select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
 """
 
+Made = Macro | Model | Check
 Columns = dict[str, list[tuple[str, str]]]
 """Qualified name → (column, type) in order."""
 
@@ -41,9 +42,9 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
     ModelError where a table of an older file has other columns than the model: `hem-etl rebuild` makes it anew.
     """
-    real = _real_columns(con)
-    if _made_before(con, models.tables, real):
+    if _is_made_of(con, models.tables):
         return
+    real = _real_columns(con)
     with _transaction(con):
         for schema in ("core", *VIEW_SCHEMAS):
             con.execute(f"create schema if not exists {quoted(schema)}")
@@ -60,7 +61,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 )
             _require_honest(model, differences)
         _write_comments(con, models.tables)
-        _remember(con, models.tables)
+        remember(con, models.tables)
 
 
 def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
@@ -92,7 +93,7 @@ def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 _run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
         _require_honest_headers(con, [each for each in anew if isinstance(each, Model)])
         _write_comments(con, anew)
-        _remember(con, anew)
+        remember(con, anew)
 
 
 def _require_honest_headers(con: duckdb.DuckDBPyConnection, made: Sequence[Model]) -> None:
@@ -101,26 +102,32 @@ def _require_honest_headers(con: duckdb.DuckDBPyConnection, made: Sequence[Model
         _require_honest(model, _differences(model, real[model.relation]))
 
 
-def _made_before(con: duckdb.DuckDBPyConnection, tables: Iterable[Model], real: Columns) -> bool:
-    """Whether the tables were made from these very texts and have the columns that their headers say."""
-    if not all(model.relation in real and not _differences(model, real[model.relation]) for model in tables):
-        return False
+def is_made_of(con: duckdb.DuckDBPyConnection, models: Models) -> bool:
+    """Whether all that these models make, and the checks that were run, is of their very texts."""
+    return _is_made_of(con, (*models.tables, *models.macros, *models.built, *models.checks))
+
+
+def _is_made_of(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> bool:
     fingerprints = _fingerprints(con)
-    return all(fingerprints.get(model.relation) == model.sha256 for model in tables)
+    return all(fingerprints.get(each.relation) == each.sha256 for each in made)
+
+
+def has_table(con: duckdb.DuckDBPyConnection, relation: str) -> bool:
+    return bool(con.execute(f"select 1 from ({TABLES}) as tables (name, kind) where name = ?", [relation]).fetchall())
 
 
 def _fingerprints(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Relation → what it was made from; empty in a file that no version with `core.model` has made."""
-    if (FINGERPRINTS, "table") not in con.execute(TABLES).fetchall():
+    if not has_table(con, FINGERPRINTS):
         return {}
     return dict(con.execute(f"select relation, sha256 from {FINGERPRINTS}").fetchall())
 
 
-def _remember(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
-    if (FINGERPRINTS, "table") in con.execute(TABLES).fetchall():
-        for model in models:
-            con.execute(f"delete from {FINGERPRINTS} where relation = ?", [model.relation])
-            con.execute(f"insert into {FINGERPRINTS} values (?, ?)", [model.relation, model.sha256])
+def remember(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> None:
+    """What each was made from, or of what text a check was that ran."""
+    if (made := list(made)) and has_table(con, FINGERPRINTS):
+        con.executemany(f"delete from {FINGERPRINTS} where relation = ?", [[each.relation] for each in made])
+        con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in made])
 
 
 def run_checks(con: duckdb.DuckDBPyConnection, models: Models) -> list[CheckResult]:

@@ -111,6 +111,15 @@ class Check:
     sql: str
     references: tuple[str, ...]
 
+    @property
+    def relation(self) -> str:
+        return f"checks.{self.name}"
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of its text; what it reads is not in it."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Models:
