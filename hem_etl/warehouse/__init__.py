@@ -1,6 +1,6 @@
 """The warehouse: the only room that knows DuckDB, where tables are kept and what is published.
 
-protocol    the verbs: writing, publishing, reading, is_published, holder, reset, describe
+protocol    the verbs: writing, publishing, reading, is_published, is_current, holder, reset, describe
 rows        Reader and Writer: rows in and out of an open database
 files       the engine of one machine: a pair of DuckDB files
 models/     `dbt_like_sql`: its headers, what it makes, its checks, its lineage

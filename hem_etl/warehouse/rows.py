@@ -155,7 +155,8 @@ class Writer(Reader):
 
     def forget_changes(self) -> None:
         """Readers are about to see them."""
-        self._connection.execute(f"delete from {CHANGES}")
+        if making.has_table(self._connection, CHANGES):
+            self._connection.execute(f"delete from {CHANGES}")
 
     def publish(self) -> None:
         """At the end of this opening readers get what the tables then hold, unless the block raises."""
