@@ -25,7 +25,7 @@ def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ())
     ids: set[str] = set()
     failure: str | None = None
     reached = True
-    with landing.writer(landing.known_hashes([None])) as writer:
+    with landing.writer() as writer:
         for user in sorted(users) or EVERYBODY:
             for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
                 writer.add(answer)

@@ -97,6 +97,7 @@ def load(
     it stay.
     """
     hold_thresholds(writer, settings)
+    landing.cover()
     loaded_before = set(writer.read("select segment from core.loaded_segment")["segment"])
     waiting = [name for name in landing.segments() if name not in loaded_before]
     loaded = Loaded()

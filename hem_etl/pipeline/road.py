@@ -178,7 +178,7 @@ class Road:
 
     def read_state(self, system_id: str) -> Any:
         """One system's current state as Enode sends it; landed like every look. HemEtlError where there is none."""
-        with self.landing.writer(self.landing.known_hashes([None])) as writer:
+        with self.landing.writer() as writer:
             answer = self.client.fetch_system(system_id)
             writer.add(answer)
         if answer.outcome is not None or answer.body is None:
@@ -207,7 +207,6 @@ class Road:
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
         self._progress.begin("statistics", plan.requests)
-        intervals = {ask.interval for system in plan.systems for ask in system.asks}
         done = 0
 
         def count(_: Answer) -> None:
@@ -215,7 +214,7 @@ class Road:
             done += 1
             self._progress.advance(done)
 
-        with self.landing.writer(self.landing.known_hashes({*intervals, None})) as writer:
+        with self.landing.writer() as writer:
             return extract(
                 self.client,
                 plan,

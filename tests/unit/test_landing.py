@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 
 import hem_etl
-from hem_etl import landing as landing_module
+import hem_etl.landing.store
+import hem_etl.landing.writer
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
-from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, SEGMENT_SECONDS, Landing
+from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, Landing
+from hem_etl.landing.writer import SEGMENT_SECONDS
 from hem_etl.local_day import Interval
 from hem_etl.vocabulary import Outcome
 
@@ -47,7 +49,7 @@ def test_the_same_body_is_kept_once_but_every_look_has_its_receipt(landing: Land
     with landing.writer() as writer:
         writer.add(DAY)
         writer.add(replace(DAY, fetched_at=AT + timedelta(hours=1)))
-    with landing.writer(landing.known_hashes([Interval.parse("2026-03-28")])) as writer:
+    with landing.writer() as writer:
         writer.add(replace(DAY, fetched_at=AT + timedelta(hours=2)))
     receipts = landing.read_receipts(landing.segments())
     assert len(receipts) == 3
@@ -60,16 +62,6 @@ def test_a_look_without_a_body_is_a_receipt_too(landing: Landing) -> None:
     with landing.writer() as writer:
         writer.add(replace(DAY, body=None, http_status=None, outcome=Outcome.UNREACHABLE))
     assert [receipt.body_sha256 for receipt in landing.read_receipts(landing.segments())] == [None]
-
-
-def test_known_hashes_are_those_of_the_asked_intervals(landing: Landing) -> None:
-    with landing.writer() as writer:
-        writer.add(DAY)
-        writer.add(replace(DAY, interval=Interval.parse("2026-03-27"), body=b"other"))
-        writer.add(replace(DAY, kind="systems", system_id=None, interval=None, body=b"list"))
-    assert landing.known_hashes([Interval.parse("2026-03-28")]) == {sha256(DAY.body or b"")}
-    assert landing.known_hashes([None]) == {sha256(b"list")}
-    assert landing.known_hashes([]) == set()
 
 
 def test_receipts_come_in_the_order_of_time_whatever_the_order_of_landing(landing: Landing) -> None:
@@ -90,7 +82,7 @@ def test_receipts_of_one_interval_are_found_across_segments(landing: Landing) ->
 
 
 def test_a_segment_is_written_when_it_is_large_or_old(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landing_module, "SEGMENT_BYTES", 10)
+    monkeypatch.setattr(hem_etl.landing.writer, "SEGMENT_BYTES", 10)
     now = [0.0]
     writer = landing.writer(monotonic=lambda: now[0])
     writer.add(replace(DAY, body=b"tiny"))
@@ -111,7 +103,7 @@ def test_a_failed_write_raises_and_keeps_what_waits(landing: Landing, monkeypatc
     writer = landing.writer()
     writer.add(DAY)
     with monkeypatch.context() as patched:
-        patched.setattr(landing_module.os, "fsync", full_disk)
+        patched.setattr(hem_etl.landing.writer.os, "fsync", full_disk)
         with pytest.raises(LandingError, match="No space left"):
             writer.flush()
     assert list(landing.folder.iterdir()) == []
@@ -151,7 +143,6 @@ def test_a_body_that_landing_never_kept_is_an_error(landing: Landing) -> None:
 def test_an_empty_landing_answers_with_nothing(landing: Landing) -> None:
     assert landing.segments() == []
     assert landing.read_receipts([]) == []
-    assert landing.known_hashes([Interval.parse("2026-03-28"), None]) == set()
     assert landing.read_bodies([]) == {}
 
 
@@ -190,9 +181,9 @@ def test_a_segment_carries_its_format_and_who_wrote_it(landing: Landing) -> None
 
 def test_a_column_that_an_older_format_lacks_is_null(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
     put(landing, format=None, written_by=None)
-    added = pl.Schema({**landing_module.RECEIPT_SCHEMA, "delivery_id": pl.String()})
-    monkeypatch.setattr(landing_module, "RECEIPT_SCHEMA", added)
-    monkeypatch.setattr(landing_module, "SEGMENT_SCHEMA", pl.Schema({**SEGMENT_SCHEMA, **added}))
+    added = pl.Schema({**hem_etl.landing.RECEIPT_SCHEMA, "delivery_id": pl.String()})
+    monkeypatch.setattr(hem_etl.landing.store, "RECEIPT_SCHEMA", added)
+    monkeypatch.setattr(hem_etl.landing.store, "SEGMENT_SCHEMA", pl.Schema({**SEGMENT_SCHEMA, **added}))
     assert landing._read(landing.segments(), pl.lit(True), "delivery_id")["delivery_id"].to_list() == [None]
     (row,) = landing.read_receipts(landing.segments())
     assert (row.kind, row.system_id) == ("day", DAY.system_id)
@@ -220,7 +211,7 @@ def test_a_segment_of_a_newer_format_is_refused_with_the_version_to_install(
     for read in (
         lambda: landing.read_receipts(landing.segments()),
         lambda: landing.read_receipts_of([KEY]),
-        lambda: landing.known_hashes([DAY.interval, None]),
+        lambda: landing.writer(),
         lambda: landing.find_bodies([sha256(DAY.body or b"")]),
     ):
         with pytest.raises(LandingError, match=r"newer format.* install hem_etl 9\.1\.0 or newer") as told:

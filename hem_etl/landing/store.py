@@ -1,74 +1,29 @@
-"""Landing: the append-only raw store. Exact bytes once per content, one receipt for every look, changed or not.
-
-A segment is one Parquet file that holds receipts together with the bodies that are new in it. It is written under a
-temporary name, flushed to disk and renamed, so a segment is whole or absent, whatever dies when. Any number of
-processes may write at once: names never collide and nothing is ever changed. Ids are values in columns, never parts of
-a path. Landing knows nothing of the warehouse and does not parse what it keeps.
-
-It is the users' only backup, so segments of every format ever written are read (`FORMAT`), what a newer version wrote
-is refused whole, and nothing in between is guessed.
-"""
+"""The store in one folder: reads segments, and says which exist and which are believed."""
 
 import hashlib
 import os
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import polars as pl
 
 from hem_etl import __version__
-from hem_etl.answer import Answer, Key, Kind, Receipt
+from hem_etl.answer import STATISTICS_KINDS, Key, Kind, Receipt
 from hem_etl.errors import LandingError, disk_trouble
-from hem_etl.local_day import Interval, naive_utc
+from hem_etl.landing.formats import FORMAT, RECEIPT_SCHEMA, SEGMENT_SCHEMA
+from hem_etl.landing.index import MADE_OF, Index
+from hem_etl.landing.writer import SegmentWriter, one_line, sync_folder
+from hem_etl.local_day import Interval
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import Outcome
 
-SEGMENT_BYTES: Final = 16 * 1024 * 1024
-"""Body bytes held in memory before a segment is written."""
-SEGMENT_RECEIPTS: Final = 5_000
-SEGMENT_SECONDS: Final = 30.0
-"""A killed run loses at most what it fetched in this time."""
-ROWS_PER_GROUP: Final = 100
-STALE_TEMPORARY_SECONDS: Final = 86_400
+SUFFIX: Final = ".parquet"
 DISTRUSTED: Final = ".distrusted"
 """Ends the name of a mark beside a segment."""
-
-FORMAT: Final = 2
-"""The format of the segments written here. A column or a kind that is added makes a new one.
-
-    1  as RECEIPT_SCHEMA and `body` alone; written until 0.1.0
-    2  + `format`, `written_by`; the kind `locations`
-"""
-
-RECEIPT_SCHEMA: Final = pl.Schema(
-    {
-        "kind": pl.String(),
-        "system_id": pl.String(),
-        "interval": pl.String(),
-        "page": pl.Int32(),
-        "user_id": pl.String(),
-        "fetched_at_utc": pl.Datetime("us"),
-        "duration_ms": pl.Int64(),
-        "attempts": pl.Int32(),
-        "http_status": pl.Int32(),
-        "outcome": pl.String(),
-        "detail": pl.String(),
-        "body_sha256": pl.String(),
-        "is_body_here": pl.Boolean(),
-    }
-)
-"""One row per look, in the order they were landed; `is_body_here`: this segment is the one that keeps the bytes."""
-SEGMENT_SCHEMA: Final = pl.Schema(
-    {**RECEIPT_SCHEMA, "body": pl.Binary(), "format": pl.Int16(), "written_by": pl.String()}
-)
-"""A column that an older format lacks is NULL. `written_by`: the version of hem_etl that did."""
 _RECEIPT_COLUMNS: Final = [name for name in RECEIPT_SCHEMA if name != "is_body_here"]
 """In the order of `Receipt`'s fields, after the segment's name."""
 
@@ -86,23 +41,29 @@ class Landing:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._index = Index(folder)
 
     def segments(self) -> list[str]:
         """Names of all segments, oldest first (a name begins with the instant of its first answer)."""
-        return sorted(path.name for path in self.folder.glob("*.parquet"))
+        return self._named(SUFFIX)
 
     def read_receipts(self, segments: Iterable[str], *kinds: Kind) -> list[Receipt]:
         """Receipts of the named segments (all, or of these kinds), ordered by time.
 
         Raises LandingError for a damaged or missing segment.
         """
-        return self._receipts(segments, pl.col("kind").is_in(kinds) if kinds else pl.lit(True))
+        if not kinds:
+            return self._receipts(segments, pl.lit(True))
+        if not set(kinds) & set(STATISTICS_KINDS):
+            segments = self._index.of_kinds(kinds, list(segments))
+        return self._receipts(segments, pl.col("kind").is_in(kinds))
 
     def read_receipts_of(self, keys: Collection[Key]) -> list[Receipt]:
         """All receipts ever landed of these systems' intervals, ordered by time."""
         labels = {interval.label for _, interval in keys}
         wanted = set(keys)
-        found = self._receipts(self.segments(), pl.col("interval").is_in(list(labels)))
+        segments = self._index.of_intervals(labels, self.segments())
+        found = self._receipts(segments, pl.col("interval").is_in(list(labels)))
         return [receipt for receipt in found if receipt.key in wanted]
 
     def read_bodies(self, hashes: Collection[str], *, likely: Iterable[str] = ()) -> dict[str, bytes]:
@@ -112,7 +73,7 @@ class Landing:
         """
         found = self._bodies_in(likely, set(hashes))
         if missing := set(hashes) - found.keys():
-            found |= self._bodies_in(self.segments(), missing)
+            found |= self._bodies_in(self._index.keeping(missing, self.segments()), missing)
         for name in hashes:
             if name not in found:
                 raise LandingError(f"landing {self.folder} lacks a body ({name[:12]}…): restore it from a backup.")
@@ -122,25 +83,23 @@ class Landing:
 
     def find_bodies(self, hashes: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Content hash → (the segment that keeps the bytes, whether they still give the hash), where they are kept."""
-        kept = self._kept(self.segments(), pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "segment", "body")
+        segments = self._index.keeping(hashes, self.segments())
+        kept = self._kept(segments, pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "segment", "body")
         return {name: (segment, hashlib.sha256(body).hexdigest() == name) for name, segment, body in kept.iter_rows()}
 
     def _bodies_in(self, segments: Iterable[str], hashes: set[str]) -> dict[str, bytes]:
         kept = self._kept(segments, pl.col("body_sha256").is_in(list(hashes)), "body_sha256", "body")
         return dict(kept.iter_rows())
 
-    def known_hashes(self, intervals: Collection[Interval | None]) -> set[str]:
-        """Hashes of the bodies kept for these intervals (None: lists and system states)."""
-        of_intervals = pl.col("interval").is_in([interval.label for interval in intervals if interval is not None])
-        if None in intervals:
-            of_intervals |= pl.col("interval").is_null()
-        return set(self._kept(self.segments(), of_intervals, "body_sha256")["body_sha256"])
-
-    def writer(
-        self, known_hashes: Collection[str] = (), *, monotonic: Callable[[], float] = time.monotonic
-    ) -> "SegmentWriter":
+    def writer(self, *, monotonic: Callable[[], float] = time.monotonic) -> SegmentWriter:
         """A writer that leaves out the bytes of bodies already kept. Use it as a context manager, from one thread."""
-        return SegmentWriter(self.folder, set(known_hashes), monotonic)
+        self.cover()
+        return SegmentWriter(self.folder, self._index.kept(self.segments()), monotonic)
+
+    def cover(self) -> None:
+        """Bring the index up to date."""
+        if names := self.segments():
+            self._index.cover(names, lambda new: self._read(new, pl.lit(True), *MADE_OF))
 
     def distrust(self, segment: str, after: datetime) -> None:
         """Never again give out the segment's looks from after that instant (naive UTC): a clock had run ahead.
@@ -152,17 +111,22 @@ class Landing:
         try:
             temporary.write_text(after.isoformat(), encoding="utf-8")
             temporary.replace(mark)
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
 
     def distrusted(self) -> dict[str, datetime]:
         """Segment → the instant after which its receipts are not believed."""
-        marks = sorted(self.folder.glob(f"*{DISTRUSTED}"))
         return {
-            mark.name.removesuffix(DISTRUSTED): datetime.fromisoformat(mark.read_text(encoding="utf-8"))
-            for mark in marks
+            mark.removesuffix(DISTRUSTED): datetime.fromisoformat((self.folder / mark).read_text(encoding="utf-8"))
+            for mark in self._named(DISTRUSTED)
         }
+
+    def _named(self, ending: str) -> list[str]:
+        try:
+            return sorted(name for name in os.listdir(self.folder) if name.endswith(ending) and name[0] != ".")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
     def _receipts(self, segments: Iterable[str], where: pl.Expr) -> list[Receipt]:
         rows = self._read(segments, where, "segment", *_RECEIPT_COLUMNS)
@@ -209,7 +173,7 @@ class Landing:
         except (pl.exceptions.PolarsError, OSError) as error:
             for name in names:
                 self._refuse_foreign(self._marks(name))
-            raise self._damaged("a segment", _one_line(error)) from error
+            raise self._damaged("a segment", one_line(error)) from error
         self._refuse_foreign(read)
         return read.select(columns)
 
@@ -242,113 +206,6 @@ class Landing:
         )
 
 
-class SegmentWriter:
-    """Collects answers and writes them as segments by size and age. Not thread-safe: one thread lands."""
-
-    def __init__(self, folder: Path, known_hashes: set[str], monotonic: Callable[[], float]) -> None:
-        self._folder = folder
-        self._known = known_hashes
-        self._monotonic = monotonic
-        self._rows: list[dict[str, object]] = []
-        self._bytes = 0
-        self._oldest = 0.0
-        self.segments: list[str] = []
-        """Names of the segments written so far."""
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._remove_stale_temporaries()
-        except OSError as error:
-            raise LandingError(f"cannot use {folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.flush()
-
-    def add(self, answer: Answer) -> None:
-        """Keep one answer; writes a segment when enough has come together."""
-        if not self._rows:
-            self._oldest = self._monotonic()
-        name = None if answer.body is None else hashlib.sha256(answer.body).hexdigest()
-        is_new = name is not None and name not in self._known
-        if name is not None and is_new:
-            self._known.add(name)
-            self._bytes += len(answer.body or b"")
-        self._rows.append(
-            {
-                "kind": Kind(answer.kind),
-                "system_id": answer.system_id,
-                "interval": None if answer.interval is None else answer.interval.label,
-                "page": answer.page,
-                "user_id": answer.user_id,
-                "fetched_at_utc": naive_utc(answer.fetched_at),
-                "duration_ms": answer.duration_ms,
-                "attempts": answer.attempts,
-                "http_status": answer.http_status,
-                "outcome": answer.outcome,
-                "detail": answer.detail,
-                "body_sha256": name,
-                "is_body_here": is_new,
-                "body": answer.body if is_new else None,
-                "format": FORMAT,
-                "written_by": __version__,
-            }
-        )
-        if self._bytes >= SEGMENT_BYTES or len(self._rows) >= SEGMENT_RECEIPTS:
-            self.flush()
-        else:
-            self.flush_if_old()
-
-    def flush_if_old(self) -> None:
-        """Write what waits if its oldest answer has waited long enough; call it while no answers come."""
-        if self._rows and self._monotonic() - self._oldest >= SEGMENT_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits. Raises LandingError when the disk refuses; what waits is then kept for another try."""
-        if not self._rows:
-            return
-        frame = pl.DataFrame(self._rows, schema=SEGMENT_SCHEMA)
-        first = frame["fetched_at_utc"].sort().dt.strftime("%Y%m%dT%H%M%S%6fZ")[0]
-        name = f"{first}-{secrets.token_hex(4)}.parquet"
-        temporary = self._folder / f".{name}.tmp"
-        try:
-            with temporary.open("xb") as file:
-                frame.write_parquet(file, compression="zstd", row_group_size=ROWS_PER_GROUP)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(self._folder / name)
-            _sync_folder(self._folder)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            why = disk_trouble(error, "HEM_ETL_HOME") if isinstance(error, OSError) else _one_line(error)
-            raise LandingError(f"cannot write to {self._folder} ({why}), then run again.") from error
-        self.segments.append(name)
-        self._rows, self._bytes = [], 0
-
-    def _remove_stale_temporaries(self) -> None:
-        """What a killed process left half written; a living writer's temporary is seconds old."""
-        for path in self._folder.glob(".*.parquet.tmp"):
-            if time.time() - path.stat().st_mtime > STALE_TEMPORARY_SECONDS:
-                path.unlink(missing_ok=True)
-
-
 @lru_cache(maxsize=4_096)
 def _interval(label: str) -> Interval:
     return Interval.parse(label)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
