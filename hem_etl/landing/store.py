@@ -118,19 +118,29 @@ class Landing:
     def distrusted(self) -> dict[str, datetime]:
         """Segment → the instant after which its receipts are not believed."""
         return {
-            mark.removesuffix(DISTRUSTED): datetime.fromisoformat((self.folder / mark).read_text(encoding="utf-8"))
+            segment: after
             for mark in self._named(DISTRUSTED)
+            if (after := self._believed_until(segment := mark.removesuffix(DISTRUSTED))) is not None
         }
+
+    def _believed_until(self, segment: str) -> datetime | None:
+        try:
+            return datetime.fromisoformat((self.folder / f"{segment}{DISTRUSTED}").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
 
     def _named(self, ending: str) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self.folder) if name.endswith(ending) and name[0] != ".")
+            return sorted(name for name in os.listdir(self.folder) if name[-len(ending) :] == ending and name[0] != ".")
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _receipts(self, segments: Iterable[str], where: pl.Expr) -> list[Receipt]:
-        rows = self._read(segments, where, "segment", *_RECEIPT_COLUMNS)
-        for segment, after in self.distrusted().items():
+        names = list(segments)
+        rows = self._read(names, where, "segment", *_RECEIPT_COLUMNS)
+        for segment in names:
+            if (after := self._believed_until(segment)) is None:
+                continue
             believed = (pl.col("fetched_at_utc") <= after) | (pl.col("kind") == Kind.OVERRIDES)
             rows = rows.filter((pl.col("segment") != segment) | believed)
         ordered = rows.sort("fetched_at_utc", "segment", maintain_order=True)

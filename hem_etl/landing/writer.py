@@ -124,9 +124,10 @@ class SegmentWriter:
     def _remove_stale_temporaries(self) -> None:
         """What a killed process left half written; a living writer's temporary is seconds old."""
         for name in os.listdir(self._folder):
-            path = self._folder / name
-            if name.startswith(".") and name.endswith(".parquet.tmp") and _age_seconds(path) > STALE_TEMPORARY_SECONDS:
-                path.unlink(missing_ok=True)
+            if name[0] == "." and name.endswith(".parquet.tmp"):
+                path = self._folder / name
+                if _age_seconds(path) > STALE_TEMPORARY_SECONDS:
+                    path.unlink(missing_ok=True)
 
 
 def _age_seconds(path: Path) -> float:
