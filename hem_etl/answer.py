@@ -26,6 +26,8 @@ class Kind(StrEnum):
     LOCATIONS = "locations"
     OVERRIDES = "overrides"
     """The operator's file of corrections: landed like an answer, so that everything can be made again from landing."""
+    EVENTS = "events"
+    """A delivery of webhook events: what we were sent, not what we asked for."""
 
 
 STATISTICS_KINDS: Final = (Kind.DAY, Kind.MONTH)

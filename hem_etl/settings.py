@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     webhook_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*/?$")] = Field("", alias="HEM_ETL_WEBHOOK_PATH")
     """What stands before the receiver's paths, behind a reverse proxy that passes it on."""
 
+    event_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(15, alias="HEM_ETL_EVENT_MINUTES")
+    """How often at most events make one system be asked again."""
+
     alert_url: SecretStr | None = Field(None, alias="HEM_ETL_ALERT_URL")
     """Where Dagster posts failed runs. Secret: such addresses usually carry a key."""
 

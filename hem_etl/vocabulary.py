@@ -161,3 +161,14 @@ class AssetKind(StrEnum):
     INVERTER = "inverter"
     BATTERY = "battery"
     METER = "meter"
+
+
+class EventName(StrEnum):
+    """The webhook events that lead to something, or are known to lead to nothing. Others are kept as text."""
+
+    DISCOVERED = "user:hem-system:discovered"
+    UPDATED = "user:hem-system:updated"
+    DELETED = "user:hem-system:deleted"
+    INVALIDATED = "user:credentials:invalidated"
+    HEARTBEAT = "system:heartbeat"
+    TEST = "enode:webhook:test"

@@ -41,7 +41,7 @@ from hem_etl.cli.output import (
 )
 from hem_etl.cli.overrides import overrides
 from hem_etl.cli.webhooks import webhooks
-from hem_etl.errors import HemEtlError
+from hem_etl.errors import HemEtlError, UsageError
 
 if TYPE_CHECKING:
     from hem_etl.pipeline import Road
@@ -114,15 +114,22 @@ def run(
     user: Users = None,
     no_months: NoMonths = False,
     refresh: Refresh = False,
+    due: Annotated[bool, typer.Option("--due", help="In place of days: what webhooks announced.")] = False,
     is_json: Json = False,
 ) -> None:
     """Ask for what is due in these local days, load it, check it, publish it. The main job."""
     from hem_etl.cli.reports import print_report
 
-    days = day_range(start, end, last, yesterday, today_utc())
-    request = make_request(days, system, vendor, user, no_months, refresh)
-    with _road() as road:
-        report = road.run(request)
+    if due:
+        if any((start, end, last, yesterday, system, vendor, user, no_months, refresh)):
+            raise UsageError("--due asks for what webhooks announced, whatever its days: leave the other options out")
+        with _road() as road:
+            report = road.run_due()
+    else:
+        days = day_range(start, end, last, yesterday, today_utc())
+        request = make_request(days, system, vendor, user, no_months, refresh)
+        with _road() as road:
+            report = road.run(request)
     print_report(report, is_json=is_json)
     raise typer.Exit(report.exit_code)
 

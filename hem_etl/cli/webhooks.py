@@ -14,7 +14,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 8788,
 ) -> None:
-    """Verify deliveries, keep their bytes in the inbox, answer. No run reads them yet. Ends with SIGTERM."""
+    """Verify deliveries, keep their bytes in the inbox, answer. `hem-etl run` reads them. Ends with SIGTERM."""
     from hem_etl.settings import load_settings
     from hem_etl.webhooks.receiver import serve as serve_receiver
 

@@ -160,11 +160,24 @@ class Pagination(Wire):
     before: Annotated[str | None, BeforeValidator(_identifier)] = None
 
 
+class _Named(Wire):
+    id: Text = None
+
+
 class Page(Wire):
     """The envelope of every list. Items are read one by one with `read_system` or `read_asset`."""
 
     data: list[Any]
     pagination: Annotated[Pagination, BeforeValidator(_mapping)] = Pagination()
+
+
+class WebhookEvent(Wire):
+    """One event of a delivery. What it is about may be told by a full object or by an id alone."""
+
+    event: Identifier
+    created_at: Instant = None
+    user: Annotated[_Named, BeforeValidator(_mapping)] = _Named()
+    hem_system: Annotated[_Named, BeforeValidator(_mapping)] = _Named()
 
 
 class Sampling(Wire):
@@ -227,6 +240,14 @@ def read_page(body: bytes) -> Page:
     return _read(Page, read_json(body), "page")
 
 
+def read_events(body: bytes) -> list[tuple[Any, WebhookEvent | WireError]]:
+    """The items of a delivery, each with what can be read of it; WireError unless the body is a list."""
+    items = read_json(body)
+    if not isinstance(items, list):
+        raise WireError(f"delivery: no list of events (found {_shape(items)})")
+    return [(item, _event(item)) for item in items]
+
+
 def read_system(item: Any) -> HemSystem:
     """One system from an item of a page, or from the parsed body of one system; WireError without an id."""
     return _read(HemSystem, item, "HEM system")
@@ -278,6 +299,13 @@ def canonical_json(item: Any) -> str:
 def _read_series(name: str, series: Any) -> SeriesEnvelope | WireError:
     try:
         return _read(SeriesEnvelope, {"isAvailable": False} if series is None else series, f"series {name!r}")
+    except WireError as error:
+        return error
+
+
+def _event(item: Any) -> WebhookEvent | WireError:
+    try:
+        return _read(WebhookEvent, item, "event")
     except WireError as error:
         return error
 

@@ -4,11 +4,12 @@ from typing import Final
 
 import polars as pl
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The format of the segments written here. A column or a kind that is added makes a new one.
 
     1  as RECEIPT_SCHEMA and `body` alone; written until 0.1.0
     2  + `format`, `written_by`; the kind `locations`
+    3  + the kind `events`
 """
 
 RECEIPT_SCHEMA: Final = pl.Schema(

@@ -16,6 +16,7 @@ from hem_etl import normalise
 from hem_etl.answer import Key, Receipt
 from hem_etl.local_day import Interval
 from hem_etl.pipeline.corrections import Corrections
+from hem_etl.pipeline.events import Events
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import (
     day_frame,
@@ -132,6 +133,7 @@ class Commit:
         self._now = now
         self._changed_days: set[tuple[str, date]] = set()
         self.fleet = Fleet(writer)
+        self.events = Events(writer, self.fleet)
 
     def judging(self, system_ids: Iterable[str]) -> Judging:
         """What days of these systems are judged with, as their vendors are known now."""
@@ -228,7 +230,8 @@ class Commit:
         moved = self.fleet.with_another_vendor(self._settings.balance_tolerance_of)
         if moved:
             judge_balance_again(self._writer, moved, self.judging(moved))
-        self._note_changes([*self.fleet.write(self._writer), *moved])
+        systems = [*self.fleet.write(self._writer), *moved, *self.events.write()]
+        self._note_changes(systems)
 
     def _note_changes(self, systems: list[str | None]) -> None:
         """What readers see otherwise: what was looked at, days that a neighbour's findings reach, whole systems."""

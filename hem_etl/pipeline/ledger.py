@@ -3,7 +3,8 @@
 Instants are naive UTC, as in the tables.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
@@ -143,12 +144,40 @@ def read_entries(warehouse: Reader, keys: pl.DataFrame) -> dict[Key, Entry]:
     return {entry.key: entry for entry in map(Entry.of_row, rows.iter_rows(named=True))}
 
 
-def is_due(entry: Entry | None, now: datetime, *, is_system_gone: bool = False) -> bool:
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """When the newest event came that asks for a look at a system's days, and how often at most it is followed."""
+
+    at: Mapping[str, datetime] = field(default_factory=dict)
+    gap: timedelta = timedelta(0)
+
+    def is_news_to(self, entry: Entry) -> bool:
+        """Whether the day was looked at, and not since."""
+        at = self.at.get(entry.system_id)
+        if at is None or entry.interval.kind is not IntervalKind.DAY or entry.fetched_at_utc is None:
+            return False
+        return entry.fetched_at_utc < at
+
+    def makes_due(self, entry: Entry, now: datetime) -> bool:
+        """Whether that is so, and the last look is long enough ago."""
+        return self.is_news_to(entry) and entry.fetched_at_utc is not None and now - entry.fetched_at_utc >= self.gap
+
+
+NOTHING_ANNOUNCED: Final = Announcements()
+
+
+def is_due(
+    entry: Entry | None,
+    now: datetime,
+    *,
+    is_system_gone: bool = False,
+    announced: Announcements = NOTHING_ANNOUNCED,
+) -> bool:
     """Whether to ask for the interval now.
 
     Never fetched: yes. A failure that a fix elsewhere could change: yes. Final outcomes: no, but for `gone` once the
     system is listed again. Content: hourly while the interval runs, then at growing gaps (the end, then 1, 2, 4, …
-    days after it) until it is settled.
+    days after it) until it is settled, and whenever a webhook announces something new.
     """
     if entry is None or entry.outcome in RETRYABLE_OUTCOMES or entry.outcome in BLOCKED_OUTCOMES:
         return True
@@ -156,7 +185,7 @@ def is_due(entry: Entry | None, now: datetime, *, is_system_gone: bool = False) 
         return entry.outcome == Outcome.GONE and not is_system_gone
     if entry.state == State.SETTLED:
         return False
-    if entry.answered_at_utc is None or entry.ends_at_utc is None:
+    if entry.answered_at_utc is None or entry.ends_at_utc is None or announced.makes_due(entry, now):
         return True
     if now < entry.ends_at_utc:
         return now - entry.answered_at_utc >= OPEN_AGAIN_AFTER

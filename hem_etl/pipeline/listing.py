@@ -17,6 +17,22 @@ LOG = logging.getLogger(__name__)
 EVERYBODY: Final = (None,)
 
 
+def list_users(client: EnodeClient, landing: Landing, users: Iterable[str | None]) -> Listed:
+    """Ask for the systems of these users, as events name them (None: for all systems), and land every page.
+
+    A user that Enode does not know, or an id that cannot be asked for, says nothing about the fleet.
+    """
+    ids: set[str] = set()
+    reached = True
+    with landing.writer() as writer:
+        for user in users:
+            for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
+                writer.add(answer)
+                reached = _is_answered(answer)
+                ids.update(_ids(answer))
+    return Listed(frozenset(ids) or None, None, not reached)
+
+
 def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ()) -> Listed:
     """Ask for systems (of these users, or all), devices and places; land every page.
 

@@ -78,7 +78,15 @@ class CorrectionsChanged:
     at: datetime
 
 
-Event = PageSeen | GoneSeen | LookSeen | CorrectionsChanged
+@dataclass(frozen=True, slots=True)
+class DeliverySeen:
+    """A delivery of webhook events."""
+
+    receipt: Receipt
+    body: bytes
+
+
+Event = PageSeen | GoneSeen | LookSeen | CorrectionsChanged | DeliverySeen
 
 
 def load(
@@ -190,10 +198,12 @@ class _Loading:
         return corrections, dict.fromkeys(day_keys(reached), files[0].fetched_at_utc)
 
     def _fleet_events(self, states: Sequence[Receipt]) -> list[tuple[datetime, Event]]:
-        """What lists and systems' own pages say of the fleet."""
+        """What lists, systems' own pages and webhooks say of the fleet."""
         pages = [r for r in states if r.kind in LIST_KINDS and r.outcome is None and r.body_sha256 is not None]
-        bodies = self._bodies(pages)
+        deliveries = [r for r in states if r.kind is Kind.EVENTS]
+        bodies = self._bodies([*pages, *deliveries])
         return [
+            *((r.fetched_at_utc, DeliverySeen(r, bodies[str(r.body_sha256)])) for r in deliveries),
             *((page.fetched_at_utc, PageSeen(page, bodies[str(page.body_sha256)])) for page in pages),
             *(
                 (r.fetched_at_utc, GoneSeen(str(r.system_id), r.fetched_at_utc))
@@ -207,12 +217,18 @@ class _Loading:
         for event in events:
             if isinstance(event, LookSeen):
                 looks.append(event.look)
+                commit.events.see_look(event.look)
+                continue
+            if isinstance(event, DeliverySeen):
+                commit.events.see_delivery(event.receipt, event.body)
                 continue
             self._read_in_parts(looks, commit)
             looks = []
             match event:
                 case PageSeen(page, body):
                     commit.fleet.see_page(page, body)
+                    if page.kind is Kind.SYSTEMS:
+                        commit.events.see_list(page.user_id, page.fetched_at_utc)
                 case GoneSeen(system_id, at):
                     commit.fleet.see_gone(system_id, at)
                 case CorrectionsChanged(at):

@@ -1,8 +1,8 @@
 """What a run asks for: the intervals of a range that are due, system by system. Asks nothing itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Final
 
 import polars as pl
@@ -10,8 +10,8 @@ import polars as pl
 from hem_etl.answer import Key
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
 from hem_etl.matching import match_systems, match_vendors
-from hem_etl.pipeline.ledger import Entry, is_due
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome
+from hem_etl.pipeline.ledger import NOTHING_ANNOUNCED, Announcements, Entry, is_due
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome, State
 
 EXPLAINED: Final = BLOCKED_OUTCOMES | FINAL_OUTCOMES
 GONE_DETAIL: Final = "the system is gone: not asked"
@@ -106,7 +106,39 @@ def plan_range(request: Request, systems: pl.DataFrame, ledger: Iterable[Entry],
     return plan_intervals(wanted, systems, ledger, now, is_refresh=request.is_refresh)
 
 
-def plan_late(systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> Plan:
+def plan_announced(
+    systems: pl.DataFrame,
+    ledger: Iterable[Entry],
+    now: datetime,
+    announced: Announcements,
+    never_asked: Collection[str],
+    start: date,
+) -> Plan:
+    """The plan for what events announce: days that are not settled and were not looked at since, the running one too.
+
+    never_asked: systems whose whole past since `start` is asked.
+    """
+    entries = {entry.key: entry for entry in ledger if entry.system_id in announced.at}
+    outdated: dict[str, set[Interval]] = {}
+    for (system_id, interval), entry in entries.items():
+        if announced.is_news_to(entry) and entry.state != State.SETTLED:
+            outdated.setdefault(system_id, set()).add(interval)
+    wanted: dict[str, Iterable[Interval]] = {}
+    for row in systems.filter(pl.col("gone_at_utc").is_null()).iter_rows(named=True):
+        system_id, zone = row["system_id"], zone_named(row["timezone"]) or LAST_ZONE_ON_EARTH
+        today = _date_of(now, zone)
+        if system_id in never_asked:
+            wanted[system_id] = _intervals(Request(start, today))
+        elif system_id in announced.at:
+            running = Interval.of_day(today)
+            is_new = (system_id, running) not in entries and today == _date_of(announced.at[system_id], zone)
+            wanted[system_id] = outdated.get(system_id, set()) | ({running} if is_new else set())
+    return plan_intervals(wanted, systems, entries.values(), now, announced=announced)
+
+
+def plan_late(
+    systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime, announced: Announcements = NOTHING_ANNOUNCED
+) -> Plan:
     """The plan for everything in the ledger that is due again; it adds no interval that was never asked."""
     entries = list(ledger)
     here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
@@ -114,7 +146,7 @@ def plan_late(systems: pl.DataFrame, ledger: Iterable[Entry], now: datetime) -> 
     for entry in entries:
         if entry.system_id in here:
             wanted.setdefault(entry.system_id, []).append(entry.interval)
-    return plan_intervals(wanted, systems, entries, now)
+    return plan_intervals(wanted, systems, entries, now, announced=announced)
 
 
 def plan_intervals(
@@ -124,6 +156,7 @@ def plan_intervals(
     now: datetime,
     *,
     is_refresh: bool = False,
+    announced: Announcements = NOTHING_ANNOUNCED,
 ) -> Plan:
     """The plan for these intervals by system: those that have begun and are due, or all that have begun."""
     entries = {entry.key: entry for entry in ledger}
@@ -141,7 +174,7 @@ def plan_intervals(
                 continue
             entry = entries.get((system_id, interval))
             before[system_id, interval] = entry
-            if is_refresh or is_due(entry, now, is_system_gone=is_gone):
+            if is_refresh or is_due(entry, now, is_system_gone=is_gone, announced=announced):
                 asks.append(Ask(interval, entry is not None and entry.outcome in EXPLAINED))
         if asks:
             plans.append(SystemPlan(system_id, tuple(asks)))
@@ -160,6 +193,11 @@ def of_gone(wanted: Mapping[str, Iterable[Interval]], ledger: Iterable[Entry]) -
                 entry = replace(entry, outcome=Outcome.GONE.value, detail=GONE_DETAIL)
             gone[system_id, interval] = entry
     return gone
+
+
+def _date_of(instant: datetime, zone: tzinfo) -> date:
+    """The local date of a naive UTC instant."""
+    return instant.replace(tzinfo=UTC).astimezone(zone).date()
 
 
 def _coarse_to_fine(interval: Interval) -> tuple[bool, int]:

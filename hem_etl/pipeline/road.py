@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,18 +25,30 @@ from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading, publishing
 from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.commit import Loaded
+from hem_etl.pipeline.events import announced as announced_at
+from hem_etl.pipeline.events import never_asked_of, take_deliveries, users_to_list
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.future import holds_the_future
 from hem_etl.pipeline.keys import key_frame
-from hem_etl.pipeline.ledger import read_entries
-from hem_etl.pipeline.listing import list_fleet
+from hem_etl.pipeline.ledger import Announcements, read_entries
+from hem_etl.pipeline.listing import list_fleet, list_users
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
-from hem_etl.pipeline.planning import Plan, Request, known_request, of_gone, plan_intervals, plan_late, plan_range
+from hem_etl.pipeline.planning import (
+    Plan,
+    Request,
+    known_request,
+    of_gone,
+    plan_announced,
+    plan_intervals,
+    plan_late,
+    plan_range,
+)
 from hem_etl.pipeline.publishing import published_results
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
 from hem_etl.pipeline.stored import entries_between, known_systems, overrides_in_force, seconds_per_request
 from hem_etl.settings import Settings
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
+from hem_etl.webhooks.inbox import open_inbox
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -85,7 +97,7 @@ class Road:
 
         Raises AccessError, LandingError, WriterBusyError or StructuralCheckError; what was fetched is landed by then.
         """
-        return self._travel(lambda warehouse: self._plan(request, warehouse), request.users)
+        return self._travel(lambda warehouse: self._plan(request, warehouse), lambda: self.sync_systems(request.users))
 
     def run_intervals(self, wanted: Iterable[tuple[str, Interval]], *, is_refresh: bool = False) -> RunReport:
         """The whole road for these (system, interval) pairs: what is due of them, or all with `is_refresh`.
@@ -96,16 +108,21 @@ class Road:
         by_system: dict[str, list[Interval]] = {}
         for system_id, interval in wanted:
             by_system.setdefault(system_id, []).append(interval)
-        return self._travel(lambda warehouse: self._plan_intervals(by_system, is_refresh, warehouse))
+        return self._travel(lambda warehouse: self._plan_intervals(by_system, is_refresh, warehouse), self.sync_systems)
 
     def run_late(self) -> RunReport:
         """The whole road for everything in the ledger that is due again, however old; errors as `run`."""
-        return self._travel(self._plan_late)
+        return self._travel(self._plan_late, self.sync_systems)
 
-    def _travel(self, make_plan: Callable[[Reader], Plan], users: Iterable[str] = ()) -> RunReport:
+    def run_due(self) -> RunReport:
+        """The whole road for what webhooks announced: lists what events ask to be listed; errors as `run`."""
+        return self._travel(self._plan_announced, self._list_announced)
+
+    def _travel(self, make_plan: Callable[[Reader], Plan], make_lists: Callable[[], Listed]) -> RunReport:
         started = self._clock()
         requests_before = self.client.requests_made
-        listed = self.sync_systems(users)
+        self.take_deliveries()
+        listed = make_lists()
         plan, report = self._begin(make_plan, listed)
         report.list_failure = listed.failure
         if plan.requests:
@@ -175,6 +192,10 @@ class Road:
         """
         self._progress.begin("systems", None)
         return list_fleet(self.client, self.landing, users)
+
+    def take_deliveries(self) -> int:
+        """Bring what webhook receivers kept into landing; returns how many deliveries."""
+        return take_deliveries(open_inbox(self.settings), self.landing)
 
     def read_state(self, system_id: str) -> Any:
         """One system's current state as Enode sends it; landed like every look. HemEtlError where there is none."""
@@ -365,7 +386,32 @@ class Road:
         return replace(plan, gone=of_gone({name: wanted[name] for name in wanted.keys() & gone}, entries))
 
     def _plan_late(self, warehouse: Reader) -> Plan:
-        return plan_late(known_systems(warehouse), entries_between(warehouse, date.min, date.max), self._now_utc())
+        entries = entries_between(warehouse, date.min, date.max)
+        return plan_late(known_systems(warehouse), entries, self._now_utc(), self._announcements(warehouse))
+
+    def _plan_announced(self, warehouse: Reader) -> Plan:
+        announced = self._announcements(warehouse)
+        entries = entries_between(warehouse, date.min, date.max)
+        new, start = never_asked_of(warehouse), self.settings.start_date
+        return plan_announced(known_systems(warehouse), entries, self._now_utc(), announced, new, start)
+
+    def _announcements(self, warehouse: Reader) -> Announcements:
+        return Announcements(announced_at(warehouse), timedelta(minutes=self.settings.event_minutes))
+
+    @_on_a_whole_file
+    def _list_announced(self) -> Listed:
+        """Ask for the lists that events wait for; where none does, none is asked."""
+        with self._loading() as (writer, _):
+            users = users_to_list(writer)
+            systems = known_systems(writer)
+        if not users:
+            return Listed(None, None)
+        self._progress.begin("systems", None)
+        listed = list_users(self.client, self.landing, [None] if None in users else users)
+        if listed.system_ids is None or None in users:
+            return listed
+        of_others = systems.filter(~pl.col("user_id").is_in(users).fill_null(False))["system_id"]
+        return replace(listed, system_ids=listed.system_ids.union(of_others))
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self._progress.note(f"no good answer ({why}): trying again in {seconds:.0f} s · {what}")

@@ -356,6 +356,7 @@ def test_the_contract_is_there() -> None:
         "marts.monthly_energy",
         "marts.fleet_daily",
         "marts.vendor_monthly",
+        "marts.webhook_health",
         "marts.vendor_behaviour",
         "marts.coverage_daily",
         "marts.reconciliation",

@@ -1,0 +1,256 @@
+"""Webhook events on the road: an event makes somebody look, and the look alone says what is true."""
+
+import json
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from world import NOW, World, same_tables
+
+from hem_etl.answer import Kind
+from hem_etl.local_day import Interval
+from hem_etl.pipeline.ledger import Announcements, Entry, is_due
+from hem_etl.simulator import make_fleet
+from hem_etl.simulator.fleet import Fleet
+from hem_etl.vocabulary import EventName
+from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
+
+DAYS = ("2026-11-21", "2026-11-22")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> World:
+    """Three homes, asked for two days, an hour ago."""
+    world = World(tmp_path / "home", make_fleet(3, today=NOW.date()))
+    world.run(*DAYS)
+    world.pass_time(minutes=59)
+    return world
+
+
+def event(name: str, system_id: str | None = None, user_id: str | None = None, **more: Any) -> dict[str, Any]:
+    about = {"hemSystem": {"id": system_id}} if system_id is not None else {}
+    user = {"user": {"id": user_id}} if user_id is not None else {}
+    return {"event": name, "createdAt": "2026-11-22T14:00:00Z", "version": "2024-10-01", **about, **user, **more}
+
+
+def deliver(world: World, *events: Any, body: bytes | None = None, delivery_id: str | None = "d-1") -> None:
+    """One delivery, as the receiver keeps it at this instant."""
+    folder = open_inbox(world.settings).folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with InboxWriter(folder, sync=lambda _: None) as writer:
+        writer.keep(Delivery(json.dumps(events).encode() if body is None else body, world.now, delivery_id)).result()
+
+
+def run_due(world: World) -> Any:
+    with world.client() as client:
+        return world.road(client).run_due()
+
+
+def events(world: World) -> pl.DataFrame:
+    return world.sql("select * from core.event order by received_at_utc, position")
+
+
+def statistics_looks(world: World) -> int:
+    landing = world.road().landing
+    return len(landing.read_receipts(landing.segments(), Kind.DAY))
+
+
+def system(world: World, place: int = 0) -> str:
+    return world.simulator.fleet.homes[place].system_id
+
+
+def test_an_update_makes_the_systems_unsettled_days_due_and_no_others(home: World) -> None:
+    before = home.sql("select system_id, day, fetched_at_utc from core.load where interval_kind = 'day'")
+    deliver(home, event(EventName.UPDATED, system(home)))
+    home.pass_time(minutes=1)
+
+    report = run_due(home)
+
+    after = home.sql("select system_id, day, fetched_at_utc from core.load where interval_kind = 'day'")
+    moved = after.join(before, on=["system_id", "day", "fetched_at_utc"], how="anti")
+    assert set(moved["system_id"]) == {system(home)}
+    assert moved.height == report.asked == 2
+    row = events(home).row(0, named=True)
+    assert row["led_to"] == "asked: answered"
+    assert row["handled_at_utc"] >= row["received_at_utc"]
+
+
+def test_no_list_is_asked_for_an_update_of_a_system_that_is_known(home: World) -> None:
+    landing = home.road().landing
+    lists = len(landing.read_receipts(landing.segments(), Kind.SYSTEMS, Kind.INVERTERS))
+    deliver(home, event(EventName.UPDATED, system(home)))
+    run_due(home)
+    assert len(landing.read_receipts(landing.segments(), Kind.SYSTEMS, Kind.INVERTERS)) == lists
+
+
+def test_a_system_is_asked_again_no_more_often_than_the_setting_says(home: World) -> None:
+    looks = []
+    for _ in range(9):
+        deliver(home, event(EventName.UPDATED, system(home), createdAt=home.now.isoformat()))
+        home.pass_time(minutes=7)
+        run_due(home)
+        looks.append(statistics_looks(home))
+    grown = [later - earlier for earlier, later in pairwise(looks)]
+    assert grown == [0, 0, 2, 0, 0, 2, 0, 0]
+
+
+def test_a_repeated_delivery_is_kept_and_makes_nobody_ask(home: World) -> None:
+    update = event(EventName.UPDATED, system(home))
+    deliver(home, update)
+    run_due(home)
+    looks = statistics_looks(home)
+    home.pass_time(hours=2)
+    deliver(home, update, delivery_id="d-2")
+
+    report = run_due(home)
+
+    first, second = events(home).iter_rows(named=True)
+    assert (second["duplicate_of"], second["led_to"]) == (first["event_id"], "a repetition")
+    assert (report.asked, statistics_looks(home)) == (0, looks)
+
+
+def test_a_discovered_system_is_listed_and_its_past_is_asked_months_first(tmp_path: Path) -> None:
+    fleet = make_fleet(3, today=NOW.date())
+    world = World(tmp_path / "home", Fleet(fleet.homes[:2]))
+    world.settings = world.settings.model_copy(update={"start_date": NOW.date() - timedelta(days=3)})
+    world.run(*DAYS)
+    world.simulator.fleet = fleet
+    new = fleet.homes[2]
+    deliver(world, event(EventName.DISCOVERED, new.system_id, new.user_id))
+
+    report = run_due(world)
+
+    asked = world.sql(f"select interval from core.load where system_id = '{new.system_id}'")["interval"].to_list()
+    assert sorted(asked) == ["2026-11", "2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22"]
+    assert report.asked == len(asked)
+    assert events(world)["led_to"].to_list() == ["listed"]
+
+
+def test_a_deleted_system_is_gone_only_when_list_and_read_agree(home: World) -> None:
+    removed = home.simulator.fleet.homes[0]
+    for name in (removed.system_id, system(home, 1)):
+        deliver(home, event(EventName.DELETED, name, home.simulator.fleet.by_id[name].user_id))
+    home.simulator.fleet = Fleet([each for each in home.simulator.fleet.homes if each is not removed])
+    home.pass_time(minutes=1)
+    run_due(home)
+    home.pass_time(hours=1)
+    home.run(*DAYS)
+
+    gone = home.sql("select system_id from core.system where gone_at_utc is not null")["system_id"].to_list()
+    assert gone == [removed.system_id]
+    assert home.sql(f"select count(*) from core.reading where system_id = '{removed.system_id}'").item() > 0
+
+
+def test_what_cannot_be_read_is_kept_beside_what_can(home: World) -> None:
+    hostile = ["user:hem-system:updated", None, {"event": 7}, {"event": None}, event("user:vehicle:updated"), 3]
+    ids = ["../../etc/passwd", "'; drop table core.event; --", "x" * 10_000, "a\nb\0c", "<script>"]
+    deliver(home, *hostile, *(event(EventName.UPDATED, name, "no-such-user") for name in ids))
+    deliver(home, body=b"\xff not JSON", delivery_id=None)
+    deliver(home, body=b'{"payload":"example"}')
+    tables = home.tables()
+
+    report = run_due(home)
+
+    rows = events(home)
+    assert rows.height == len(hostile) + len(ids) + 2
+    assert rows.filter(pl.col("led_to").str.contains("cannot be read")).height >= 5
+    assert report.asked == 0
+    ours = home.tables()
+    for name in ("core.event", "marts.webhook_health"):
+        tables.pop(name), ours.pop(name)
+    same_tables(tables, ours)
+
+
+def test_a_rebuild_gives_the_same_events(home: World) -> None:
+    user = home.simulator.fleet.homes[1].user_id
+    deliver(home, event(EventName.UPDATED, system(home)), event(EventName.INVALIDATED, user_id=user))
+    run_due(home)
+    home.pass_time(minutes=30)
+    deliver(home, event(EventName.UPDATED, system(home)), event("system:heartbeat", pendingEvents=2))
+    deliver(home, event(EventName.UPDATED, system(home, 2), createdAt="2026-11-22T14:31:00Z"))
+    home.pass_time(minutes=1)
+    run_due(home)
+    before = home.tables()
+    assert before["core.event"]["handled_at_utc"].null_count() == 0
+
+    home.road().rebuild()
+
+    same_tables(before, home.tables())
+
+
+def test_events_change_no_table_but_their_own(home: World, tmp_path: Path) -> None:
+    other = World(tmp_path / "other", home.simulator.fleet)
+    other.run(*DAYS)
+    other.pass_time(minutes=59)
+    deliver(home, *(event(EventName.UPDATED, each.system_id) for each in home.simulator.fleet.homes))
+    run_due(home)
+    other.run(DAYS[0], "2026-11-23", refresh=True, months=False)
+    ours, theirs = home.tables(), other.tables()
+    for name in ("core.event", "marts.webhook_health"):
+        ours.pop(name), theirs.pop(name)
+    for name in ("core.system", "core.asset", "core.location", "marts.system_health", "core.system_history"):
+        ours.pop(name), theirs.pop(name)  # tell when a list was seen, which an update does not ask for
+    same_tables(ours, theirs)
+
+
+def test_a_death_between_landing_and_the_mark_keeps_each_event_once(
+    home: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(home, event(EventName.UPDATED, system(home)), event("system:heartbeat"))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hem_etl.webhooks.inbox.Inbox.take", die)
+        with pytest.raises(KeyboardInterrupt):
+            home.road().take_deliveries()
+    home.pass_time(minutes=1)
+    run_due(home)
+    home.pass_time(minutes=30)
+    assert events(home).height == 2
+    assert run_due(home).asked == 0
+    home.road().rebuild()
+    assert events(home)["led_to"].to_list() == ["asked: answered", "recorded"]
+
+
+def test_an_event_that_is_landed_after_the_look_that_came_after_it_waits_for_no_other(home: World) -> None:
+    deliver(home, event(EventName.UPDATED, system(home)))
+    home.pass_time(minutes=2)
+    with home.client() as client:  # a process that does not take deliveries over
+        road = home.road(client)
+        road.extract(road.plan(home.request(*DAYS, refresh=True)), road.sync_systems())
+        road.load()
+    assert run_due(home).asked == 0
+    row = events(home).row(0, named=True)
+    assert row["led_to"] == "asked: loaded"
+
+
+@pytest.mark.parametrize(
+    ("minutes_since_look", "event_minutes_ago", "state", "due"),
+    [
+        (20, 10, "provisional", True),
+        (20, 30, "provisional", False),
+        (10, 5, "provisional", False),
+        (20, 10, "settled", False),
+    ],
+)
+def test_an_announced_day_is_due_once_it_rested(
+    minutes_since_look: int, event_minutes_ago: int, state: str, due: bool
+) -> None:
+    now = datetime(2026, 11, 22, 12)
+    seen = now - timedelta(minutes=minutes_since_look)
+    entry = Entry(
+        "s",
+        Interval.parse("2026-11-21"),
+        outcome="loaded",
+        fetched_at_utc=seen,
+        answered_at_utc=seen,
+        ends_at_utc=datetime(2026, 11, 22),
+        state=state,
+    )
+    announced = Announcements({"s": now - timedelta(minutes=event_minutes_ago)}, timedelta(minutes=15))
+    assert is_due(entry, now, announced=announced) is due
