@@ -113,9 +113,9 @@ def heat_map(
         days=len(days),
     )
     height = 30 + len(homes) * ROW_HEIGHT
-    return picture(title, str(described), WIDTH, height, tag("g", labels, aria_hidden="true"), lines) + cell_legend(
-        language
-    )
+    return picture(
+        title, str(described), WIDTH, height, tag("g", labels, aria_hidden="true"), lines, has_links=True
+    ) + cell_legend(language)
 
 
 def calendar(
@@ -150,7 +150,7 @@ def calendar(
         "{days} days, weeks across; the table below lists what is not complete", days=(last - first).days + 1
     )
     width = max(left + weeks * (CELL + 2) + 60, WIDTH)
-    return picture(title, str(described), width, 22 + 7 * (CELL + 2) + 4, drawn) + cell_legend(language)
+    return picture(title, str(described), width, 22 + 7 * (CELL + 2) + 4, drawn, has_links=True) + cell_legend(language)
 
 
 def _cell(cell: Row | None, x: float, y: float, width: float, height: float, is_merged: bool) -> list[Markup]:

@@ -124,7 +124,7 @@ def restatements_section(fleet: FleetFacts, pages: Mapping[str, str], language: 
             table(columns, shown, caption, sorts=True),
             class_="wide scroll",
             tabindex=0,
-            role="region",
+            role="group",
             aria_label=caption,
         ),
     ]

@@ -122,7 +122,7 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
             table(columns, shown, caption, sorts=True),
             class_="wide scroll",
             tabindex=0,
-            role="region",
+            role="group",
             aria_label=caption,
         ),
     ]
@@ -142,7 +142,7 @@ def _people(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> 
     caption = say("{count} homes, worst first", count=len(needs))
     body = tag("table", tag("caption", caption), tag("thead", tag("tr", heads)), tag("tbody", rows))
     more = more_rows(MOST_ROWS, len(needs), language) if len(needs) > MOST_ROWS else None
-    return [more, tag("div", body, class_="wide scroll", tabindex=0, role="region", aria_label=caption)]
+    return [more, tag("div", body, class_="wide scroll", tabindex=0, role="group", aria_label=caption)]
 
 
 def _coverage(

@@ -304,7 +304,7 @@ def _coverage(facts: HomeFacts, language: Language) -> Child:
             "details",
             tag("summary", say("Everything that is missing, and why")),
             download("gaps", columns, facts.gaps, language),
-            tag("div", lines, class_="scroll wide", tabindex=0, role="region", aria_label=caption),
+            tag("div", lines, class_="scroll wide", tabindex=0, role="group", aria_label=caption),
             class_="data",
         )
         if facts.gaps
@@ -368,7 +368,7 @@ def _closed(caption: str, file: str, columns: list[Column], rows: list[Row], lan
         "details",
         tag("summary", caption),
         download(file, columns, rows, language),
-        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="region", aria_label=caption),
+        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="group", aria_label=caption),
         class_="data",
     )
 

@@ -15,7 +15,9 @@ LEFT: Final = 58
 """Room for the numbers of the vertical axis."""
 
 
-def picture(title: str, described: str, width: float, height: float, *children: Child) -> Markup:
+def picture(
+    title: str, described: str, width: float, height: float, *children: Child, has_links: bool = False
+) -> Markup:
     """An SVG that says what it shows to whoever cannot see it."""
     return tag(
         "div",
@@ -25,12 +27,12 @@ def picture(title: str, described: str, width: float, height: float, *children: 
             tag("desc", described),
             *children,
             viewbox=f"0 0 {width:g} {height:g}",
-            role="img",
+            role="group" if has_links else "img",
             aria_label=f"{title}. {described}",
         ),
         class_="wide",
         tabindex=0,
-        role="region",
+        role="group",
         aria_label=title,
     )
 

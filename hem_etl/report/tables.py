@@ -131,7 +131,7 @@ def behind(
         )
         if left_out
         else None,
-        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="region", aria_label=caption),
+        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="group", aria_label=caption),
     )
 
 
