@@ -10,6 +10,7 @@ from hem_etl.orchestration.assets import enode_assets
 from hem_etl.orchestration.checks import freshness_check, red_check
 from hem_etl.orchestration.models import model_assets
 from hem_etl.orchestration.partitions import Scheme
+from hem_etl.orchestration.report import report_asset
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
 from hem_etl.orchestration.retention import retention_schedule
 from hem_etl.orchestration.schedules import daily_schedule
@@ -21,7 +22,7 @@ from hem_etl.warehouse import packaged_models
 def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
     """Everything that Dagster knows of us."""
     return dg.Definitions(
-        assets=[*enode_assets(scheme), model_assets(packaged_models())],
+        assets=[*enode_assets(scheme), model_assets(packaged_models()), report_asset()],
         asset_checks=[freshness_check(), red_check()],
         schedules=[daily_schedule(scheme, roads), retention_schedule()],
         sensors=[new_systems_sensor(scheme, roads), alert_sensor()],

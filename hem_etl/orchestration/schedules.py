@@ -1,8 +1,9 @@
 """The daily schedule: four runs at 13:15 UTC, when yesterday is over everywhere on Earth.
 
 Yesterday × all systems, with the days before it that nobody asked for since the fleet was asked last (Dagster makes up
-for the newest tick that was missed only); their months × all systems; late data; the fleet with the SQL models and
-checks. One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first (priority).
+for the newest tick that was missed only); their months × all systems; late data; the fleet with the SQL models, checks
+and the report. One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first
+(priority).
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from hem_etl.orchestration.checks import FRESHNESS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.red import RED_CHECK
+from hem_etl.orchestration.report import FLEET_REPORT
 from hem_etl.orchestration.resources import Roads
 from hem_etl.warehouse import Warehouse, open_warehouse
 
@@ -53,8 +55,9 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
             yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(first, day, keys))
             yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))
         yield _request(f"{day} late", 10, [LATE_DATA])
+        report = [FLEET_REPORT] if keys else []  # of nobody there is nothing to show
         checks = [*every_check_key(), FRESHNESS_CHECK, RED_CHECK]
-        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key()], checks=checks)
+        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key(), *report], checks=checks)
 
     return dg.ScheduleDefinition(
         name="daily",
@@ -64,7 +67,7 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
         execution_fn=requests,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Every day at 13:15 UTC: yesterday, with the days that missed ticks left out, its month for all "
-        "systems; late data; then the fleet, the SQL models and the checks. Off until you turn it on.",
+        "systems; late data; then the fleet, the SQL models, the checks and the report. Off until you turn it on.",
     )
 
 

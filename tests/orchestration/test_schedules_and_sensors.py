@@ -51,6 +51,7 @@ def test_the_schedule_asks_for_yesterday_everywhere_in_four_runs(dagster: Instan
         ("provisional",)
     ]
     assert all(event.metadata["dagster/row_count"].value is not None for event in dagster.events("marts/daily_energy"))
+    assert len(dagster.events("fleet_report")) == 1
 
 
 def window_of(request: dg.RunRequest) -> tuple[str, str]:
