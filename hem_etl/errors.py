@@ -3,7 +3,8 @@
     HemEtlError                 exit 1
     ├── UsageError              exit 2   change the command or the request
     │   ├── SettingsError                fix a setting; the message names the variable
-    │   └── ClockError                   set this machine's clock
+    │   ├── ClockError                   set this machine's clock
+    │   └── RequestRefusedError          change what Enode refuses: the message says why
     ├── AccessError             exit 2   renew credentials, or ask Enode to enable the feature
     ├── OutOfReachError         exit 3   mend the network, then run again
     ├── WriterBusyError         exit 1   wait for the process that is named, then run again
@@ -57,6 +58,14 @@ class SettingsError(UsageError):
 
 class ClockError(UsageError):
     """This machine's clock and Enode's, or what is landed, disagree: when something was known could not be said."""
+
+
+class RequestRefusedError(UsageError):
+    """Enode refuses a request that is no look, such as a subscription."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        self.status = status
+        super().__init__(f"Enode refuses that: {detail}. Change it, and try again.")
 
 
 class AccessError(HemEtlError):

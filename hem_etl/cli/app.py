@@ -40,6 +40,7 @@ from hem_etl.cli.output import (
     set_up_logging,
 )
 from hem_etl.cli.overrides import overrides
+from hem_etl.cli.relink import relink
 from hem_etl.cli.webhooks import webhooks
 from hem_etl.errors import HemEtlError, UsageError
 
@@ -183,6 +184,7 @@ def systems(
 app.command()(looking.status)
 app.command()(looking.gaps)
 app.command()(looking.explain)
+app.command()(relink)
 app.command()(looking.report)
 
 

@@ -24,9 +24,9 @@ from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, read_http_date, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
-from hem_etl.enode.transfer import Received, Transfer, TransportFactory, moved_by_a_slash
+from hem_etl.enode.transfer import NoAnswerError, Received, Transfer, TransportFactory, moved_by_a_slash
 from hem_etl.enode.wire import WireError, read_page
-from hem_etl.errors import AccessError, ClockError
+from hem_etl.errors import AccessError, ClockError, OutOfReachError, RequestRefusedError, UsageError
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval
 from hem_etl.locks import Turns
 from hem_etl.vocabulary import Outcome
@@ -69,6 +69,16 @@ class Connection:
     """Of one request; None: as `retry` says."""
     has_clock_check: bool = True
     """Whether each answer's `Date` is compared with the clock."""
+
+
+@dataclass(slots=True)
+class _Asking:
+    """What is being asked for, over all its tries."""
+
+    url: str
+    moved_to: str | None = None
+    """The same with a slash at its end, where the server wants that."""
+    requests: int = 0
 
 
 def utc_now() -> datetime:
@@ -167,6 +177,30 @@ class EnodeClient:
             return iter([_not_asked(look, Outcome.REFUSED, f"{user_id!r} cannot be part of a URL")])
         return self._pages(look, f"/users/{segment}/hem-systems")
 
+    def manage(self, method: str, *path: str, content: object = None) -> bytes | None:
+        """One request that is no look, sent once: a subscription, a link session. Gives the answer's body.
+
+        path: its parts, as they are; content: what is sent as JSON. Raises RequestRefusedError for any answer but a
+        good one, AccessError where Enode refuses the client, OutOfReachError where no answer came.
+        """
+        parts = [_path_segment(part) for part in path]
+        if None in parts:
+            raise UsageError(f"{'/'.join(path)!r} cannot be part of a URL")
+        asking = _Asking("/".join([self._api_url, *map(str, parts)]))
+        try:
+            received = self._send_once(asking, method, {}, CACHED_READ_SECONDS, content)
+        except (NoAnswerError, NoTokenError) as error:
+            raise OutOfReachError(
+                f"no answer from Enode ({error}): check the network, look with the list command whether it was done, "
+                "and try again."
+            ) from None
+        if 200 <= received.status < 300:
+            return received.body
+        detail = classify(received.status, received.body, "", secrets=self._tokens.secrets)[1]
+        if received.status == 403:
+            raise AccessError(f"Enode does not let this client do that ({detail}). {BETA_NEXT_STEP}")
+        raise RequestRefusedError(received.status, str(detail))
+
     def stop(self) -> None:
         """Wakes every waiting thread and ends every read, with Stopped; later requests raise it too."""
         self._gate.stop()
@@ -235,31 +269,10 @@ class EnodeClient:
 
     def _fetch(self, look: Answer, path: str, query: Mapping[str, str], read_seconds: float) -> Answer:
         """One look, repeated while its failure can pass by itself."""
-        requests = 0
-        asked = url = self._api_url + path
+        asking = _Asking(self._api_url + path)
 
         def attempt() -> Received:
-            nonlocal requests, url
-            while True:
-                token, is_new = self._tokens.current()
-                requests += 1
-                received = self._transfer.send(
-                    "GET",
-                    url,
-                    params=query,
-                    headers={"Authorization": f"Bearer {token}", "Enode-Version": API_VERSION},
-                    read_timeout_seconds=read_seconds,
-                )
-                self._compare_clocks(received)
-                if url == asked and (moved := moved_by_a_slash(asked, received)) is not None:
-                    url = moved
-                    continue
-                if received.status != 401:
-                    return received
-                self._tokens.drop(token)
-                if is_new:
-                    detail = classify(401, received.body, look.kind, secrets=self._tokens.secrets)[1]
-                    raise AccessError(f"Enode refuses a token it has just given ({detail}). {CREDENTIALS_NEXT_STEP}")
+            return self._send_once(asking, "GET", query, read_seconds)
 
         def close_system(seconds: float) -> None:
             if look.system_id is not None:
@@ -283,12 +296,38 @@ class EnodeClient:
         else:
             answer = self._answer(look, effort)
         took_ms = round((self._gate.monotonic() - started) * 1000)
-        answer = replace(answer, fetched_at=self._clock(), duration_ms=took_ms, attempts=requests)
+        answer = replace(answer, fetched_at=self._clock(), duration_ms=took_ms, attempts=asking.requests)
         if answer.outcome is not None:
             level = logging.WARNING if answer.outcome is Outcome.UNREACHABLE else logging.DEBUG
-            facts = (_named(look), requests, answer.http_status, answer.outcome, answer.detail)
+            facts = (_named(look), asking.requests, answer.http_status, answer.outcome, answer.detail)
             log.log(level, "%s attempts=%d status=%s outcome=%s because=%s", *facts)
         return answer
+
+    def _send_once(
+        self, asking: "_Asking", method: str, query: Mapping[str, str], read_seconds: float, content: object = None
+    ) -> Received:
+        """One answer, whatever it is; a token that ended meanwhile is renewed, a slash that is missing is added."""
+        while True:
+            token, is_new = self._tokens.current()
+            asking.requests += 1
+            received = self._transfer.send(
+                method,
+                asking.moved_to or asking.url,
+                params=query,
+                headers={"Authorization": f"Bearer {token}", "Enode-Version": API_VERSION},
+                read_timeout_seconds=read_seconds,
+                json=content,
+            )
+            self._compare_clocks(received)
+            if asking.moved_to is None and (moved := moved_by_a_slash(asking.url, received)) is not None:
+                asking.moved_to = moved
+                continue
+            if received.status != 401:
+                return received
+            self._tokens.drop(token)
+            if is_new:
+                detail = classify(401, received.body, "", secrets=self._tokens.secrets)[1]
+                raise AccessError(f"Enode refuses a token it has just given ({detail}). {CREDENTIALS_NEXT_STEP}")
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self.on_wait(what, seconds, why)

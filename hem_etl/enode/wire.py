@@ -237,7 +237,7 @@ def read_json(body: bytes) -> Any:
 
 def read_page(body: bytes) -> Page:
     """One page of a list; WireError unless the body is an object with a list `data`."""
-    return _read(Page, read_json(body), "page")
+    return read_model(Page, read_json(body), "page")
 
 
 def read_events(body: bytes) -> list[tuple[Any, WebhookEvent | WireError]]:
@@ -250,17 +250,17 @@ def read_events(body: bytes) -> list[tuple[Any, WebhookEvent | WireError]]:
 
 def read_system(item: Any) -> HemSystem:
     """One system from an item of a page, or from the parsed body of one system; WireError without an id."""
-    return _read(HemSystem, item, "HEM system")
+    return read_model(HemSystem, item, "HEM system")
 
 
 def read_location(item: Any) -> Location:
     """One location from an item of a page; WireError where it is no object."""
-    return _read(Location, item, "location")
+    return read_model(Location, item, "location")
 
 
 def read_asset(item: Any) -> Asset:
     """One asset from an item of a page; WireError without an id."""
-    return _read(Asset, item, "asset")
+    return read_model(Asset, item, "asset")
 
 
 def read_statistics(body: bytes) -> dict[str, SeriesEnvelope | WireError]:
@@ -298,19 +298,19 @@ def canonical_json(item: Any) -> str:
 
 def _read_series(name: str, series: Any) -> SeriesEnvelope | WireError:
     try:
-        return _read(SeriesEnvelope, {"isAvailable": False} if series is None else series, f"series {name!r}")
+        return read_model(SeriesEnvelope, {"isAvailable": False} if series is None else series, f"series {name!r}")
     except WireError as error:
         return error
 
 
 def _event(item: Any) -> WebhookEvent | WireError:
     try:
-        return _read(WebhookEvent, item, "event")
+        return read_model(WebhookEvent, item, "event")
     except WireError as error:
         return error
 
 
-def _read(model: type[M], sent: Any, what: str) -> M:
+def read_model(model: type[M], sent: Any, what: str) -> M:
     try:
         return model.model_validate(sent)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from hem_etl.facts.fleet import (
     fleet_numbers,
     known_systems,
     published_numbers,
+    read_relink,
     read_status,
     read_systems,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "read_gaps",
     "read_interval_figures",
     "read_previews",
+    "read_relink",
     "read_status",
     "read_systems",
     "red_intervals",

@@ -59,6 +59,12 @@ def read_status(warehouse: Warehouse) -> pl.DataFrame:
         return published.read("from marts.status order by lag_days desc nulls first, system_id")
 
 
+def read_relink(warehouse: Warehouse) -> pl.DataFrame:
+    """marts.relink, those that have lost most first."""
+    with warehouse.reading() as published:
+        return published.read("from marts.relink order by lost_days desc nulls last, user_id, vendor")
+
+
 def fleet_numbers(warehouse: Warehouse) -> FleetNumbers:
     """How many of what there are."""
     with warehouse.reading() as published:

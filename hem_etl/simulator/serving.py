@@ -37,6 +37,7 @@ from hem_etl.simulator.spoiling import disturbed, refuse, spoilt
 from hem_etl.simulator.tokens import TokenDesk
 from hem_etl.simulator.transport import SimulatorTransport
 from hem_etl.simulator.truth import TrueDay, true_day, true_month
+from hem_etl.simulator.webhooks import WebhookDesk
 from hem_etl.vocabulary import AssetKind, IntervalKind
 
 API_VERSION = "2024-10-01"
@@ -45,6 +46,13 @@ ANSWERS_BEFORE_VANISHING = 2
 """A system that vanishes in mid-run does so after so many statistics requests."""
 
 _INTERVAL = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
+_METHODS = {
+    "token": ("POST",),
+    "link": ("POST",),
+    "webhooks": ("GET", "POST"),
+    "webhook": ("PATCH", "DELETE"),
+    "webhook_test": ("POST",),
+}
 _ASSET_LISTS = {"inverters": AssetKind.INVERTER, "batteries": AssetKind.BATTERY, "meters": AssetKind.METER}
 
 
@@ -88,6 +96,7 @@ class Simulator:
         """False: the lists of inverters, batteries, meters and locations are 403."""
         self.moves_to_slash = False
         """True: a path without a slash at its end is answered with a redirect to the one with it."""
+        self.webhooks = WebhookDesk(clock, seed)
         self._clock, self._pause, self._lock = clock, pause, Lock()
         self.faults = faults or Faults.none()
 
@@ -157,9 +166,10 @@ class Simulator:
     def _answer(self, request: Request, ticket: Ticket) -> Response:
         if ticket.endpoint == "unknown":
             raise Refusal.unknown("The path")
-        allowed = "POST" if ticket.endpoint == "token" else "GET"
-        if request.method != allowed:
-            raise Refusal(405, "method-not-allowed", "Method Not Allowed", f"Use {allowed}", {"allow": allowed})
+        allowed = _METHODS.get(ticket.endpoint, ("GET",))
+        if request.method not in allowed:
+            others = ", ".join(allowed)
+            raise Refusal(405, "method-not-allowed", "Method Not Allowed", f"Use {others}", {"allow": others})
         if ticket.endpoint == "token":
             return self.tokens.grant(request)
         self.tokens.check(request)
@@ -184,6 +194,12 @@ class Simulator:
         match ticket.endpoint:
             case "statistics":
                 return self._statistics(request, ticket.argument or "")
+            case "webhooks" | "webhook" | "webhook_test":
+                request.parameters(frozenset())
+                return lambda: self.webhooks.answer(request, ticket.endpoint, ticket.argument)
+            case "link":
+                request.parameters(frozenset())
+                return lambda: self.webhooks.link(request, ticket.argument or "")
             case "system":
                 request.parameters(frozenset())
                 return lambda: self._system(ticket.argument or "")
@@ -281,6 +297,14 @@ def _route(request: Request) -> tuple[str, str | None]:
             return "systems", None
         case ["users", user_id, "hem-systems"] if user_id:
             return "user_systems", user_id
+        case ["users", user_id, "link"] if user_id:
+            return "link", user_id
+        case ["webhooks"]:
+            return "webhooks", None
+        case ["webhooks", name] if name:
+            return "webhook", name
+        case ["webhooks", name, "test"] if name:
+            return "webhook_test", name
         case ["hem-systems", system_id] if system_id:
             return "system", system_id
         case ["hem-systems", system_id, "statistics"] if system_id:

@@ -357,6 +357,7 @@ def test_the_contract_is_there() -> None:
         "marts.fleet_daily",
         "marts.vendor_monthly",
         "marts.webhook_health",
+        "marts.relink",
         "marts.vendor_behaviour",
         "marts.coverage_daily",
         "marts.reconciliation",

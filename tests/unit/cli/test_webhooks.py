@@ -1,0 +1,144 @@
+"""`hem-etl webhooks` and `hem-etl relink`, as an operator uses them."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from commands import TODAY, Run
+
+from hem_etl.settings import load_settings
+from hem_etl.simulator import Faults, Simulator
+from hem_etl.webhooks.receiver import Receiver, make_app
+
+URL = "https://hem.example/"
+SECRET = "a-long-secret-of-the-tests"
+
+
+def receive(url: str, headers: Mapping[str, str], body: bytes) -> int:
+    """What our receiver answers, without a socket."""
+
+    async def answer() -> int:
+        app = make_app(Receiver(load_settings()))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver")
+        async with app.router.lifespan_context(app), client:
+            return (await client.post("/", content=body, headers=dict(headers))).status_code
+
+    return asyncio.run(answer())
+
+
+@pytest.fixture
+def inbox(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> Path:
+    """A home with a secret, and the folder in which the receiver keeps what comes."""
+    monkeypatch.setenv("ENODE_WEBHOOK_SECRET", SECRET)
+    folder = load_settings().inbox
+    folder.mkdir(parents=True)
+    return folder
+
+
+def only_id(run: Run, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert run("webhooks", "list", "--json") == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    return str(listed["id"])
+
+
+def test_without_a_secret_one_is_made_and_shown_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("webhooks", "subscribe", URL) == 0
+    out, err = capsys.readouterr()
+    secret = out.partition("ENODE_WEBHOOK_SECRET=")[2].strip()
+    assert len(secret) >= 32
+    assert secret not in err
+    run("webhooks", "list")
+    assert secret not in "".join(capsys.readouterr())
+
+
+def test_a_url_without_encryption_and_a_second_subscription_are_refused(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("webhooks", "subscribe", "http://hem.example/") == 2
+    assert "https" in capsys.readouterr().err
+    assert run("webhooks", "subscribe", URL) == 0
+    assert run("webhooks", "subscribe", URL) == 2
+    assert "there already" in capsys.readouterr().err
+
+
+def test_where_the_names_are_not_known_every_event_is_subscribed(
+    run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator.webhooks.knows_hem_events = False
+    assert run("webhooks", "subscribe", URL) == 0
+    assert "every event" in capsys.readouterr().err
+    run("webhooks", "list", "--json")
+    assert json.loads(capsys.readouterr().out)[0]["events"] == "*"
+
+
+def test_a_test_shows_what_our_receiver_answers(
+    run: Run, simulator: Simulator, inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("webhooks", "subscribe", URL)
+    name = only_id(run, capsys)
+    assert run("webhooks", "test", name) == 1
+    assert "no answer" in capsys.readouterr().err
+    simulator.webhooks.post = receive
+    assert run("webhooks", "test", name) == 0
+    assert "answer 204" in capsys.readouterr().err
+    assert run("webhooks", "delete", name) == 0
+    assert run("webhooks", "test", name) == 2
+
+
+def test_a_home_is_discovered_by_event_and_its_days_are_there(
+    run: Run, simulator: Simulator, inbox: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEM_ETL_START_DATE", f"{TODAY.replace(day=1)}")
+    simulator.webhooks.post = receive
+    run("webhooks", "subscribe", URL)
+    home = simulator.fleet.homes[0]
+    simulator.webhooks.announce("user:hem-system:discovered", home)
+    assert simulator.webhooks.deliver() == 1
+    assert run("run", "--due") == 0
+    capsys.readouterr()
+    run("sql", "--json", "select distinct system_id from core.load where interval_kind = 'day'")
+    assert json.loads(capsys.readouterr().out) == [{"system_id": home.system_id}]
+
+
+def test_due_stands_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "--due", "--yesterday") == 2
+    assert "leave the other options out" in capsys.readouterr().err
+
+
+def test_reactivating_makes_up_for_what_was_lost(
+    run: Run, simulator: Simulator, inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator.webhooks.post = receive
+    run("webhooks", "subscribe", URL)
+    assert run("webhooks", "reactivate", only_id(run, capsys)) == 0
+    assert "fleet is listed" in capsys.readouterr().err
+
+
+def test_users_who_must_link_again_are_listed_and_get_links_that_are_kept_nowhere(
+    run: Run, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    simulator.faults = Faults.parse("relink", seed=3)
+    day = f"{TODAY.replace(day=1)}"
+    run("run", "--start", day, "--end", day, "--no-months")
+    capsys.readouterr()
+    assert run("relink", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    if not listed:
+        pytest.fail("the fault made nobody link again")
+    assert all(row["lost_days"] >= 1 and "credentials" in row["reason"] for row in listed)
+
+    assert run("relink", "--create-links") == 2
+    output = tmp_path / "links.csv"
+    back = ("--redirect-uri", "https://app.example/back")
+    assert run("relink", "--create-links", *back, "--output", str(output)) == 0
+    (token, *_) = simulator.webhooks.link_tokens
+    assert token in output.read_text()
+    assert output.stat().st_mode & 0o077 == 0
+    out, err = capsys.readouterr()
+    assert token not in out + err
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != output]
+    assert not any(token.encode() in path.read_bytes() for path in kept)
