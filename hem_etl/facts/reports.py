@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
@@ -104,8 +105,8 @@ class ReportFacts:
         return FleetFacts(
             scope=self.scope,
             tiles=self._rows("report_tiles"),
-            homes=self._rows("report_homes"),
-            cells=self._frame("report_cells"),
+            homes=self._homes,
+            cells=self._cells,
             days=self._rows("report_energy", unit="day"),
             months=self._rows("report_energy", unit="month"),
             vendors=self._rows("report_vendors"),
@@ -126,9 +127,9 @@ class ReportFacts:
         )
         return HomeFacts(
             scope=self.scope,
-            home=self._frame("report_homes", wanted=only).row(0, named=True),
+            home=next(home for home in self._homes if home["system_id"] == system_id),
             total=self._frame("report_home_range", wanted=only).row(0, named=True),
-            cells=self._frame("report_cells", wanted=only).rows(named=True),
+            cells=self._cells_of.get(system_id, []),
             days=days,
             months=self._published.records(
                 "from marts.monthly_energy where system_id = $system_id "
@@ -143,6 +144,20 @@ class ReportFacts:
             reconciliation=self._frame("report_reconciliation", wanted=only).rows(named=True),
             complete_coverage=self._complete_coverage,
         )
+
+    @cached_property
+    def _homes(self) -> list[Row]:
+        """Asked once: a question about the whole fleet costs as much as one about a home."""
+        return self._rows("report_homes")
+
+    @cached_property
+    def _cells(self) -> pl.DataFrame:
+        return self._frame("report_cells")
+
+    @cached_property
+    def _cells_of(self) -> dict[str, list[Row]]:
+        parts = self._cells.partition_by("system_id", as_dict=True)
+        return {str(system_id): part.rows(named=True) for (system_id,), part in parts.items()}
 
     def _shown(self, system_id: str, days: list[Row], most_days: int) -> list[DayFacts]:
         loaded = [row["day"] for row in days if row["attributed_coverage"] is not None or _has_flow(row)]

@@ -64,14 +64,14 @@ def cell_legend(language: Language) -> Markup:
     return legend([(kind, language.say(text), PATTERNS[kind]) for kind, text in told.items()])
 
 
-def told_of(cell: Row | None, language: Language) -> str:
+def told_of(cell: Row | None, language: Language, *, is_brief: bool = False) -> str:
     """Outcome, coverage and reason of a cell, for a person who points at it."""
     if cell is None:
         return language.say("never asked")
     parts = [cell["outcome"], cell["detail"]]
     if cell["coverage"] is not None:
         parts.append(language.say("coverage {coverage}", coverage=language.share(cell["coverage"])))
-    parts.append(cell["reasons"])
+    parts.append(cell["reason"] if is_brief else cell["reasons"])
     if cell["edited_buckets"]:
         parts.append(language.say("{count} buckets corrected by hand", count=cell["edited_buckets"]))
     return "; ".join(part for part in parts if part)
@@ -97,7 +97,7 @@ def heat_map(
             cell = own.get(days[first])
             when = language.day(days[first]) + ("" if last - first == 1 else f" – {language.day(days[last - 1])}")
             drawn = _cell(cell, NAME_WIDTH + first * step, y, (last - first) * step, ROW_HEIGHT, is_merged)
-            titled = tag("title", f"{when}: {told_of(cell, language)}")
+            titled = tag("title", f"{when}: {told_of(cell, language, is_brief=is_merged)}")
             target = f"{address}#d{days[first]}" if address else None
             body = (titled, drawn)
             lines.append(tag("a", body, href=target, tabindex=-1) if target else tag("g", body))

@@ -1,9 +1,11 @@
 """Every SQL query that the documents show runs as it stands, on a warehouse with something in it."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 from world import World
 
@@ -28,6 +30,37 @@ def test_a_documented_query_runs(page: str, query: str, published: Path) -> None
     with duckdb.connect(str(published), read_only=True) as connection:
         for statement in connection.extract_statements(query):
             connection.execute(statement).fetchall()
+
+
+def test_documented_python_runs(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert programs
+    (tmp_path / "hem_data").mkdir()
+    (tmp_path / "hem_data" / "hem.duckdb").symlink_to(published)
+    monkeypatch.chdir(tmp_path)
+    for program in programs:
+        names: dict[str, object] = {}
+        exec(program, names)
+        days = names["days"]
+        assert isinstance(days, pl.DataFrame)
+        assert not days.is_empty()
+
+
+def test_a_price_meets_each_quarter_hour_once_also_where_the_clock_changes(tmp_path: Path) -> None:
+    """What is priced is what the day has: a repeated hour twice, a skipped one never."""
+    (query,) = [query for _, query in QUERIES if "priced_import_kwh" in query]
+    world = World(tmp_path / "home", now=datetime(2026, 10, 27, 13, tzinfo=UTC))
+    world.run("2026-10-24", "2026-10-26", months=False)
+    priced = world.sql(query.rstrip().removesuffix(";"))
+    days = world.sql(
+        "select system_id, day, grid_import_kwh, day_hours from marts.daily_energy where grid_import_kwh is not null"
+    )
+    both = days.join(priced, on=["system_id", "day"], how="left")
+    assert {25.0, 24.0} <= set(days["day_hours"])
+    assert both["priced_import_kwh"].to_list() == pytest.approx(both["grid_import_kwh"].to_list())
+    assert (both["import_eur"] <= both["grid_import_kwh"] * 0.34 + 1e-9).all()
 
 
 def test_the_comparison_of_two_periods_is_over_the_same_homes() -> None:

@@ -108,6 +108,27 @@ def test_gaps_are_summed_up_before_they_are_listed(
     assert "not_asked" not in {row["outcome"] for row in month_only[1]}
 
 
+def test_the_report_tells_where_it_is(filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    assert filled("report") == 0
+    told = capsys.readouterr()
+    index = Path(told.out.strip())
+    assert index == Path("hem_data/report/index.html")
+    assert "4 of 4 homes have a page" in told.err
+    assert index.read_text(encoding="utf-8").count("<h1>Fleet of 4 homes</h1>") == 1
+    one = fleet.fleet.homes[0].system_id
+    assert filled("report", "--system", one[:8], "--output", "pages", "--language", "de", "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["homes"], made["pages"], made["index"]) == (1, 1, "pages/index.html")
+    assert "Haus " + one in next(Path("pages").glob("home-*.html")).read_text(encoding="utf-8")
+
+
+def test_the_report_is_shown_where_somebody_asks(filled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("webbrowser.open", shown.append)
+    assert filled("report", "--output", "shown", "--open") == 0
+    assert shown == [Path("shown/index.html").resolve().as_uri()]
+
+
 @pytest.mark.parametrize("option", [["--system", "nobody"], ["--vendor", "nobody"], ["--metric", "heat"]])
 def test_gaps_of_what_is_not_known_are_an_error_and_not_none(
     option: list[str], filled: Run, capsys: pytest.CaptureFixture[str]

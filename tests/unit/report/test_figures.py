@@ -149,7 +149,7 @@ def test_the_map_of_a_large_fleet_draws_neighbours_that_look_alike_as_one() -> N
     drawn = heat_map(homes, cells, days, "map", ENGLISH)
 
     assert len(drawn.encode()) < 5_000_000
-    assert drawn.count("partial (generation)") == 12 * 1_000
+    assert drawn.count("coverage 50 %; partial") == 12 * 1_000
 
 
 def test_text_is_escaped_wherever_it_stands() -> None:
