@@ -141,6 +141,13 @@ class Absence(StrEnum):
     OTHER = "other"
 
 
+class Scope(StrEnum):
+    """What a check was run on."""
+
+    ALL = "all"
+    CHANGED = "changed"
+
+
 class Severity(StrEnum):
     """`error`: the data (or we) broke a rule of structure. `warning`: coverage or plausibility."""
 

@@ -1,6 +1,7 @@
 -- name: checks.day_energy_equals_quarter_hours
 -- meaning: The sums of a day that the loader keeps are the sums of its quarter hours.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system, day and flow with both sums
 
 with

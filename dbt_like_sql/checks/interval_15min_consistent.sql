@@ -2,6 +2,7 @@
 -- meaning: In every quarter hour and flow: 0 to 15 covered minutes, energy where minutes are covered and only there,
 --   and energy = mean power × covered time.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a quarter hour and flow for which it is not so
 
 with

@@ -2,6 +2,7 @@
 -- meaning: The covered minutes of a day's quarter hours are those that its series cover: valid buckets, with
 --   corrections by hand in their place.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system, day and flow with both numbers
 
 with

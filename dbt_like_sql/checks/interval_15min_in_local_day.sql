@@ -2,6 +2,7 @@
 -- meaning: Every row of the common grid belongs to a day that the ledger calls loaded, and is a quarter hour of UTC
 --   that overlaps it.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system and day with its first and last start, outside the day's bounds, or of a day that is not
 --   loaded, or off the quarter hours
 

@@ -1,6 +1,7 @@
 -- name: checks.numbers_are_finite
 -- meaning: No table holds NaN or infinity.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a column of a table and day that does, with the system where the table is small
 
 -- Every column but the named ones is looked at, so that no new one is forgotten. A sum is NaN or infinite as soon as one

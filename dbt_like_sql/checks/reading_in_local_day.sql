@@ -1,6 +1,7 @@
 -- name: checks.reading_in_local_day
 -- meaning: Every native reading belongs to a day that the ledger calls loaded, and starts inside it.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system and day with its first and last start, outside the day's bounds, or of a day that is not
 --   loaded
 

@@ -1,6 +1,7 @@
 -- name: checks.reading_key
 -- meaning: No day holds two rows of core.reading with the same start.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a start that stands in more than one row of its day
 
 -- Rows are walked once, each beside its neighbour: a day whose rows stand together with rising starts cannot hold a start

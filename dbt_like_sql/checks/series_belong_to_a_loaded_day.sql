@@ -1,6 +1,7 @@
 -- name: checks.series_belong_to_a_loaded_day
 -- meaning: Available series exist only for days that the ledger calls loaded.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a series of a day that core.load does not call loaded
 
 select series.system_id, series.day, series.metric

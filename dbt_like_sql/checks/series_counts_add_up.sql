@@ -3,6 +3,7 @@
 --   negative; counts are there exactly where the series is available. Of corrections by hand there are at most as many as
 --   there are expected buckets.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a series for which it is not so
 
 select

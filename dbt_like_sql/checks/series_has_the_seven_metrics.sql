@@ -1,6 +1,7 @@
 -- name: checks.series_has_the_seven_metrics
 -- meaning: Every loaded day has one row in core.series for each of the seven metrics.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a loaded day with the number of known metrics that it has
 
 select load.system_id, load.day, count(distinct series.metric) as known_metrics

@@ -1,6 +1,7 @@
 -- name: checks.versions_without_gaps
 -- meaning: The versions of a day are 1, 2, 3, … and the ledger of a loaded day names the last one.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system and day with its versions and the ledger's
 
 with

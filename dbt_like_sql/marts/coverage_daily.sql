@@ -2,6 +2,7 @@
 -- meaning: How well each metric of each day is covered, and one line that explains what is not there.
 -- grain: system × local day of marts.daily_energy × metric: the seven known ones, and unknown names of loaded days
 -- key: system_id, day, metric
+-- local to: system_id, day
 -- null: everything from is_available to edited_buckets: the day is not loaded; coverage and the counts: the metric is not
 --   available; explanation: every bucket of the day is valid, none
 --   is corrected, nothing is left to explain.

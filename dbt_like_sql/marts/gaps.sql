@@ -2,6 +2,7 @@
 -- meaning: Every day and metric that was asked for and has something missing, why, and which rules noticed it.
 -- grain: row of marts.coverage_daily that was asked for and has an explanation
 -- key: system_id, day, metric
+-- local to: system_id, day
 -- null: coverage: the metric is not available, or the day not loaded; findings: no rule noticed anything.
 -- columns:
 --   system_id | varchar | - | Enode's id of the system

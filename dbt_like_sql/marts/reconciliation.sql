@@ -2,6 +2,7 @@
 -- meaning: The energy that we integrate beside the energy that the vendor reports for the same day.
 -- grain: system × local day × flow for which at least one of the two is known
 -- key: system_id, day, flow
+-- local to: system_id, day
 -- null: integrated_kwh: nothing valid; reported_kwh: the vendor reports no value; difference_kwh: one of them is missing,
 --   for the ratio also when the reported energy is at most 0.05 kWh; coverage: the flow is not available.
 -- columns:

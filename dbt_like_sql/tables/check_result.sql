@@ -9,11 +9,13 @@
 --   failing_rows | bigint | rows | rows that the check returned
 --   sample | varchar | - | up to five of them as text
 --   at_utc | timestamp | UTC | when the check ran
+--   scope | varchar | - | all: it ran on everything; changed: on the days that had changed since the publish before
 
 create table if not exists core.check_result (
     check_name varchar not null,
     severity varchar,
     failing_rows bigint,
     sample varchar,
-    at_utc timestamp not null
+    at_utc timestamp not null,
+    scope varchar
 );

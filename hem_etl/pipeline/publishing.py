@@ -1,7 +1,7 @@
 """Publishing: models built, checks run, and readers get what the tables then hold. When to, is the road's business."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -17,6 +17,7 @@ RESULT_SCHEMA: Final = pl.Schema(
         "failing_rows": pl.Int64(),
         "sample": pl.String(),
         "at_utc": pl.Datetime("us"),
+        "scope": pl.String(),
     }
 )
 """The columns of `core.check_result`."""
@@ -25,16 +26,35 @@ from core.check_result qualify row_number() over (partition by check_name order 
 """
 
 
-def publish(writer: Writer, models: Models, now: datetime) -> tuple[list[CheckResult], frozenset[str]]:
+CHANGED_DAYS: Final = """
+select system_id, day from core.change where day is not null
+union
+select system_id, day from core.load semi join (from core.change where day is null) as whole using (system_id)
+union
+select system_id, day from core.reported_day semi join (from core.change where day is null) as whole using (system_id)
+"""
+PROVED_SINCE: Final = """
+with newest as (select check_name, max(at_utc) as at_utc from core.check_result where scope = 'all' group by check_name)
+select min(at_utc) from newest
+"""
+WHOLE_EVERY: Final = timedelta(hours=20)
+"""How long it suffices to look at what changed; then every check is run on all of history again."""
+
+
+def publish(
+    writer: Writer, models: Models, now: datetime, *, is_whole: bool = True
+) -> tuple[list[CheckResult], frozenset[str]]:
     """What the checks found, and the names of those that found another number of rows than the time before.
 
+    is_whole: whether checks run on all of history, else where it suffices on what changed since the last publish.
     Raises StructuralCheckError; then nothing is published and the last good file stays.
     """
     writer.create_tables(models)
-    writer.build(models)
     before = {result.name: result.failing_rows for result in _newest_results(writer)}
-    results = writer.run_checks(models)
-    rows = [(r.name, r.severity.value, r.failing_rows, r.sample, now) for r in results]
+    is_whole = is_whole or _must_be_whole(writer, models, now)
+    writer.build(models)
+    results = writer.run_checks(models) if is_whole else _run_where_changed(writer, models, before)
+    rows = [(r.name, r.severity.value, r.failing_rows, r.sample, now, r.scope) for r in results]
     found = pl.DataFrame(rows, schema=RESULT_SCHEMA, orient="row")
     writer.replace("core.check_result", found, keys=found.select("check_name", "at_utc"))
     if failures := [(r.name, r.failing_rows, r.sample or "") for r in results if _is_failure(r)]:
@@ -42,6 +62,23 @@ def publish(writer: Writer, models: Models, now: datetime) -> tuple[list[CheckRe
     writer.remember_checks(models)
     writer.publish()
     return results, frozenset(r.name for r in results if before.get(r.name) != r.failing_rows)
+
+
+def _must_be_whole(writer: Writer, models: Models, now: datetime) -> bool:
+    """Whether anything may have changed, or nobody has looked at all of it for long."""
+    if not writer.is_made_of(models) or writer.changes()["system_id"].null_count():
+        return True
+    proved_since = writer.read(PROVED_SINCE).item()
+    return proved_since is None or now - proved_since >= WHOLE_EVERY
+
+
+def _run_where_changed(writer: Writer, models: Models, before: Mapping[str, int]) -> list[CheckResult]:
+    """Local checks on what changed, the others on everything; so too what failed, until it holds everywhere again."""
+    local = [check for check in models.checks if check.is_local and before.get(check.name) == 0]
+    on_changed = {r.name: r for r in writer.run_checks_on(models, local, writer.read(CHANGED_DAYS))}
+    holds = {name for name, result in on_changed.items() if not result.failing_rows}
+    whole = {r.name: r for r in writer.run_checks(models, [c for c in models.checks if c.name not in holds])}
+    return [whole.get(check.name) or on_changed[check.name] for check in models.checks]
 
 
 def published_results(writer: Writer, warehouse: Warehouse, models: Models) -> list[CheckResult] | None:
@@ -56,8 +93,9 @@ def published_results(writer: Writer, warehouse: Warehouse, models: Models) -> l
 
 
 def _newest_results(writer: Writer) -> Sequence[CheckResult]:
-    rows = writer.read(NEWEST_RESULTS).select("check_name", "severity", "failing_rows", "sample").iter_rows()
-    return [CheckResult(name, Severity(severity), failing, sample) for name, severity, failing, sample in rows]
+    columns = ("check_name", "severity", "failing_rows", "sample", "scope")
+    rows = writer.read(NEWEST_RESULTS).select(columns).iter_rows()
+    return [CheckResult(name, Severity(severity), *found) for name, severity, *found in rows]
 
 
 def _is_failure(result: CheckResult) -> bool:

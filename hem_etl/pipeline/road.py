@@ -174,7 +174,8 @@ class Road:
         """Tell how it ended, and publish unless readers would see nothing new."""
         report.entries = read_entries(writer, key_frame(plan.before))
         report.tell_outcomes(plan)
-        report.checks = published_results(writer, self.warehouse, self.models) or self._publish(writer)
+        equal = published_results(writer, self.warehouse, self.models)
+        report.checks = equal or self._publish(writer, is_whole=False)
         report.warnings = [check for check in report.checks if check.failing_rows]
         report.changed_checks = self.changed_checks
         report.published = self.warehouse.describe().published
@@ -313,13 +314,16 @@ class Road:
 
     @_on_a_whole_file
     def publish(self) -> list[CheckResult]:
-        """Build the models, run the checks, publish. Raises StructuralCheckError; the last good file then stays."""
-        with self.warehouse.writing() as writer:
-            return self._publish(writer)
+        """Build the models, run the checks on everything, publish.
 
-    def _publish(self, writer: Writer) -> list[CheckResult]:
+        Raises StructuralCheckError; the last good file then stays.
+        """
+        with self.warehouse.writing() as writer:
+            return self._publish(writer, is_whole=True)
+
+    def _publish(self, writer: Writer, *, is_whole: bool) -> list[CheckResult]:
         self._progress.begin("models, checks, publish", None)
-        results, self.changed_checks = publishing.publish(writer, self.models, self._now_utc())
+        results, self.changed_checks = publishing.publish(writer, self.models, self._now_utc(), is_whole=is_whole)
         return results
 
     @_on_a_whole_file

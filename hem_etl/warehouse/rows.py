@@ -16,7 +16,7 @@ from hem_etl.errors import UsageError
 from hem_etl.warehouse.models import making
 from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
-from hem_etl.warehouse.models.reading import Models
+from hem_etl.warehouse.models.reading import Check, Models
 
 CHANGES: Final = "core.change"
 EVERYTHING: Final = pl.DataFrame(
@@ -84,9 +84,14 @@ class Reader:
         except pl.exceptions.PolarsError as error:
             raise UsageError(f"these rows cannot be exported: {error}. Cast what is odd in the query.") from error
 
-    def run_checks(self, models: Models) -> list[CheckResult]:
-        """Run every check of the folder and every key that a header states."""
-        return making.run_checks(self._connection, models)
+    def run_checks(self, models: Models, checks: Iterable[Check] | None = None) -> list[CheckResult]:
+        """Run every check of the folder and every key that a header states, or these."""
+        return making.run_checks(self._connection, models, checks)
+
+    def run_checks_on(self, models: Models, checks: Iterable[Check], days: pl.DataFrame) -> list[CheckResult]:
+        """Run local checks on the (system_id, day) rows of `days` alone."""
+        with _lent(self._connection, changed_day=days):
+            return making.run_checks_on(self._connection, models, checks, "changed_day")
 
     def failing_rows(self, models: Models, check_name: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first failing rows of a check, for a person to read."""

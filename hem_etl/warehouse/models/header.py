@@ -10,7 +10,7 @@ from typing import Final
 from hem_etl.errors import ModelError
 
 _LISTS: Final = ("parameters", "columns")
-_OPTIONAL_LABELS: Final = ("key checked by", "materialized", "parameters")
+_OPTIONAL_LABELS: Final = ("key checked by", "local to", "materialized", "parameters")
 
 
 @dataclass(frozen=True, slots=True)

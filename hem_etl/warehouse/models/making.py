@@ -5,15 +5,16 @@ Nothing here knows what a model means, where the file is or when to build: that 
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import duckdb
 
 from hem_etl.errors import ModelError
-from hem_etl.vocabulary import Severity
+from hem_etl.vocabulary import Scope, Severity
 from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
+from hem_etl.warehouse.models.narrowing import narrowed
 from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models
 
 SAMPLE_ROWS: Final = 5
@@ -35,6 +36,8 @@ class CheckResult:
     severity: Severity
     failing_rows: int
     sample: str | None
+    scope: str = Scope.ALL
+    """`all`, or `changed`: run on the days that had changed since the publish before."""
 
 
 def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
@@ -130,9 +133,19 @@ def remember(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> None:
         con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in made])
 
 
-def run_checks(con: duckdb.DuckDBPyConnection, models: Models) -> list[CheckResult]:
-    """Run every check of the folder and every key that a header states. Reads only."""
-    return [_run_check(con, check) for check in models.checks]
+def run_checks(
+    con: duckdb.DuckDBPyConnection, models: Models, checks: Iterable[Check] | None = None
+) -> list[CheckResult]:
+    """Run every check of the folder and every key that a header states, or these. Reads only."""
+    return [_run_check(con, check) for check in (models.checks if checks is None else checks)]
+
+
+def run_checks_on(
+    con: duckdb.DuckDBPyConnection, models: Models, checks: Iterable[Check], days: str
+) -> list[CheckResult]:
+    """Run local checks on the (system_id, day) rows of `days`, a temporary table."""
+    with narrowed(con, models, days):
+        return [replace(_run_check(con, check), scope=Scope.CHANGED) for check in checks]
 
 
 def rows(

@@ -8,6 +8,7 @@ A file is one statement (`create table if not exists` in `tables/`, a bare `sele
     -- key: system_id, day               columns that are unique together; `none` where nothing is
     -- key checked by: some_check        only where a check proves the key cheaper than `group by` does
     -- null: what NULL means
+    -- local to: system_id, day           of a view whose rows are made of rows of the same system and day
     -- materialized: table               only where a view would be too slow; every build makes it anew
     -- parameters:                       makes the select a table macro, which is called with them
     --   instant | timestamp | UTC | meaning            as for columns; the select names them like columns
@@ -15,6 +16,8 @@ A file is one statement (`create table if not exists` in `tables/`, a bare `sele
     --   system_id | varchar | - | meaning          name | type | unit or - | meaning, in the order of the select
 
 A check has `name` (`checks.<stem>`), `meaning`, `severity` (structural or plausibility) and `failing row` (what it is).
+One that is `local to: system_id, day` finds a row of a day by what the tables hold of that system and day alone: after
+small changes it is run on the days that changed.
 A longer text goes on in lines indented by three blanks. No database is asked here: whether columns and keys are as the
 header says is found out when the models are built and checked.
 """
@@ -46,11 +49,14 @@ _MODEL_LABELS: Final = (
     "key",
     "key checked by",
     "null",
+    "local to",
     "materialized",
     "parameters",
     "columns",
 )
-_CHECK_LABELS: Final = ("name", "meaning", "severity", "failing row")
+_CHECK_LABELS: Final = ("name", "meaning", "severity", "local to", "failing row")
+_DAYS: Final = ("system_id", "day")
+"""What a model or check can be local to."""
 
 SAMPLE_ARGUMENTS: Final = {"timestamp": "timestamp '9999-12-31'"}
 """Types that a parameter may have, and what a macro is called with to see its columns and to check its key."""
@@ -75,12 +81,19 @@ class Model:
     """Qualified names of the relations that the statement reads, sorted."""
     parameters: tuple[Column, ...] = ()
     """Of a table macro; empty for a table or view. DuckDB knows their names, not their types (its files keep none)."""
+    is_local: bool = False
+    """Each row is made of rows of its own system and day, and of tables that have no days."""
     sha256: str = ""
     """Fingerprint of its text and of the models that it reads."""
 
     @property
     def relation(self) -> str:
         return f"{self.schema}.{self.name}"
+
+    @property
+    def has_days(self) -> bool:
+        """Its rows belong to a system and a day."""
+        return {column.name for column in self.columns} >= set(_DAYS)
 
     @property
     def kind(self) -> str:
@@ -110,6 +123,8 @@ class Check:
     failing_row: str
     sql: str
     references: tuple[str, ...]
+    is_local: bool
+    """What it finds of a day depends on what the tables hold of that system and day alone."""
 
     @property
     def relation(self) -> str:
@@ -183,6 +198,9 @@ def load_models(folder: Path | None = None) -> Models:
     readers: list[Model | Check] = [*models.values(), *checks]
     for reader in readers:
         _require_known_references(reader, models)
+    for reader in readers:
+        if reader.is_local:
+            _require_local_references(reader, models)
     keys = [_key_check(model) for model in models.values() if model.key and not model.key_checked_by]
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
     macros = read_macros(root)
@@ -232,6 +250,7 @@ def _read_model(root: Path, path: Path) -> Model:
         sql=sql,
         references=() if schema == "core" else _references(file, sql, [parameter.name for parameter in parameters]),
         parameters=parameters,
+        is_local=_is_local(file, header),
     )
 
 
@@ -249,6 +268,7 @@ def _read_check(root: Path, path: Path) -> Check:
         failing_row=header["failing row"],
         sql=sql,
         references=_references(file, sql),
+        is_local=_is_local(file, header),
     )
 
 
@@ -262,7 +282,16 @@ def _key_check(model: Model) -> Check:
         failing_row="a key that stands in more than one row",
         sql=f"select {columns}, count(*) as copies\nfrom {model.source}\ngroup by {columns}\nhaving count(*) > 1",
         references=model.references if model.parameters else (model.relation,),
+        is_local=set(model.key) >= set(_DAYS) and (model.schema == "core" or model.is_local),
     )
+
+
+def _is_local(file: str, header: Mapping[str, str]) -> bool:
+    if "local to" not in header:
+        return False
+    if header["local to"] != ", ".join(_DAYS):
+        raise ModelError(f"{file}: `local to` can only be `{', '.join(_DAYS)}`; leave the line out otherwise")
+    return True
 
 
 def _require_possible_parameters(
@@ -312,6 +341,16 @@ def _require_known_references(reader: Model | Check, models: Mapping[str, Model]
     is_macro = isinstance(reader, Model) and reader.parameters
     if macros := [name for name in reader.references if models[name].parameters and not is_macro]:
         raise ModelError(f"{reader.file}: reads {macros[0]}: only a macro may read a macro, which keeps no rows")
+
+
+def _require_local_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
+    """What is local reads tables, what is local too, and views of tables that have no days."""
+    for name in reader.references:
+        model = models[name]
+        behind = [models[relation] for relation in model.references]
+        is_whole = not model.is_table and not any(table.has_days or not table.is_table for table in behind)
+        if not (model.is_table or model.is_local or is_whole):
+            raise ModelError(f"{reader.file}: is local to a system and day, but {name}, which it reads, is not")
 
 
 def _require_proved_keys(models: Iterable[Model], written: set[str], generated: set[str]) -> None:
