@@ -1,5 +1,6 @@
 """A simulated world with its own clock, and the road through it."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -16,6 +17,7 @@ from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
 from hem_etl.warehouse import FileWarehouse, open_warehouse, packaged_models
+from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
 
@@ -92,6 +94,19 @@ class World:
         """One run in process; options as for `request`."""
         with self.client() as client:
             return self.road(client).run(self.request(start, end, **options))
+
+    def deliver(self, *events: Any, body: bytes | None = None, delivery_id: str | None = "d-1") -> None:
+        """One delivery of webhook events, as the receiver keeps it at this instant."""
+        folder = open_inbox(self.settings).folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with InboxWriter(folder, sync=lambda _: None) as writer:
+            content = json.dumps(events).encode() if body is None else body
+            writer.keep(Delivery(content, self.now, delivery_id)).result()
+
+    def run_due(self) -> RunReport:
+        """One run of what events announce."""
+        with self.client() as client:
+            return self.road(client).run_due()
 
     def sql(self, query: str) -> pl.DataFrame:
         """Rows of the published file."""

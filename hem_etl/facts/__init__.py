@@ -17,6 +17,7 @@ from hem_etl.facts.fleet import (
     read_relink,
     read_status,
     read_systems,
+    waiting_events,
 )
 from hem_etl.facts.gaps import Gaps, read_gaps
 from hem_etl.facts.intervals import (
@@ -67,4 +68,5 @@ __all__ = [
     "red_intervals",
     "stale_systems",
     "summed",
+    "waiting_events",
 ]

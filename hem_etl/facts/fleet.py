@@ -65,6 +65,12 @@ def read_relink(warehouse: Warehouse) -> pl.DataFrame:
         return published.read("from marts.relink order by lost_days desc nulls last, user_id, vendor")
 
 
+def waiting_events(warehouse: Warehouse) -> int:
+    """Webhook events that no look has followed yet, by the published file."""
+    with warehouse.reading() as published:
+        return int(published.read("select count(*) from core.event where handled_at_utc is null").item())
+
+
 def fleet_numbers(warehouse: Warehouse) -> FleetNumbers:
     """How many of what there are."""
     with warehouse.reading() as published:

@@ -35,6 +35,7 @@ HEM_SYSTEMS: Final = dg.AssetKey("hem_systems")
 DAY_STATISTICS: Final = dg.AssetKey("day_statistics")
 MONTH_STATISTICS: Final = dg.AssetKey("month_statistics")
 LATE_DATA: Final = dg.AssetKey("late_data")
+ANNOUNCED_DATA: Final = dg.AssetKey("announced_data")
 SELECTED_DATA: Final = dg.AssetKey("selected_data")
 
 ROAD_RULES: Final = """
@@ -67,6 +68,7 @@ def enode_assets(scheme: Scheme) -> list[dg.AssetsDefinition]:
             "our buckets in marts/reconciliation.",
         ),
         _late_data(scheme),
+        _announced_data(scheme),
         _selected_data(scheme),
     ]
 
@@ -164,6 +166,26 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
         return _recorded(context, scheme, road.warehouse, report, found_by="late_data")
 
     return late_data
+
+
+def _announced_data(scheme: Scheme) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=ANNOUNCED_DATA,
+        group_name=GROUP,
+        kinds={"python", "duckdb"},
+        deps=[HEM_SYSTEMS],
+        description="What Enode's webhooks announce: new systems with their past, days that were updated, systems that "
+        "were deleted, users who must link again. Adds keys for new systems, and records a materialisation of "
+        "day_statistics and month_statistics for exactly the partitions whose content or state changed." + ROAD_RULES,
+    )
+    def announced_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
+        with roads.open(context.log) as road:
+            report = road.run_due()
+        if new := scheme.new_keys(fleet_numbers(road.warehouse).system_ids, context.instance):
+            context.instance.add_dynamic_partitions(SYSTEMS, new)
+        return _recorded(context, scheme, road.warehouse, report, found_by="announced_data")
+
+    return announced_data
 
 
 class Selection(dg.Config):

@@ -14,7 +14,7 @@ from hem_etl.orchestration.report import report_asset
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
 from hem_etl.orchestration.retention import retention_schedule
 from hem_etl.orchestration.schedules import daily_schedule
-from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor
+from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor, webhook_events_sensor
 from hem_etl.settings import load_settings
 from hem_etl.warehouse import packaged_models
 
@@ -25,7 +25,7 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
         assets=[*enode_assets(scheme), model_assets(packaged_models()), report_asset()],
         asset_checks=[freshness_check(), red_check()],
         schedules=[daily_schedule(scheme, roads), retention_schedule()],
-        sensors=[new_systems_sensor(scheme, roads), alert_sensor()],
+        sensors=[new_systems_sensor(scheme, roads), webhook_events_sensor(roads), alert_sensor()],
         resources={"roads": roads},
         executor=dg.in_process_executor,
     )

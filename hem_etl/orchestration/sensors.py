@@ -1,4 +1,5 @@
-"""Sensors: `new_systems` finds systems and fills their past; `alert` tells a webhook that a run failed.
+"""Sensors: `new_systems` finds systems and fills their past, `webhook_events` acts on what Enode announces, `alert`
+tells somebody that a run failed.
 
 `new_systems` asks Enode nothing by itself: it lets `hem_systems` list the fleet once an hour, reads in the published
 file what was never asked, and requests one run after the other, coarse to fine: months first, which tell where a
@@ -7,6 +8,7 @@ system's history begins, then days, newest first. What was asked and failed is `
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -16,14 +18,17 @@ import httpx
 
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.transfer import NoAnswerError, Transfer
-from hem_etl.facts import fleet_numbers, never_asked
+from hem_etl.errors import HemEtlError
+from hem_etl.facts import fleet_numbers, never_asked, waiting_events
 from hem_etl.local_day import Interval, days_between, months_between
-from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
+from hem_etl.orchestration.assets import ANNOUNCED_DATA, DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.schedules import LONGEST, PRIORITY, WHY
+from hem_etl.pipeline import backlog
 from hem_etl.settings import load_settings
 from hem_etl.warehouse import Warehouse, open_warehouse
+from hem_etl.webhooks.inbox import open_inbox
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +41,8 @@ BUDGET_SECONDS: Final = 900
 MOST_ANSWER_BYTES: Final = 1_000_000
 BACKFILL: Final = "backfill of new systems"
 LISTING: Final = "hourly list"
+EVENTS: Final = "webhook events"
+EVENTS_EVERY_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,46 @@ def backfill_request(
             window = scheme.window(rectangle.first.label, rectangle.last.label, rectangle.keys)
             return dg.RunRequest(asset_selection=[asset], tags={WHY: BACKFILL, PRIORITY: "-10"} | LONGEST | window)
     return None
+
+
+def webhook_events_sensor(roads: Roads) -> dg.SensorDefinition:
+    """Off until a person turns it on. What waits is read from the inbox and the published file, never remembered."""
+
+    @dg.sensor(
+        name="webhook_events",
+        asset_selection=[ANNOUNCED_DATA],
+        minimum_interval_seconds=EVENTS_EVERY_SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Turns the webhooks that `hem-etl webhooks serve` keeps into runs of announced_data, many events "
+        "in one run: at once where a system or a user's state is told of, else once in HEM_ETL_EVENT_MINUTES, and one "
+        "run at a time. Off until you turn it on.",
+    )
+    def webhook_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        settings = roads.settings()
+        now = datetime.now(UTC)
+        kept = backlog(open_inbox(settings))
+        last = next(iter(context.instance.get_run_records(dg.RunsFilter(tags={WHY: EVENTS}), limit=1)), None)
+        if last is not None and not last.dagster_run.is_finished:
+            return dg.SkipReason("the last run for events is still going on")
+        gap = timedelta(minutes=settings.event_minutes)
+        has_rested = last is None or now - last.create_timestamp.astimezone(UTC) >= gap
+        if not kept.is_urgent and not has_rested:
+            return dg.SkipReason(f"the last run for events began less than {gap} ago")
+        is_to_repeat = last is not None and last.dagster_run.is_failure
+        if not kept.deliveries and not is_to_repeat and not _has_waiting_events(open_warehouse(settings)):
+            return dg.SkipReason("no event waits")
+        # a daemon that starts again between request and run repeats nothing
+        run_key = f"{kept.newest} after {last.dagster_run.run_id if last else 'none'}"
+        return dg.RunRequest(run_key=run_key, tags={WHY: EVENTS, PRIORITY: "15"} | LONGEST)
+
+    return webhook_events
+
+
+def _has_waiting_events(warehouse: Warehouse) -> bool:
+    """By the published file; one that cannot be read is published anew by other runs."""
+    with suppress(HemEtlError):
+        return warehouse.is_published() and waiting_events(warehouse) > 0
+    return False
 
 
 def alert_sensor() -> dg.SensorDefinition:

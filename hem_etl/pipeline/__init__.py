@@ -6,8 +6,9 @@ Doors (the command line, Dagster) import from here. Never imports Dagster.
 """
 
 from hem_etl.pipeline.clients import make_client
+from hem_etl.pipeline.events import Backlog, backlog
 from hem_etl.pipeline.planning import Plan, Request
 from hem_etl.pipeline.report import OverridesReport, Progress, RunReport
 from hem_etl.pipeline.road import Road
 
-__all__ = ["OverridesReport", "Plan", "Progress", "Request", "Road", "RunReport", "make_client"]
+__all__ = ["Backlog", "OverridesReport", "Plan", "Progress", "Request", "Road", "RunReport", "backlog", "make_client"]

@@ -18,7 +18,9 @@ One about a system or user that is not known waits for a list.
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
@@ -52,6 +54,8 @@ EVENT_SCHEMA: Final = pl.Schema(
 
 LOOKS_AT_DAYS_BEFORE: Final = timedelta(days=1)
 """A look at the day before the event's, or a later one, handles it; one at an older day says nothing about now."""
+
+URGENT: Final = frozenset({EventName.DISCOVERED.value, EventName.DELETED.value, EventName.INVALIDATED.value})
 
 WAITING: Final = "from core.event where handled_at_utc is null"
 LOOKED_SINCE: Final = """
@@ -121,6 +125,27 @@ def take_deliveries(inbox: Inbox, landing: Landing) -> int:
     return taken
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What lies in the inbox, as far as it was looked at."""
+
+    deliveries: int = 0
+    newest: str | None = None
+    """Where the last of them lies: the same whoever looks."""
+    is_urgent: bool = False
+    """Whether one tells of a system or a user's state, and not of new data alone."""
+
+
+def backlog(inbox: Inbox, most: int = 1_000) -> Backlog:
+    """The first deliveries that nobody took over yet."""
+    found = Backlog()
+    for kept in islice(inbox.untaken(), most):
+        names = {event.event for _, event in _items(kept.delivery.body) if isinstance(event, WebhookEvent)}
+        is_urgent = found.is_urgent or not URGENT.isdisjoint(names)
+        found = Backlog(found.deliveries + 1, kept.position, is_urgent)
+    return found
+
+
 class Events:
     """The events that wait, while deliveries and looks are applied in the order of time; `write` puts them back."""
 
@@ -149,12 +174,12 @@ class Events:
             }
             self._take(row | _read(event, receipt.fetched_at_utc))
 
-    def see_list(self, user_id: str | None, at: datetime) -> None:
-        """A list of systems came: of one user, or of all."""
+    def see_list(self, user_id: str | None, at: datetime, led_to: str = "listed") -> None:
+        """A list of systems came: of one user, or of all; or the answer that there is none."""
         for row in list(self._waiting.values()):
             is_listed = user_id is None or row["user_id"] == user_id
             if is_listed and row["received_at_utc"] <= at and self._waits_for_list(row):
-                self._handle(row, at, "listed")
+                self._handle(row, at, led_to)
 
     def see_look(self, look: Receipt) -> None:
         """A look at statistics of a day."""

@@ -65,6 +65,14 @@ class GoneSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class UserUnknown:
+    """Enode has no list of that user's systems."""
+
+    user_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LookSeen:
     """A look at statistics."""
 
@@ -86,7 +94,7 @@ class DeliverySeen:
     body: bytes
 
 
-Event = PageSeen | GoneSeen | LookSeen | CorrectionsChanged | DeliverySeen
+Event = PageSeen | GoneSeen | UserUnknown | LookSeen | CorrectionsChanged | DeliverySeen
 
 
 def load(
@@ -210,6 +218,11 @@ class _Loading:
                 for r in states
                 if r.outcome is Outcome.GONE
             ),
+            *(
+                (r.fetched_at_utc, UserUnknown(r.user_id, r.fetched_at_utc))
+                for r in states
+                if r.kind is Kind.SYSTEMS and r.outcome is Outcome.REFUSED and r.user_id is not None
+            ),
         ]
 
     def _fold(self, events: Iterable[Event], commit: Commit) -> None:
@@ -231,6 +244,8 @@ class _Loading:
                         commit.events.see_list(page.user_id, page.fetched_at_utc)
                 case GoneSeen(system_id, at):
                     commit.fleet.see_gone(system_id, at)
+                case UserUnknown(user_id, at):
+                    commit.events.see_list(user_id, at, "asked: Enode knows no such user")
                 case CorrectionsChanged(at):
                     commit.correct(at)
         self._read_in_parts(looks, commit)

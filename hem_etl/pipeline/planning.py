@@ -114,7 +114,7 @@ def plan_announced(
     never_asked: Collection[str],
     start: date,
 ) -> Plan:
-    """The plan for what events announce: days that are not settled and were not looked at since, the running one too.
+    """The plan for what events announce: days that are not settled and were not looked at since, the event's own too.
 
     never_asked: systems whose whole past since `start` is asked.
     """
@@ -130,8 +130,8 @@ def plan_announced(
         if system_id in never_asked:
             wanted[system_id] = _intervals(Request(start, today))
         elif system_id in announced.at:
-            running = Interval.of_day(today)
-            is_new = (system_id, running) not in entries and today == _date_of(announced.at[system_id], zone)
+            running = Interval.of_day(_date_of(announced.at[system_id], zone))
+            is_new = (system_id, running) not in entries
             wanted[system_id] = outdated.get(system_id, set()) | ({running} if is_new else set())
     return plan_intervals(wanted, systems, entries.values(), now, announced=announced)
 

@@ -278,6 +278,49 @@ def test_the_sensor_lists_first_then_fills_then_rests(dagster: Instance) -> None
     assert (added.partitions_def_name, len(added.partition_keys)) == (SYSTEMS, 18)
 
 
+def events_tick(dagster: Instance) -> dg.RunRequest | dg.SkipReason:
+    (sensor,) = [s for s in dagster.definitions.sensors or () if s.name == "webhook_events"]
+    assert isinstance(sensor, dg.SensorDefinition)
+    with dg.build_sensor_context(dagster.dagster, definitions=dagster.definitions) as context:
+        result = sensor(context)
+    assert isinstance(result, dg.RunRequest | dg.SkipReason)
+    return result
+
+
+def updated(system_id: str) -> dict[str, object]:
+    return {"event": "user:hem-system:updated", "hemSystem": {"id": system_id}}
+
+
+def test_events_become_one_run_and_rest_until_the_debounce_is_over(dagster: Instance) -> None:
+    homes = dagster.world.simulator.fleet.homes
+    assert "no event waits" in str(events_tick(dagster))
+    dagster.world.deliver(*(updated(home.system_id) for home in homes[:3]))
+    request = events_tick(dagster)
+    again = events_tick(dagster)
+    assert isinstance(request, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert request.run_key == again.run_key  # a daemon that starts again repeats nothing
+    assert dagster.run("announced_data", tags=dict(request.tags)).success
+
+    dagster.world.deliver(updated(homes[0].system_id))
+    assert "began less than" in str(events_tick(dagster))
+    dagster.world.deliver({"event": "user:credentials:invalidated", "user": {"id": homes[1].user_id}})
+    assert isinstance(events_tick(dagster), dg.RunRequest)
+
+
+@pytest.mark.slow
+def test_announced_data_record_only_the_partitions_concerned(dagster: Instance) -> None:
+    dagster.add_fleet()
+    dagster.world.run("2026-11-21", "2026-11-22", months=False)
+    dagster.world.pass_time(minutes=30)
+    home = dagster.world.simulator.fleet.homes[0]
+    dagster.world.deliver(updated(home.system_id))
+    assert dagster.run("announced_data").success
+    recorded = {event.partition for event in dagster.events("day_statistics")}
+    assert recorded
+    assert {str(key).partition("|")[2] for key in recorded} == {dagster.scheme.system_key(home.system_id)}
+
+
 def test_an_alert_is_posted_and_never_shows_its_url() -> None:
     posted = []
 

@@ -1,7 +1,6 @@
 """Webhook events on the road: an event makes somebody look, and the look alone says what is true."""
 
-import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from hem_etl.pipeline.ledger import Announcements, Entry, is_due
 from hem_etl.simulator import make_fleet
 from hem_etl.simulator.fleet import Fleet
 from hem_etl.vocabulary import EventName
-from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
 
 DAYS = ("2026-11-21", "2026-11-22")
 
@@ -36,19 +34,6 @@ def event(name: str, system_id: str | None = None, user_id: str | None = None, *
     return {"event": name, "createdAt": "2026-11-22T14:00:00Z", "version": "2024-10-01", **about, **user, **more}
 
 
-def deliver(world: World, *events: Any, body: bytes | None = None, delivery_id: str | None = "d-1") -> None:
-    """One delivery, as the receiver keeps it at this instant."""
-    folder = open_inbox(world.settings).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with InboxWriter(folder, sync=lambda _: None) as writer:
-        writer.keep(Delivery(json.dumps(events).encode() if body is None else body, world.now, delivery_id)).result()
-
-
-def run_due(world: World) -> Any:
-    with world.client() as client:
-        return world.road(client).run_due()
-
-
 def events(world: World) -> pl.DataFrame:
     return world.sql("select * from core.event order by received_at_utc, position")
 
@@ -64,10 +49,10 @@ def system(world: World, place: int = 0) -> str:
 
 def test_an_update_makes_the_systems_unsettled_days_due_and_no_others(home: World) -> None:
     before = home.sql("select system_id, day, fetched_at_utc from core.load where interval_kind = 'day'")
-    deliver(home, event(EventName.UPDATED, system(home)))
+    home.deliver(event(EventName.UPDATED, system(home)))
     home.pass_time(minutes=1)
 
-    report = run_due(home)
+    report = home.run_due()
 
     after = home.sql("select system_id, day, fetched_at_utc from core.load where interval_kind = 'day'")
     moved = after.join(before, on=["system_id", "day", "fetched_at_utc"], how="anti")
@@ -81,17 +66,17 @@ def test_an_update_makes_the_systems_unsettled_days_due_and_no_others(home: Worl
 def test_no_list_is_asked_for_an_update_of_a_system_that_is_known(home: World) -> None:
     landing = home.road().landing
     lists = len(landing.read_receipts(landing.segments(), Kind.SYSTEMS, Kind.INVERTERS))
-    deliver(home, event(EventName.UPDATED, system(home)))
-    run_due(home)
+    home.deliver(event(EventName.UPDATED, system(home)))
+    home.run_due()
     assert len(landing.read_receipts(landing.segments(), Kind.SYSTEMS, Kind.INVERTERS)) == lists
 
 
 def test_a_system_is_asked_again_no_more_often_than_the_setting_says(home: World) -> None:
     looks = []
     for _ in range(9):
-        deliver(home, event(EventName.UPDATED, system(home), createdAt=home.now.isoformat()))
+        home.deliver(event(EventName.UPDATED, system(home), createdAt=home.now.isoformat()))
         home.pass_time(minutes=7)
-        run_due(home)
+        home.run_due()
         looks.append(statistics_looks(home))
     grown = [later - earlier for earlier, later in pairwise(looks)]
     assert grown == [0, 0, 2, 0, 0, 2, 0, 0]
@@ -99,13 +84,13 @@ def test_a_system_is_asked_again_no_more_often_than_the_setting_says(home: World
 
 def test_a_repeated_delivery_is_kept_and_makes_nobody_ask(home: World) -> None:
     update = event(EventName.UPDATED, system(home))
-    deliver(home, update)
-    run_due(home)
+    home.deliver(update)
+    home.run_due()
     looks = statistics_looks(home)
     home.pass_time(hours=2)
-    deliver(home, update, delivery_id="d-2")
+    home.deliver(update, delivery_id="d-2")
 
-    report = run_due(home)
+    report = home.run_due()
 
     first, second = events(home).iter_rows(named=True)
     assert (second["duplicate_of"], second["led_to"]) == (first["event_id"], "a repetition")
@@ -119,9 +104,9 @@ def test_a_discovered_system_is_listed_and_its_past_is_asked_months_first(tmp_pa
     world.run(*DAYS)
     world.simulator.fleet = fleet
     new = fleet.homes[2]
-    deliver(world, event(EventName.DISCOVERED, new.system_id, new.user_id))
+    world.deliver(event(EventName.DISCOVERED, new.system_id, new.user_id))
 
-    report = run_due(world)
+    report = world.run_due()
 
     asked = world.sql(f"select interval from core.load where system_id = '{new.system_id}'")["interval"].to_list()
     assert sorted(asked) == ["2026-11", "2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22"]
@@ -132,10 +117,10 @@ def test_a_discovered_system_is_listed_and_its_past_is_asked_months_first(tmp_pa
 def test_a_deleted_system_is_gone_only_when_list_and_read_agree(home: World) -> None:
     removed = home.simulator.fleet.homes[0]
     for name in (removed.system_id, system(home, 1)):
-        deliver(home, event(EventName.DELETED, name, home.simulator.fleet.by_id[name].user_id))
+        home.deliver(event(EventName.DELETED, name, home.simulator.fleet.by_id[name].user_id))
     home.simulator.fleet = Fleet([each for each in home.simulator.fleet.homes if each is not removed])
     home.pass_time(minutes=1)
-    run_due(home)
+    home.run_due()
     home.pass_time(hours=1)
     home.run(*DAYS)
 
@@ -147,12 +132,12 @@ def test_a_deleted_system_is_gone_only_when_list_and_read_agree(home: World) -> 
 def test_what_cannot_be_read_is_kept_beside_what_can(home: World) -> None:
     hostile = ["user:hem-system:updated", None, {"event": 7}, {"event": None}, event("user:vehicle:updated"), 3]
     ids = ["../../etc/passwd", "'; drop table core.event; --", "x" * 10_000, "a\nb\0c", "<script>"]
-    deliver(home, *hostile, *(event(EventName.UPDATED, name, "no-such-user") for name in ids))
-    deliver(home, body=b"\xff not JSON", delivery_id=None)
-    deliver(home, body=b'{"payload":"example"}')
+    home.deliver(*hostile, *(event(EventName.UPDATED, name, "no-such-user") for name in ids))
+    home.deliver(body=b"\xff not JSON", delivery_id=None)
+    home.deliver(body=b'{"payload":"example"}')
     tables = home.tables()
 
-    report = run_due(home)
+    report = home.run_due()
 
     rows = events(home)
     assert rows.height == len(hostile) + len(ids) + 2
@@ -166,13 +151,13 @@ def test_what_cannot_be_read_is_kept_beside_what_can(home: World) -> None:
 
 def test_a_rebuild_gives_the_same_events(home: World) -> None:
     user = home.simulator.fleet.homes[1].user_id
-    deliver(home, event(EventName.UPDATED, system(home)), event(EventName.INVALIDATED, user_id=user))
-    run_due(home)
+    home.deliver(event(EventName.UPDATED, system(home)), event(EventName.INVALIDATED, user_id=user))
+    home.run_due()
     home.pass_time(minutes=30)
-    deliver(home, event(EventName.UPDATED, system(home)), event("system:heartbeat", pendingEvents=2))
-    deliver(home, event(EventName.UPDATED, system(home, 2), createdAt="2026-11-22T14:31:00Z"))
+    home.deliver(event(EventName.UPDATED, system(home)), event("system:heartbeat", pendingEvents=2))
+    home.deliver(event(EventName.UPDATED, system(home, 2), createdAt="2026-11-22T14:31:00Z"))
     home.pass_time(minutes=1)
-    run_due(home)
+    home.run_due()
     before = home.tables()
     assert before["core.event"]["handled_at_utc"].null_count() == 0
 
@@ -185,8 +170,8 @@ def test_events_change_no_table_but_their_own(home: World, tmp_path: Path) -> No
     other = World(tmp_path / "other", home.simulator.fleet)
     other.run(*DAYS)
     other.pass_time(minutes=59)
-    deliver(home, *(event(EventName.UPDATED, each.system_id) for each in home.simulator.fleet.homes))
-    run_due(home)
+    home.deliver(*(event(EventName.UPDATED, each.system_id) for each in home.simulator.fleet.homes))
+    home.run_due()
     other.run(DAYS[0], "2026-11-23", refresh=True, months=False)
     ours, theirs = home.tables(), other.tables()
     for name in ("core.event", "marts.webhook_health"):
@@ -199,7 +184,7 @@ def test_events_change_no_table_but_their_own(home: World, tmp_path: Path) -> No
 def test_a_death_between_landing_and_the_mark_keeps_each_event_once(
     home: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deliver(home, event(EventName.UPDATED, system(home)), event("system:heartbeat"))
+    home.deliver(event(EventName.UPDATED, system(home)), event("system:heartbeat"))
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
@@ -209,22 +194,22 @@ def test_a_death_between_landing_and_the_mark_keeps_each_event_once(
         with pytest.raises(KeyboardInterrupt):
             home.road().take_deliveries()
     home.pass_time(minutes=1)
-    run_due(home)
+    home.run_due()
     home.pass_time(minutes=30)
     assert events(home).height == 2
-    assert run_due(home).asked == 0
+    assert home.run_due().asked == 0
     home.road().rebuild()
     assert events(home)["led_to"].to_list() == ["asked: answered", "recorded"]
 
 
 def test_an_event_that_is_landed_after_the_look_that_came_after_it_waits_for_no_other(home: World) -> None:
-    deliver(home, event(EventName.UPDATED, system(home)))
+    home.deliver(event(EventName.UPDATED, system(home)))
     home.pass_time(minutes=2)
     with home.client() as client:  # a process that does not take deliveries over
         road = home.road(client)
         road.extract(road.plan(home.request(*DAYS, refresh=True)), road.sync_systems())
         road.load()
-    assert run_due(home).asked == 0
+    assert home.run_due().asked == 0
     row = events(home).row(0, named=True)
     assert row["led_to"] == "asked: loaded"
 
@@ -254,3 +239,22 @@ def test_an_announced_day_is_due_once_it_rested(
     )
     announced = Announcements({"s": now - timedelta(minutes=event_minutes_ago)}, timedelta(minutes=15))
     assert is_due(entry, now, announced=announced) is due
+
+
+def test_a_user_whom_enode_does_not_know_is_asked_for_once(home: World) -> None:
+    home.deliver(event(EventName.UPDATED, "never-seen", "nobody"), event(EventName.DISCOVERED, user_id=".."))
+    home.run_due()
+    assert events(home)["led_to"].to_list() == ["asked: Enode knows no such user"] * 2
+    with home.client() as client:
+        home.road(client).run_due()
+        assert client.requests_made == 0
+
+
+def test_an_event_of_yesterday_that_nobody_followed_asks_for_its_own_day(home: World) -> None:
+    home.pass_time(days=1)
+    home.deliver(event(EventName.UPDATED, system(home)))
+    home.pass_time(days=2)
+    home.run_due()
+    asked = home.sql(f"select day from core.load where system_id = '{system(home)}' and interval_kind = 'day'")["day"]
+    assert date(2026, 11, 23) in asked.to_list()
+    assert events(home)["handled_at_utc"].null_count() == 0
