@@ -1,6 +1,7 @@
 """The demo and the simulator's server: everything that can be seen without credentials."""
 
 import errno
+import secrets
 import shutil
 import signal
 import sys
@@ -15,14 +16,19 @@ from hem_etl import facts
 from hem_etl.cli.output import print_line, print_rows, say
 from hem_etl.cli.progress import TerminalProgress
 from hem_etl.cli.reports import print_report
+from hem_etl.enode.client import EnodeClient
+from hem_etl.enode.subscriptions import subscribe
 from hem_etl.errors import UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import newest_day_over
 from hem_etl.pipeline import Request, Road, make_client
 from hem_etl.report import REPORT_FOLDER, make_report
 from hem_etl.settings import GivenSettings, Settings
-from hem_etl.simulator import Faults, Simulator, make_fleet, serve
+from hem_etl.simulator import Faults, Fleet, Simulator, make_fleet, serve
+from hem_etl.vocabulary import EventName
 from hem_etl.warehouse import open_warehouse
+from hem_etl.webhooks.receiver import answer_here
+from hem_etl.webhooks.signature import signing_secrets
 
 DEMO_HOME: Final = Path("hem_demo")
 CLIENT_ID: Final = "simulator"
@@ -36,24 +42,40 @@ def run_demo(systems: int, days: int) -> int:
     day_shown = newest_day_over(now)
     _clear(DEMO_HOME)
     say(f"{systems} simulated homes of nine vendors, {days} days up to {last_day}.")
-    with _simulated(systems, seed=1, faults=Faults.none(), port=0) as url:
-        settings = demo_settings(url)
+    first_day = last_day - timedelta(days=days - 1)
+    with _simulated(systems, seed=1, faults=Faults.none(), port=0) as (simulator, url):
+        settings = demo_settings(url, first_day)
         with make_client(settings) as client, TerminalProgress() as progress:
             road = Road(settings, client=client, progress=progress)
-            report = road.run(Request(last_day - timedelta(days=days - 1), last_day))
-    print_report(report, is_json=False)
+            report = road.run(Request(first_day, last_day))
+            print_report(report, is_json=False)
+            _move_in(make_fleet(systems + 1, today=now.date()), simulator, client, road)
     _print_tables(settings, min(last_day, day_shown))
     return report.exit_code
 
 
-def demo_settings(url: str) -> Settings:
+def _move_in(fleet: Fleet, simulator: Simulator, client: EnodeClient, road: Road) -> None:
+    """One home more: Enode's webhook says so, our receiver keeps it, and a run for what waits asks for its past."""
+    home = fleet.homes[-1]
+    simulator.fleet = fleet
+    simulator.webhooks.post = lambda _, headers, body: answer_here(road.settings, headers, body)
+    subscribe(client, "https://demo.example/", signing_secrets(road.settings)[0])
+    simulator.webhooks.announce(EventName.DISCOVERED, home)
+    simulator.webhooks.deliver()
+    report = road.run_due()
+    say(f"Then a {home.vendor} home moved in: a webhook said so, and {report.new_days} days of it are there too.")
+
+
+def demo_settings(url: str, start: date) -> Settings:
     """Settings of the demo: its own home and the simulator, whatever the operator's environment says."""
     return GivenSettings(
         ENODE_CLIENT_ID=CLIENT_ID,
         ENODE_CLIENT_SECRET=CLIENT_SECRET,
         ENODE_API_URL=url,
         ENODE_OAUTH_URL=f"{url}/oauth2/token",
+        ENODE_WEBHOOK_SECRET=secrets.token_urlsafe(),
         HEM_ETL_HOME=DEMO_HOME,
+        HEM_ETL_START_DATE=start,
     )
 
 
@@ -64,7 +86,7 @@ def serve_simulator(port: int, systems: int, seed: int, faults: str) -> None:
     except ValueError as error:
         raise UsageError(str(error)) from error
     try:
-        with _simulated(systems, seed, chosen, port) as url:
+        with _simulated(systems, seed, chosen, port) as (_, url):
             print_exports(url)
             say("Serving; Ctrl-C stops it.")
             stopped = threading.Event()
@@ -90,8 +112,8 @@ def print_exports(url: str) -> None:
 
 
 @contextmanager
-def _simulated(systems: int, seed: int, faults: Faults, port: int) -> Iterator[str]:
-    """A simulator on a real socket of this machine; yields its base URL."""
+def _simulated(systems: int, seed: int, faults: Faults, port: int) -> Iterator[tuple[Simulator, str]]:
+    """A simulator on a real socket of this machine, and its base URL."""
     now = datetime.now(UTC)
     simulator = Simulator(
         make_fleet(systems, seed, today=now.date()),
@@ -101,7 +123,7 @@ def _simulated(systems: int, seed: int, faults: Faults, port: int) -> Iterator[s
         client_secret=CLIENT_SECRET,
     )
     with serve(simulator, port=port) as url:
-        yield url
+        yield simulator, url
 
 
 def _clear(home: Path) -> None:

@@ -1,7 +1,7 @@
 """The lists: asked page by page, landed, and what they say of which systems there are."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
@@ -9,7 +9,7 @@ from hem_etl.answer import LIST_KINDS, Answer, Kind
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import WireError, read_page, read_system
 from hem_etl.errors import UsageError
-from hem_etl.landing import Landing
+from hem_etl.landing import Landing, SegmentWriter
 from hem_etl.pipeline.report import Listed
 from hem_etl.vocabulary import Outcome
 
@@ -17,10 +17,11 @@ LOG = logging.getLogger(__name__)
 EVERYBODY: Final = (None,)
 
 
-def list_users(client: EnodeClient, landing: Landing, users: Iterable[str | None]) -> Listed:
+def list_users(client: EnodeClient, landing: Landing, users: Iterable[str | None], known: Collection[str]) -> Listed:
     """Ask for the systems of these users, as events name them (None: for all systems), and land every page.
 
-    A user that Enode does not know, or an id that cannot be asked for, says nothing about the fleet.
+    Devices and places too where a system is new: its own object may state neither vendor nor place. A user that Enode
+    does not know, or an id that cannot be asked for, says nothing about the fleet.
     """
     ids: set[str] = set()
     reached = True
@@ -30,6 +31,8 @@ def list_users(client: EnodeClient, landing: Landing, users: Iterable[str | None
                 writer.add(answer)
                 reached = _is_answered(answer)
                 ids.update(_ids(answer))
+        if not ids.issubset(known):
+            _land_devices(client, writer, reached)
     return Listed(frozenset(ids) or None, None, not reached)
 
 
@@ -50,16 +53,19 @@ def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ())
                 failure = failure or (f"{answer.outcome}: {answer.detail}" if answer.outcome else None)
                 reached = _is_answered(answer)
                 ids.update(_ids(answer))
-        is_out_of_reach = not reached
-        for kind in LIST_KINDS[1:]:
-            for answer in client.fetch_list(kind) if reached else ():
-                writer.add(answer)
-                reached = _is_answered(answer)
-                if answer.outcome is not None:
-                    LOG.info("list=%s outcome=%s: nothing from it (%s)", kind, answer.outcome, answer.detail)
+        _land_devices(client, writer, reached)
     if failure:
         LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
-    return Listed(frozenset(ids) if ids and not failure else None, failure, is_out_of_reach)
+    return Listed(frozenset(ids) if ids and not failure else None, failure, not reached)
+
+
+def _land_devices(client: EnodeClient, writer: SegmentWriter, reached: bool) -> None:
+    for kind in LIST_KINDS[1:]:
+        for answer in client.fetch_list(kind) if reached else ():
+            writer.add(answer)
+            reached = _is_answered(answer)
+            if answer.outcome is not None:
+                LOG.info("list=%s outcome=%s: nothing from it (%s)", kind, answer.outcome, answer.detail)
 
 
 def _is_answered(answer: Answer) -> bool:

@@ -411,7 +411,9 @@ class Road:
         if not users:
             return Listed(None, None)
         self._progress.begin("systems", None)
-        listed = list_users(self.client, self.landing, [None] if None in users else users)
+        listed = list_users(
+            self.client, self.landing, [None] if None in users else users, known=systems["system_id"].to_list()
+        )
         if listed.system_ids is None or None in users:
             return listed
         of_others = systems.filter(~pl.col("user_id").is_in(users).fill_null(False))["system_id"]

@@ -16,11 +16,12 @@ import logging
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -148,6 +149,19 @@ def make_app(receiver: Receiver, prefix: str = "") -> Starlette:
         Route(f"{prefix}/metrics", receiver.tell_metrics),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
+
+
+def answer_here(settings: Settings, headers: Mapping[str, str], body: bytes) -> int:
+    """The status that the receiver of these settings answers one delivery with, without a socket: for a demo."""
+
+    async def answer() -> int:
+        settings.inbox.mkdir(parents=True, exist_ok=True)
+        app = make_app(Receiver(settings))
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver")
+        async with app.router.lifespan_context(app), client:
+            return (await client.post("/", content=body, headers=dict(headers))).status_code
+
+    return asyncio.run(answer())
 
 
 def serve(settings: Settings, host: str, port: int) -> None:

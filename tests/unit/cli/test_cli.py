@@ -203,7 +203,7 @@ def test_the_demo_needs_no_settings_and_keeps_to_its_own_folder(
     assert sorted(path.name for path in Path().iterdir()) == ["hem_demo"]
     assert run("demo", "--systems", "2", "--days", "1") == 0
     with duckdb.connect("hem_demo/hem.duckdb", read_only=True) as connection:
-        assert connection.execute("select count(*) from core.system").fetchone() == (2,)
+        assert connection.execute("select count(*) from core.system").fetchone() == (3,)
 
 
 def test_a_report_says_of_a_check_with_rows_that_it_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:

@@ -272,8 +272,8 @@ def test_stopping_the_simulator_says_nothing_of_fetched_data(
 class _Nothing:
     def __init__(self, *_: object) -> None: ...
 
-    def __enter__(self) -> str:
-        return "http://127.0.0.1:1"
+    def __enter__(self) -> tuple[None, str]:
+        return None, "http://127.0.0.1:1"
 
     def __exit__(self, *_: object) -> None: ...
 

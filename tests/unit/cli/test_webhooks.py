@@ -1,32 +1,23 @@
 """`hem-etl webhooks` and `hem-etl relink`, as an operator uses them."""
 
-import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
 import pytest
 from commands import TODAY, Run
 
 from hem_etl.settings import load_settings
 from hem_etl.simulator import Faults, Simulator
-from hem_etl.webhooks.receiver import Receiver, make_app
+from hem_etl.webhooks.receiver import answer_here
 
 URL = "https://hem.example/"
 SECRET = "a-long-secret-of-the-tests"
 
 
 def receive(url: str, headers: Mapping[str, str], body: bytes) -> int:
-    """What our receiver answers, without a socket."""
-
-    async def answer() -> int:
-        app = make_app(Receiver(load_settings()))
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://receiver")
-        async with app.router.lifespan_context(app), client:
-            return (await client.post("/", content=body, headers=dict(headers))).status_code
-
-    return asyncio.run(answer())
+    """What our receiver answers."""
+    return answer_here(load_settings(), headers, body)
 
 
 @pytest.fixture
