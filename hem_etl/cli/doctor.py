@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from hem_etl.answer import Kind
+from hem_etl.enode.subscriptions import subscriptions
 from hem_etl.errors import AccessError, HemEtlError, SettingsError, disk_trouble
-from hem_etl.facts import published_numbers
+from hem_etl.facts import heartbeat_warning, published_numbers
 from hem_etl.landing import Landing, open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE
-from hem_etl.pipeline import make_client
+from hem_etl.pipeline import backlog, make_client
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.warehouse import Warehouse, open_warehouse
+from hem_etl.webhooks.inbox import open_inbox
+from hem_etl.webhooks.signature import signing_secrets
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 LEAST_FREE_BYTES: Final = 1_000_000_000
@@ -34,6 +37,7 @@ def examine(settings: Settings) -> list[Finding]:
         *examine_landing(landing),
         _lock(warehouse),
         *examine_published(settings, warehouse),
+        *examine_webhooks(settings, warehouse),
     ]
 
 
@@ -57,6 +61,36 @@ def _enode(settings: Settings) -> Iterator[Finding]:
     else:
         side = "ahead of" if ahead > 0 else "behind"
         yield FAIL, "clock", f"{abs(ahead):.0f} s {side} the API's: synchronise it; until then nothing is asked"
+
+
+def examine_webhooks(settings: Settings, warehouse: Warehouse) -> Iterator[Finding]:
+    """Where webhooks are received: whether Enode sends, whether it holds back, whether anybody acts on them."""
+    if settings.webhook_secret is None:
+        return
+    try:
+        signing_secrets(settings)
+        with make_client(settings, most_tries=1, has_clock_check=False) as client:
+            found = subscriptions(client)
+    except HemEtlError as error:
+        yield WARN, "webhooks", str(error)
+        return
+    asleep = [each.id for each in found if each.is_active is False]
+    if not found:
+        yield WARN, "webhooks", "a secret is set and nothing is subscribed: `hem-etl webhooks subscribe URL`"
+    elif asleep:
+        yield (
+            FAIL,
+            "webhooks",
+            f"Enode sends nothing to {', '.join(asleep)}, and what is older than 24 hours is lost: "
+            f"`hem-etl webhooks reactivate {asleep[0]}` starts it again and makes up for that",
+        )
+    else:
+        yield OK, "webhooks", f"{len(found)} subscriptions are active"
+    kept = backlog(open_inbox(settings))
+    if kept.deliveries:
+        yield WARN, "inbox", f"{kept.deliveries} deliveries or more wait: `hem-etl run --due` acts on them"
+    if warehouse.is_published() and (warning := heartbeat_warning(warehouse)):
+        yield WARN, "heartbeats", warning
 
 
 def examine_landing(landing: Landing) -> Iterator[Finding]:

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from typing import Final
 
 import polars as pl
 
 from hem_etl.facts.queries import text
 from hem_etl.matching import match_systems
 from hem_etl.warehouse import Warehouse
+
+LONGEST_SILENCE: Final = timedelta(hours=3)
+LONGEST_BACKLOG: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,22 @@ def waiting_events(warehouse: Warehouse) -> int:
     """Webhook events that no look has followed yet, by the published file."""
     with warehouse.reading() as published:
         return int(published.read("select count(*) from core.event where handled_at_utc is null").item())
+
+
+def heartbeat_warning(warehouse: Warehouse) -> str | None:
+    """What is wrong with Enode's heartbeats by the published file; None: nothing, or none ever came."""
+    with warehouse.reading() as published:
+        beats = published.read(text("heartbeats"))
+    newest, newest_look, pending_since = beats.row(0)
+    if newest is None:
+        return None
+    if newest_look is not None and newest_look - newest > LONGEST_SILENCE:
+        return f"the last heartbeat came at {newest:%Y-%m-%d %H:%M} UTC: look at the receiver and its proxy"
+    if pending_since is not None and newest - pending_since > LONGEST_BACKLOG:
+        return (
+            f"Enode holds events back since {pending_since:%Y-%m-%d %H:%M} UTC: is the receiver slow, or away at times?"
+        )
+    return None
 
 
 def fleet_numbers(warehouse: Warehouse) -> FleetNumbers:

@@ -168,6 +168,13 @@ class WebhookDesk:
                 if each.wants(event):
                     each.pending.append(event | more)
 
+    def forget_success(self) -> None:
+        """As after a day in which nothing arrived: what waits is deleted, and nothing is sent any more."""
+        with self._lock:
+            for each in self._subscriptions.values():
+                each.is_active = False
+                each.pending.clear()
+
     def deliver(self) -> int:
         """Send what is due now, heartbeats too; returns how many deliveries were answered 2XX."""
         good = 0

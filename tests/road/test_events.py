@@ -10,11 +10,13 @@ import pytest
 from world import NOW, World, same_tables
 
 from hem_etl.answer import Kind
+from hem_etl.facts import heartbeat_warning
 from hem_etl.local_day import Interval
 from hem_etl.pipeline.ledger import Announcements, Entry, is_due
 from hem_etl.simulator import make_fleet
 from hem_etl.simulator.fleet import Fleet
 from hem_etl.vocabulary import EventName
+from hem_etl.warehouse import open_warehouse
 
 DAYS = ("2026-11-21", "2026-11-22")
 
@@ -258,3 +260,18 @@ def test_an_event_of_yesterday_that_nobody_followed_asks_for_its_own_day(home: W
     asked = home.sql(f"select day from core.load where system_id = '{system(home)}' and interval_kind = 'day'")["day"]
     assert date(2026, 11, 23) in asked.to_list()
     assert events(home)["handled_at_utc"].null_count() == 0
+
+
+def test_heartbeats_that_stop_and_events_that_are_held_back_are_a_warning(home: World) -> None:
+    warehouse = open_warehouse(home.settings)
+    assert heartbeat_warning(warehouse) is None
+    for minutes, pending in ((0, 0), (30, 5), (30, 7), (31, 9)):
+        home.pass_time(minutes=minutes)
+        home.deliver({"event": "system:heartbeat", "createdAt": home.now.isoformat(), "pendingEvents": pending})
+        home.run(*DAYS)
+        says = heartbeat_warning(warehouse)
+        assert (says is not None) == (minutes == 31), (minutes, says)
+    assert "holds events back since" in str(says)
+    home.pass_time(hours=4)
+    home.run(*DAYS)
+    assert "the last heartbeat came" in str(heartbeat_warning(warehouse))

@@ -133,3 +133,30 @@ def test_users_who_must_link_again_are_listed_and_get_links_that_are_kept_nowher
     assert token not in out + err
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != output]
     assert not any(token.encode() in path.read_bytes() for path in kept)
+
+
+def findings(run: Run, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:
+    capsys.readouterr()
+    run("doctor", "--json")
+    return {each["what"]: (each["status"], each["finding"]) for each in json.loads(capsys.readouterr().out)}
+
+
+def test_the_doctor_says_nothing_of_webhooks_where_none_are_wanted(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not {"webhooks", "inbox", "heartbeats"} & findings(run, capsys).keys()
+
+
+def test_the_doctor_finds_a_subscription_that_is_not_there_or_sleeps_and_what_waits(
+    run: Run, simulator: Simulator, inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "nothing is subscribed" in findings(run, capsys)["webhooks"][1]
+    run("webhooks", "subscribe", URL)
+    assert findings(run, capsys)["webhooks"] == ("ok", "1 subscriptions are active")
+    simulator.webhooks.post = receive
+    simulator.webhooks.deliver()
+    assert "--due" in findings(run, capsys)["inbox"][1]
+    simulator.webhooks.forget_success()
+    status, finding = findings(run, capsys)["webhooks"]
+    assert status == "FAIL"
+    assert "reactivate" in finding
