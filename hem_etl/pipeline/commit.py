@@ -45,6 +45,13 @@ ABSENCE_OF_OUTCOME: Final = {
 }
 """Outcomes that say for good why a day has no series."""
 
+NOTED: Final = (
+    *DAY_TABLES,
+    *("core.day_version", "core.reported_day", "core.finding", "core.load", "core.loaded_segment"),
+    *("core.system", "core.system_history", "core.asset", "core.location"),
+)
+"""Tables of which a commit knows what it changes for readers; a transaction that writes to others has changed all."""
+
 Looks = Mapping[Key, Receipt]
 
 
@@ -238,7 +245,7 @@ class Commit:
         after = [(system_id, day + timedelta(days=1)) for system_id, day in self._changed_days]
         looked_at = pl.concat([days_within(self._standing.keys), day_frame(sorted(after))])
         of_systems = pl.DataFrame({"system_id": systems}, schema={"system_id": pl.String()})
-        self._writer.note_changes(pl.concat([looked_at, of_systems], how="diagonal"))
+        self._writer.note_changes(pl.concat([looked_at, of_systems], how="diagonal"), NOTED)
 
     def _correct(self, of_day: Mapping[tuple[str, date], Entry], at: datetime) -> None:
         keys = day_frame(list(of_day))

@@ -31,14 +31,15 @@ select system_id, interval_kind, day from core.load where state = $open and ends
 
 def write_reference(writer: Writer, settings: Settings, now: datetime) -> None:
     """Bring `core.setting`, `core.local_day` and the states of ended intervals up to date; call it in a transaction."""
-    has_other_thresholds = _write_thresholds(writer, settings)
+    _write_thresholds(writer, settings)
     _write_calendar(writer)
     facts = {"provisional": State.PROVISIONAL, "open": State.OPEN, "now": naive_utc(now)}
     ended = writer.read(ENDED_INTERVALS, facts)
     if not ended.is_empty():
         writer.change("update core.load set state = $provisional where state = $open and ends_at_utc <= $now", facts)
-    if not has_other_thresholds:
-        writer.note_changes(days_within((name, Interval(IntervalKind(kind), day)) for name, kind, day in ended.rows()))
+    # a day that the calendar gains belongs to months that are looked at in the same run
+    changed = days_within((name, Interval(IntervalKind(kind), day)) for name, kind, day in ended.rows())
+    writer.note_changes(changed, ("core.load", "core.local_day", "core.zone"))
 
 
 def hold_thresholds(writer: Writer, settings: Settings) -> None:
@@ -78,8 +79,8 @@ def _judged_with(settings: Settings) -> dict[str, float]:
     }
 
 
-def _write_thresholds(writer: Writer, settings: Settings) -> bool:
-    """The thresholds that the SQL models read, and those that days are judged with; whether one is another."""
+def _write_thresholds(writer: Writer, settings: Settings) -> None:
+    """The thresholds that the SQL models read, and those that days are judged with."""
     values = {
         **_judged_with(settings),
         "complete_coverage": settings.complete_coverage,
@@ -90,7 +91,6 @@ def _write_thresholds(writer: Writer, settings: Settings) -> bool:
     rows = pl.DataFrame({"name": list(values), "value": [float(value) for value in values.values()]})
     other = rows.join(writer.read("select name, value from core.setting"), on=["name", "value"], how="anti")
     writer.replace("core.setting", other, keys=other.select("name"))
-    return not other.is_empty()
 
 
 def renew_calendar(writer: Writer) -> dict[Key, str]:

@@ -27,6 +27,7 @@ SEALED: Final = "set enable_external_access = false; set lock_configuration = tr
 """A query reads the database and no file, writes none, and cannot lift that."""
 
 
+_CHANGED: Final = re.compile(r"\s*(?:update|insert into|delete from)\s+([a-z_0-9.]+)")
 _PARAMETER: Final = re.compile(r"\$([a-z_0-9]+)")
 
 
@@ -117,12 +118,15 @@ class Writer(Reader):
     """The one writer: rows in, and the models made.
 
     What changed since the last publish is noted in `core.change` in the same transaction: what `note_changes` says,
-    or, where a transaction writes and nobody says what it changes for readers, that anything may have.
+    or, where a transaction writes to a table of which nobody says what changed, that anything may have.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         super().__init__(connection)
-        self._is_in_transaction = self._has_written = self._is_said = False
+        self._is_in_transaction = False
+        self._written: set[str] = set()
+        self._noted: set[str] = set()
+        """Tables of this transaction: written to, and those of which it is said what changed."""
         self.is_to_publish = False
         """Whether readers get, at the end, what the tables then hold."""
 
@@ -130,11 +134,11 @@ class Writer(Reader):
     def transaction(self) -> Iterator[Self]:
         """All of it or nothing."""
         self._connection.execute("begin")
-        self._is_in_transaction, self._has_written, self._is_said = True, False, False
+        self._is_in_transaction, self._written, self._noted = True, set(), set()
         try:
             yield self
-            if self._has_written and not self._is_said:
-                self.note_changes(EVERYTHING)
+            if self._written - self._noted:
+                self._note(EVERYTHING)
         except BaseException:
             with suppress(duckdb.Error):  # a torn file ends the transaction by itself
                 self._connection.execute("rollback")
@@ -143,12 +147,15 @@ class Writer(Reader):
             self._is_in_transaction = False
         self._connection.execute("commit")
 
-    def note_changes(self, keys: pl.DataFrame) -> None:
-        """Say what this transaction changes for readers: (system_id, day) rows, none where they would see no change.
+    def note_changes(self, keys: pl.DataFrame, tables: Iterable[str]) -> None:
+        """Say what this transaction changes in these tables: (system_id, day) rows, none where readers see no change.
 
         A NULL day is every day of the system, a NULL system everything.
         """
-        self._is_said = True
+        self._noted.update(tables)
+        self._note(keys)
+
+    def _note(self, keys: pl.DataFrame) -> None:
         if keys.is_empty() or not making.has_table(self._connection, CHANGES):
             return
         with _scanned(self._connection, keys.select("system_id", "day")):
@@ -167,10 +174,10 @@ class Writer(Reader):
         """At the end of this opening readers get what the tables then hold, unless the block raises."""
         self.is_to_publish = True
 
-    def _written(self) -> None:
-        self._has_written = True
+    def _wrote(self, table: str) -> None:
+        self._written.add(table)
         if not self._is_in_transaction:
-            self.note_changes(EVERYTHING)
+            self._note(EVERYTHING)
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Insert rows, columns by name."""
@@ -179,7 +186,7 @@ class Writer(Reader):
         columns = _listed(rows.columns)
         with _scanned(self._connection, rows):
             self._connection.execute(f"insert into {table} ({columns}) select {columns} from scanned")
-        self._written()
+        self._wrote(table)
 
     def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
         """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
@@ -194,17 +201,18 @@ class Writer(Reader):
         with _lent(self._connection, gone=keys.unique()):
             deleted = self._connection.execute(f"delete from {table} using gone where {same}").fetchall()
         if deleted != [(0,)]:
-            self._written()
+            self._wrote(table)
 
     def clear(self, table: str) -> None:
         """Delete every row."""
         self._connection.execute(f"delete from {table}")
-        self._written()
+        self._wrote(table)
 
     def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """Run an `update` of our own; values as `$name`."""
         self._connection.execute(statement, _named_in(statement, values))
-        self._written()
+        changed = _CHANGED.match(statement)
+        self._wrote(changed[1] if changed else statement)
 
     def is_made_of(self, models: Models) -> bool:
         """Whether every table, view and macro is made of these very texts, and these very checks were run."""

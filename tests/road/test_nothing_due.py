@@ -92,7 +92,7 @@ def write_in_the_tables(world: World) -> None:
 def end_an_interval(world: World) -> None:
     with world.road().warehouse.writing() as writer, writer.transaction():
         writer.change("update core.load set state = 'open' where interval = $day", {"day": DAY})
-        writer.note_changes(writer.changes().clear())
+        writer.note_changes(writer.changes().clear(), ["core.load"])
 
 
 def forget_a_view(world: World) -> None:

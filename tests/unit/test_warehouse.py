@@ -6,13 +6,14 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 
 from hem_etl.errors import HemEtlError, WriterBusyError
-from hem_etl.warehouse import FileWarehouse
+from hem_etl.warehouse import FileWarehouse, packaged_models
 
 DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
 
@@ -106,7 +107,7 @@ def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_the_lock_dies_with_its_holder(warehouse: FileWarehouse) -> None:
     script = (
-        "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import FileWarehouse\n"
+        "import sys, os\nfrom pathlib import Path\nfrom hem_etl.warehouse import FileWarehouse, packaged_models\n"
         "w = FileWarehouse(Path(sys.argv[1]), Path(sys.argv[2]))\nwith w.writing():\n    os._exit(9)\n"
     )
     arguments = [sys.executable, "-c", script, str(warehouse.lock.path.parent), str(warehouse.published)]
@@ -215,3 +216,61 @@ def test_an_interrupt_while_duckdb_works_is_an_interrupt(warehouse: FileWarehous
 def test_a_full_disk_says_so(warehouse: FileWarehouse) -> None:
     with pytest.raises(HemEtlError, match="make room"), warehouse.writing():
         raise duckdb.TransactionException("Failed to commit: No space left on device")
+
+
+KEYS = DAYS.select("system_id", "day")
+NOTHING = KEYS.clear()
+
+
+@pytest.fixture
+def noting(warehouse: FileWarehouse) -> FileWarehouse:
+    with warehouse.writing() as writer:
+        writer.create_tables(packaged_models())
+        writer.change("create table days (system_id varchar, day date, kwh double)")
+        writer.publish()
+    return warehouse
+
+
+@pytest.mark.parametrize(
+    ("said", "noted"),
+    [
+        (None, [(None, None)]),
+        ((NOTHING, ["days"]), []),
+        ((KEYS.head(1), ["days"]), KEYS.head(1).rows()),
+        ((KEYS.head(1), ["others"]), [*KEYS.head(1).rows(), (None, None)]),
+        ((NOTHING, []), [(None, None)]),
+    ],
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda writer: writer.append("days", DAYS),
+        lambda writer: writer.replace("days", DAYS, keys=KEYS),
+        lambda writer: writer.clear("days"),
+        lambda writer: writer.change("insert into days values ('a', '2026-01-01', 1)"),
+        lambda writer: writer.change("update days set kwh = 1"),
+    ],
+)
+def test_a_transaction_that_does_not_say_what_it_changed_in_a_table_has_changed_everything(
+    noting: FileWarehouse, write: Any, said: Any, noted: list[tuple[object, object]]
+) -> None:
+    with noting.writing() as writer:
+        with writer.transaction():
+            write(writer)
+            if said is not None:
+                writer.note_changes(*said)
+        assert sorted(writer.changes().rows(), key=repr) == sorted(noted, key=repr)
+
+
+def test_what_was_rolled_back_and_what_wrote_nothing_is_not_noted(noting: FileWarehouse) -> None:
+    with noting.writing() as writer:
+        with pytest.raises(ZeroDivisionError), writer.transaction():
+            writer.append("days", DAYS)
+            writer.note_changes(KEYS, ["days"])
+            raise ZeroDivisionError
+        with writer.transaction():
+            writer.append("days", DAYS.clear())
+            writer.remove("days", KEYS)
+        assert writer.changes().is_empty()
+        writer.append("days", DAYS)
+        assert writer.changes().rows() == [(None, None)]
