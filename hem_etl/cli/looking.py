@@ -15,6 +15,7 @@ import typer
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors
 from hem_etl.cli.output import as_json, objects, print_json, print_line, print_rows, print_table, say
 from hem_etl.errors import UsageError, disk_trouble
+from hem_etl.vocabulary import Scope
 
 if TYPE_CHECKING:
     import polars as pl
@@ -121,12 +122,15 @@ def report(
         webbrowser.open(made.index.resolve().as_uri())
 
 
-def check(is_json: Json = False) -> None:
-    """Run the SQL checks on the published file; print failing rows. Exit 1 when a structural one fails."""
+def check(
+    is_all: Annotated[bool, typer.Option("--all", help="Run every check again, on all of history.")] = False,
+    is_json: Json = False,
+) -> None:
+    """What the SQL checks found at the last publish, with failing rows. Exit 1 when a structural one fails."""
     from hem_etl import facts
     from hem_etl.warehouse import packaged_models
 
-    checked = facts.check_again(_warehouse())
+    checked = (facts.check_again if is_all else facts.checks_of_the_publish)(_warehouse())
     failing = [(result, found) for result, found in checked if found is not None]
     if is_json:
         print_json([asdict(result) for result, _ in checked])
@@ -134,7 +138,9 @@ def check(is_json: Json = False) -> None:
         meaning = packaged_models().check(result.name).failing_row
         title = f"{result.severity}: {result.name} does not hold. Each row: {meaning}"
         print_table(found.names, found.rows, title=title, total=result.failing_rows)
-    say(f"{len(checked)} checks, {len(failing)} with rows.")
+    narrow = sum(result.scope == Scope.CHANGED for result, _ in checked)
+    where = f"; {narrow} ran on what had changed, `--all` runs them on all of history" if narrow else ""
+    say(f"{len(checked)} checks, {len(failing)} with rows{where}.")
     if any(result.severity == "error" for result, _ in failing):
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ same in SQL finds it in a mart where there is one. The SQL stands in `queries/`,
 door's tools: typer, rich, Dagster.
 """
 
-from hem_etl.facts.checks import FailingRows, check_again, failing_rows
+from hem_etl.facts.checks import FailingRows, check_again, checks_of_the_publish, failing_rows
 from hem_etl.facts.fleet import (
     FirstPage,
     FleetNumbers,
@@ -48,6 +48,7 @@ __all__ = [
     "Preview",
     "PublishedNumbers",
     "check_again",
+    "checks_of_the_publish",
     "explain",
     "failed_intervals",
     "failing_rows",

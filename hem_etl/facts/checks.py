@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hem_etl.warehouse import CheckResult, Warehouse, packaged_models
+from hem_etl.facts.queries import text
+from hem_etl.warehouse import CheckResult, Reader, Warehouse, packaged_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +16,26 @@ class FailingRows:
     rows: list[tuple[Any, ...]]
 
 
-def check_again(warehouse: Warehouse) -> list[tuple[CheckResult, FailingRows | None]]:
-    """Run every check on what is published; with the rows of those that found any."""
-    models = packaged_models()
+def checks_of_the_publish(warehouse: Warehouse) -> list[tuple[CheckResult, FailingRows | None]]:
+    """What every check found at the last publish; with the rows of those that found any."""
+    names = {check.name for check in packaged_models().checks}
     with warehouse.reading() as published:
-        return [
-            (result, FailingRows(*published.failing_rows(models, result.name)) if result.failing_rows else None)
-            for result in published.run_checks(models)
-        ]
+        found = [CheckResult(*row) for row in published.read(text("newest_checks")).iter_rows()]
+        return _with_rows(published, [result for result in found if result.name in names])
+
+
+def check_again(warehouse: Warehouse) -> list[tuple[CheckResult, FailingRows | None]]:
+    """Run every check on all that is published; with the rows of those that found any."""
+    with warehouse.reading() as published:
+        return _with_rows(published, published.run_checks(packaged_models()))
+
+
+def _with_rows(published: Reader, results: Iterable[CheckResult]) -> list[tuple[CheckResult, FailingRows | None]]:
+    models = packaged_models()
+    return [
+        (result, FailingRows(*published.failing_rows(models, result.name)) if result.failing_rows else None)
+        for result in results
+    ]
 
 
 def failing_rows(warehouse: Warehouse, results: Iterable[CheckResult]) -> dict[str, FailingRows]:

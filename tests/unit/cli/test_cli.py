@@ -211,3 +211,23 @@ def test_a_report_says_of_a_check_with_rows_that_it_does_not_hold(capsys: pytest
     print_report(RunReport(warnings=[CheckResult("every_user_is_linked", Severity.WARNING, 2, "a · b")]), is_json=False)
     captured = capsys.readouterr()
     assert "every_user_is_linked does not hold: 2 rows" in captured.out + captured.err
+
+
+def test_check_tells_the_last_publish_and_with_all_runs_every_check_again(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("run", "--start", START, "--end", END) == 0
+    capsys.readouterr()
+    assert run("check", "--json") == 0
+    of_the_publish = json.loads(capsys.readouterr().out)
+    assert {check["scope"] for check in of_the_publish} == {"all"}
+    Path("hem_data/hem.duckdb").chmod(0o644)
+    with duckdb.connect("hem_data/hem.duckdb") as file:
+        file.execute("insert into core.reading from core.reading limit 1")
+        file.execute("update core.check_result set scope = 'changed' where check_name = 'reading_key'")
+    assert run("check") == 0
+    assert "1 ran on what had changed" in capsys.readouterr().err
+    assert run("check", "--all", "--json") == 1
+    again = json.loads(capsys.readouterr().out)
+    assert [check["name"] for check in again] == [check["name"] for check in of_the_publish]
+    assert [check["failing_rows"] for check in again if check["name"] == "reading_key"] == [1]
