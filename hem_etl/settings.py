@@ -60,6 +60,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("hem_data"), alias="HEM_ETL_HOME")
     database_override: Path | None = Field(None, alias="HEM_ETL_DATABASE")
+    own_models: Path | None = Field(None, alias="HEM_ETL_MODELS")
+    """A folder of SQL models of the operator's own, made into the schema `own`."""
+
     start_date: date = Field(date(2024, 1, 1), alias="HEM_ETL_START_DATE")
 
     max_in_flight: Annotated[int, Field(ge=1, le=256)] = Field(16, alias="HEM_ETL_MAX_IN_FLIGHT")

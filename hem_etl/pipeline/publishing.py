@@ -1,14 +1,18 @@
 """Publishing: models built, checks run, and readers get what the tables then hold. When to, is the road's business."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from hem_etl.errors import StructuralCheckError
+from hem_etl.errors import ModelError, StructuralCheckError
 from hem_etl.vocabulary import Severity
 from hem_etl.warehouse import CheckResult, Models, Warehouse, Writer
+
+LOG = logging.getLogger(__name__)
 
 RESULT_SCHEMA: Final = pl.Schema(
     {
@@ -42,11 +46,14 @@ WHOLE_EVERY: Final = timedelta(hours=20)
 
 
 def publish(
-    writer: Writer, models: Models, now: datetime, *, is_whole: bool = True
+    writer: Writer, models: Models, now: datetime, *, own: Path | None = None, is_whole: bool = True
 ) -> tuple[list[CheckResult], frozenset[str]]:
     """What the checks found, and the names of those that found another number of rows than the time before.
 
     is_whole: whether checks run on all of history, else where it suffices on what changed since the last publish.
+    own: a user's folder of models (HEM_ETL_MODELS). What is wrong with it is told in one line of the log and leaves the
+    schema `own` away; ours is published all the same.
+
     Raises StructuralCheckError; then nothing is published and the last good file stays.
     """
     writer.create_tables(models)
@@ -60,6 +67,7 @@ def publish(
     if failures := [(r.name, r.failing_rows, r.sample or "") for r in results if _is_failure(r)]:
         raise StructuralCheckError(failures)
     writer.remember_checks(models)
+    _make_own(writer, own, models)
     writer.publish()
     return results, frozenset(r.name for r in results if before.get(r.name) != r.failing_rows)
 
@@ -81,15 +89,31 @@ def _run_where_changed(writer: Writer, models: Models, before: Mapping[str, int]
     return [whole.get(check.name) or on_changed[check.name] for check in models.checks]
 
 
-def published_results(writer: Writer, warehouse: Warehouse, models: Models) -> list[CheckResult] | None:
+def published_results(
+    writer: Writer, warehouse: Warehouse, models: Models, own: Path | None = None
+) -> list[CheckResult] | None:
     """What the checks found at the last publish, where publishing again would show readers nothing new; else None."""
-    if not warehouse.is_current() or not writer.is_made_of(models) or not writer.changes().is_empty():
+    is_made = writer.is_made_of(models) and writer.is_own_made(own)
+    if not warehouse.is_current() or not is_made or not writer.changes().is_empty():
         return None
     results = {result.name: result for result in _newest_results(writer)}
     if not all(check.name in results for check in models.checks):
         return None
     of_now = [results[check.name] for check in models.checks]
     return None if any(map(_is_failure, of_now)) else of_now
+
+
+def _make_own(writer: Writer, folder: Path | None, models: Models) -> None:
+    try:
+        found = writer.make_own(folder, models)
+    except (ModelError, OSError) as error:
+        LOG.warning(
+            "own models are left out, schema own is empty until they are mended: %s", " ".join(str(error).split())
+        )
+        return
+    for result in found:
+        if result.failing_rows:
+            LOG.warning("own check %s does not hold: %d rows, e.g. %s", result.name, result.failing_rows, result.sample)
 
 
 def _newest_results(writer: Writer) -> Sequence[CheckResult]:

@@ -174,7 +174,7 @@ class Road:
         """Tell how it ended, and publish unless readers would see nothing new."""
         report.entries = read_entries(writer, key_frame(plan.before))
         report.tell_outcomes(plan)
-        equal = published_results(writer, self.warehouse, self.models)
+        equal = published_results(writer, self.warehouse, self.models, self.settings.own_models)
         report.checks = equal or self._publish(writer, is_whole=False)
         report.warnings = [check for check in report.checks if check.failing_rows]
         report.changed_checks = self.changed_checks
@@ -323,7 +323,9 @@ class Road:
 
     def _publish(self, writer: Writer, *, is_whole: bool) -> list[CheckResult]:
         self._progress.begin("models, checks, publish", None)
-        results, self.changed_checks = publishing.publish(writer, self.models, self._now_utc(), is_whole=is_whole)
+        results, self.changed_checks = publishing.publish(
+            writer, self.models, self._now_utc(), own=self.settings.own_models, is_whole=is_whole
+        )
         return results
 
     @_on_a_whole_file

@@ -7,13 +7,14 @@ business, what the tables look like is `dbt_like_sql`'s. Outside this room nobod
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Final, Self
 
 import duckdb
 import polars as pl
 
 from hem_etl.errors import UsageError
-from hem_etl.warehouse.models import making
+from hem_etl.warehouse.models import making, own
 from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
 from hem_etl.warehouse.models.reading import Check, Models
@@ -228,6 +229,14 @@ class Writer(Reader):
     def build(self, models: Models) -> None:
         """Bring views, macros and the tables made of others up to date; drop what is no model any more."""
         making.build(self._connection, models)
+
+    def make_own(self, folder: Path | None, ours: Models) -> list[CheckResult]:
+        """The schema `own` anew from a user's folder; ModelError, and no such schema, where it cannot be made."""
+        return own.make_own(self._connection, folder, ours)
+
+    def is_own_made(self, folder: Path | None) -> bool:
+        """Whether the schema `own` is what the folder makes now."""
+        return own.is_own_made(self._connection, folder)
 
     def remember_checks(self, models: Models) -> None:
         """These checks were run."""

@@ -3,9 +3,10 @@
 Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -99,6 +100,41 @@ def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         remember(con, anew)
 
 
+def make_schema(
+    con: duckdb.DuckDBPyConnection,
+    schema: str,
+    files: Mapping[str, Path],
+    models: Sequence[Model],
+    checks: Iterable[Check],
+) -> list[CheckResult]:
+    """A schema anew: a table of each CSV file, by name, then views and tables in this order, then what checks find.
+
+    All or nothing. ModelError where DuckDB refuses a file or a model, or a header lies.
+    """
+    with _transaction(con):
+        con.execute(f"create schema {quoted(schema)}")
+        for name, path in files.items():
+            relation = quoted_relation(f"{schema}.{name}")
+            try:
+                con.execute(f"create table {relation} as select * from read_csv(?, header = true)", [str(path)])
+            except duckdb.Error as error:
+                raise ModelError(f"{path.name}: DuckDB cannot read it: {_first_line(error)}") from error
+        for model in models:
+            _run(con, model, f"create {_made_as(model)}\n{model.sql}")
+        _require_honest_headers(con, models)
+        _write_comments(con, models)
+        return [_run_check(con, check) for check in checks]
+
+
+def drop_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
+    """With all that is in it; nothing where it is not there."""
+    con.execute(f"drop schema if exists {quoted(schema)} cascade")
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]
+
+
 def _require_honest_headers(con: duckdb.DuckDBPyConnection, made: Sequence[Model]) -> None:
     real = _real_columns(con) | {model.relation: _macro_columns(con, model) for model in made if model.parameters}
     for model in made:
@@ -131,6 +167,18 @@ def remember(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> None:
     if (made := list(made)) and has_table(con, FINGERPRINTS):
         con.executemany(f"delete from {FINGERPRINTS} where relation = ?", [[each.relation] for each in made])
         con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in made])
+
+
+def fingerprint_of(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    """What was noted under a name; None where nothing was."""
+    return _fingerprints(con).get(name)
+
+
+def note_fingerprint(con: duckdb.DuckDBPyConnection, name: str, sha256: str | None) -> None:
+    """Note it in place of what was noted; None takes it away."""
+    con.execute(f"delete from {FINGERPRINTS} where relation = ?", [name])
+    if sha256 is not None:
+        con.execute(f"insert into {FINGERPRINTS} values (?, ?)", [name, sha256])
 
 
 def run_checks(

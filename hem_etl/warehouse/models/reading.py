@@ -36,8 +36,8 @@ from hem_etl.warehouse.models.header import Column, quoted, quoted_relation, rea
 from hem_etl.warehouse.models.macros import Macro, read_macros
 from hem_etl.warehouse.models.statements import parse
 
-SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks"}
-"""Folder → schema. `checks` makes no relation."""
+SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks", "own": "own"}
+"""Folder → schema. `checks` makes no relation; `own` is of a user's folder (see `own`)."""
 
 VIEW_SCHEMAS: Final = ("staging", "marts")
 SEVERITIES: Final = {"structural": Severity.ERROR, "plausibility": Severity.WARNING}
@@ -192,19 +192,19 @@ def load_models(folder: Path | None = None) -> Models:
     models = {
         model.relation: model
         for name in ("tables", *VIEW_SCHEMAS)
-        for model in (_read_model(root, path) for path in sorted((root / name).glob("*.sql")))
+        for model in (read_model(root, path) for path in sorted((root / name).glob("*.sql")))
     }
-    checks = [_read_check(root, path) for path in sorted((root / "checks").glob("*.sql"))]
+    checks = [read_check(root, path) for path in sorted((root / "checks").glob("*.sql"))]
     readers: list[Model | Check] = [*models.values(), *checks]
     for reader in readers:
-        _require_known_references(reader, models)
+        require_known_references(reader, models)
     for reader in readers:
         if reader.is_local:
             _require_local_references(reader, models)
-    keys = [_key_check(model) for model in models.values() if model.key and not model.key_checked_by]
+    keys = [key_check(model) for model in models.values() if model.key and not model.key_checked_by]
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
     macros = read_macros(root)
-    ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *_ordered(models)], macros)
+    ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *in_order(models)], macros)
     return Models(
         tables=tuple(model for model in ordered if model.schema == "core"),
         built=tuple(model for model in ordered if model.schema != "core"),
@@ -223,7 +223,8 @@ def default_folder() -> Path:
 # --- reading files ---------------------------------------------------------------------------------------------------
 
 
-def _read_model(root: Path, path: Path) -> Model:
+def read_model(root: Path, path: Path) -> Model:
+    """The model of a file; ModelError says what is wrong with it."""
     file, schema = _file_and_schema(root, path)
     header, sql = read_header(file, path.read_text(encoding="utf-8"), _MODEL_LABELS)
     _require_name(file, header, f"{schema}.{path.stem}")
@@ -254,7 +255,8 @@ def _read_model(root: Path, path: Path) -> Model:
     )
 
 
-def _read_check(root: Path, path: Path) -> Check:
+def read_check(root: Path, path: Path) -> Check:
+    """The check of a file; ModelError says what is wrong with it."""
     file, schema = _file_and_schema(root, path)
     header, sql = read_header(file, path.read_text(encoding="utf-8"), _CHECK_LABELS)
     _require_name(file, header, f"{schema}.{path.stem}")
@@ -272,7 +274,8 @@ def _read_check(root: Path, path: Path) -> Check:
     )
 
 
-def _key_check(model: Model) -> Check:
+def key_check(model: Model) -> Check:
+    """The check that the key of a model's header makes."""
     columns = ", ".join(map(quoted, model.key))
     return Check(
         name=f"{model.schema}_{model.name}_key",
@@ -335,7 +338,8 @@ def _references(file: str, sql: str, parameters: Sequence[str] = ()) -> tuple[st
     return tuple(sorted(statement.relations))
 
 
-def _require_known_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
+def require_known_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
+    """ModelError where it reads what is none of the models."""
     if unknown := [name for name in reader.references if name not in models]:
         raise ModelError(f"{reader.file}: reads relations that are no SQL model: {', '.join(unknown)}")
     is_macro = isinstance(reader, Model) and reader.parameters
@@ -361,7 +365,7 @@ def _require_proved_keys(models: Iterable[Model], written: set[str], generated: 
             raise ModelError(f"{model.file}: its key is said to be checked by {model.key_checked_by!r}: no such check")
 
 
-def _ordered(models: Mapping[str, Model]) -> Iterator[Model]:
+def in_order(models: Mapping[str, Model]) -> Iterator[Model]:
     """Views and macros, each after what it reads; by name where the SQL leaves it open."""
     views = {name: model for name, model in models.items() if model.schema != "core"}
     sorter = TopologicalSorter({name: [r for r in views[name].references if r in views] for name in sorted(views)})
