@@ -27,9 +27,10 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: .venv/installed ## throughput and memory of a large fleet, a year of its marts; compare shares and ratios
+bench: .venv/installed ## throughput and memory of a large fleet, a year of its marts, what nothing new costs; compare ratios
 	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
 	@$(BIN)/python benchmarks/marts.py --systems 100 --days 365
+	@$(BIN)/python benchmarks/cost.py --systems 200 --days 90 --segments 10000
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
 	@$(BIN)/python -m hem_etl.warehouse.models.dictionary

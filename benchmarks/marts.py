@@ -97,7 +97,7 @@ select
     timezone, 15 as resolution_minutes, 96 as expected_buckets, 96 as sent_buckets, 96 as valid_buckets,
     0 as null_buckets, 0 as missing_buckets, 0 as duplicate_buckets, 0 as outside_day_buckets, 0 as off_grid_buckets,
     0 as offset_mismatch_buckets, 0 as negative_buckets, 0 as over_limit_buckets, 0 as unreadable_buckets,
-    1440 as valid_minutes
+    0 as edited_buckets, 1440 as valid_minutes
 from core.load
 cross join unnest(
     ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge', 'soc']

@@ -1,6 +1,7 @@
 -- name: checks.day_sums_equal_newest_version
 -- meaning: What the newest version of a day says about its energy and coverage is what the tables hold.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a system, day and flow with both numbers
 
 with

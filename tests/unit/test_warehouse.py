@@ -274,3 +274,27 @@ def test_what_was_rolled_back_and_what_wrote_nothing_is_not_noted(noting: FileWa
         assert writer.changes().is_empty()
         writer.append("days", DAYS)
         assert writer.changes().rows() == [(None, None)]
+
+
+@pytest.mark.parametrize("fails_after", [None, 0, 1, 3])
+def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
+    filled: FileWarehouse, monkeypatch: pytest.MonkeyPatch, fails_after: int | None
+) -> None:
+    """By the file system, by reading, or by reading on from where the file system refused."""
+    monkeypatch.setattr("hem_etl.warehouse.files.COPIED_AT_ONCE", 5_000)
+    if fails_after is None:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    else:
+        calls = iter(range(fails_after))
+
+        def refusing(source: int, target: int, count: int) -> int:
+            if next(calls, None) is None:
+                raise OSError(95, "Operation not supported")
+            return os.write(target, os.read(source, count))
+
+        monkeypatch.setattr(os, "copy_file_range", refusing, raising=False)
+    with filled.publishing() as writer:
+        writer.append("days", DAYS)
+
+    assert filled.published.read_bytes() == filled.file.read_bytes()
+    assert published_kwh(filled) == 12.0

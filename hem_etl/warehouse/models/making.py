@@ -164,9 +164,11 @@ def _fingerprints(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def remember(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> None:
     """What each was made from, or of what text a check was that ran."""
-    if (made := list(made)) and has_table(con, FINGERPRINTS):
-        con.executemany(f"delete from {FINGERPRINTS} where relation = ?", [[each.relation] for each in made])
-        con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in made])
+    there = _fingerprints(con)
+    other = [each for each in made if there.get(each.relation) != each.sha256]
+    if other and has_table(con, FINGERPRINTS):
+        con.executemany(f"delete from {FINGERPRINTS} where relation = ?", [[each.relation] for each in other])
+        con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in other])
 
 
 def fingerprint_of(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
