@@ -31,7 +31,7 @@ from hem_etl.facts.intervals import (
     stale_systems,
     summed,
 )
-from hem_etl.facts.preview import Preview, read_previews
+from hem_etl.facts.preview import Preview, count_rows, read_previews
 from hem_etl.facts.provenance import explain
 from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, open_report
 from hem_etl.facts.sql import query, query_frame
@@ -49,6 +49,7 @@ __all__ = [
     "PublishedNumbers",
     "check_again",
     "checks_of_the_publish",
+    "count_rows",
     "explain",
     "failed_intervals",
     "failing_rows",

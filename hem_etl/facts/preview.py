@@ -1,6 +1,6 @@
 """A look at what a relation holds."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,3 +32,9 @@ def read_previews(warehouse: Warehouse, relations: Collection[str]) -> list[Prev
                 rows = published.rows(model.relation, names, most=PREVIEW_ROWS).rows()
                 previews.append(Preview(model, published.count(model.relation), names, rows))
         return previews
+
+
+def count_rows(warehouse: Warehouse, relations: Iterable[str]) -> dict[str, int]:
+    """How many rows each of these has."""
+    with warehouse.reading() as published:
+        return {relation: published.count(relation) for relation in relations}

@@ -1,7 +1,8 @@
 """The code location that `workspace.yaml` points at: all definitions, put together.
 
 Loading it needs no network, no credentials and no database. Of the settings only the first day and the number of
-buckets are used here (they shape the partitions); everything else is read when a run starts.
+buckets (they shape the partitions) and the folder of own models are used here; everything else is read when a run
+starts.
 """
 
 import dagster as dg
@@ -9,6 +10,7 @@ import dagster as dg
 from hem_etl.orchestration.assets import enode_assets
 from hem_etl.orchestration.checks import freshness_check, red_check
 from hem_etl.orchestration.models import model_assets
+from hem_etl.orchestration.own import own_assets
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.report import report_asset
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
@@ -22,7 +24,12 @@ from hem_etl.warehouse import packaged_models
 def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
     """Everything that Dagster knows of us."""
     return dg.Definitions(
-        assets=[*enode_assets(scheme), model_assets(packaged_models()), report_asset()],
+        assets=[
+            *enode_assets(scheme),
+            model_assets(packaged_models()),
+            report_asset(),
+            *own_assets(roads.settings().own_models),
+        ],
         asset_checks=[freshness_check(), red_check()],
         schedules=[daily_schedule(scheme, roads), retention_schedule()],
         sensors=[new_systems_sensor(scheme, roads), webhook_events_sensor(roads), alert_sensor()],

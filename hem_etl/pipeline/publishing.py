@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -45,10 +46,21 @@ WHOLE_EVERY: Final = timedelta(hours=20)
 """How long it suffices to look at what changed; then every check is run on all of history again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a publish found."""
+
+    checks: list[CheckResult]
+    changed_checks: frozenset[str]
+    """Names of those that found another number of rows than the time before."""
+    own_problem: str | None
+    """Why a user's own models are left out, in one line."""
+
+
 def publish(
     writer: Writer, models: Models, now: datetime, *, own: Path | None = None, is_whole: bool = True
-) -> tuple[list[CheckResult], frozenset[str]]:
-    """What the checks found, and the names of those that found another number of rows than the time before.
+) -> Published:
+    """Build, check, publish.
 
     is_whole: whether checks run on all of history, else where it suffices on what changed since the last publish.
     own: a user's folder of models (HEM_ETL_MODELS). What is wrong with it is told in one line of the log and leaves the
@@ -67,9 +79,10 @@ def publish(
     if failures := [(r.name, r.failing_rows, r.sample or "") for r in results if _is_failure(r)]:
         raise StructuralCheckError(failures)
     writer.remember_checks(models)
-    _make_own(writer, own, models)
+    own_problem = _make_own(writer, own, models)
     writer.publish()
-    return results, frozenset(r.name for r in results if before.get(r.name) != r.failing_rows)
+    changed = frozenset(r.name for r in results if before.get(r.name) != r.failing_rows)
+    return Published(results, changed, own_problem)
 
 
 def _must_be_whole(writer: Writer, models: Models, now: datetime) -> bool:
@@ -103,17 +116,18 @@ def published_results(
     return None if any(map(_is_failure, of_now)) else of_now
 
 
-def _make_own(writer: Writer, folder: Path | None, models: Models) -> None:
+def _make_own(writer: Writer, folder: Path | None, models: Models) -> str | None:
+    """The schema of a user's own models, anew; what is wrong with them, in one line, else None."""
     try:
         found = writer.make_own(folder, models)
     except (ModelError, OSError) as error:
-        LOG.warning(
-            "own models are left out, schema own is empty until they are mended: %s", " ".join(str(error).split())
-        )
-        return
+        problem = " ".join(str(error).split())
+        LOG.warning("own models are left out, schema own is empty until they are mended: %s", problem)
+        return problem
     for result in found:
         if result.failing_rows:
             LOG.warning("own check %s does not hold: %d rows, e.g. %s", result.name, result.failing_rows, result.sample)
+    return None
 
 
 def _newest_results(writer: Writer) -> Sequence[CheckResult]:

@@ -91,6 +91,8 @@ class Road:
             client.on_wait = self._tell_wait
         self.changed_checks: frozenset[str] = frozenset()
         """Checks that found another number of rows at the newest publish than at the one before."""
+        self.own_problem: str | None = None
+        """Why a user's own models were left out of the newest publish."""
 
     def run(self, request: Request) -> RunReport:
         """The whole road for a range of local days.
@@ -323,10 +325,11 @@ class Road:
 
     def _publish(self, writer: Writer, *, is_whole: bool) -> list[CheckResult]:
         self._progress.begin("models, checks, publish", None)
-        results, self.changed_checks = publishing.publish(
+        found = publishing.publish(
             writer, self.models, self._now_utc(), own=self.settings.own_models, is_whole=is_whole
         )
-        return results
+        self.changed_checks, self.own_problem = found.changed_checks, found.own_problem
+        return found.checks
 
     @_on_a_whole_file
     def apply_overrides(self, file: bytes) -> OverridesReport:

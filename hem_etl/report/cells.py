@@ -144,8 +144,9 @@ def calendar(
             tag("title", f"{language.day(day)}: {told_of(cells.get(day), language)}"),
             _cell(cells.get(day), x, y, CELL, CELL, False),
         )
-        target = address(day)
-        drawn.append(tag("a", body, href=target, tabindex=-1) if target else tag("g", body))
+        target, anchor = address(day), f"d{day}"
+        own = None if target == f"#{anchor}" else anchor  # where the map of the fleet leads, unless the day is drawn
+        drawn.append(tag("a", body, href=target, tabindex=-1, id=own) if target else tag("g", body, id=own))
     described = language.say(
         "{days} days, weeks across; the table below lists what is not complete", days=(last - first).days + 1
     )

@@ -43,7 +43,11 @@ def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) 
         ("peers", say("Homes that fall behind their peers"), peers_section(fleet, pages, language)),
     ]
     return page(
-        say("Fleet of {count} homes", count=len(fleet.homes)), _tiles(fleet, language), sections, fleet.scope, language
+        say("One home") if len(fleet.homes) == 1 else say("Fleet of {count} homes", count=len(fleet.homes)),
+        _tiles(fleet, language),
+        sections,
+        fleet.scope,
+        language,
     )
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from hem_etl.settings import Settings
 from hem_etl.warehouse.files import FileWarehouse
 from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, load_models
+from hem_etl.warehouse.models.own import OwnModels, load_own
 from hem_etl.warehouse.protocol import Description, Warehouse
 from hem_etl.warehouse.rows import Asked, Reader, Writer
 
@@ -23,9 +24,11 @@ __all__ = [
     "FileWarehouse",
     "Model",
     "Models",
+    "OwnModels",
     "Reader",
     "Warehouse",
     "Writer",
+    "load_own",
     "open_warehouse",
     "packaged_models",
 ]

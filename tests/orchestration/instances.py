@@ -68,7 +68,7 @@ class Instance:
         return set(self.dagster.get_materialized_partitions(dg.AssetKey(asset)))
 
     def events(self, asset: str = "day_statistics") -> list[dg.AssetMaterialization]:
-        records = self.dagster.fetch_materializations(dg.AssetKey(asset), limit=10_000).records
+        records = self.dagster.fetch_materializations(dg.AssetKey.from_user_string(asset), limit=10_000).records
         found = [record.asset_materialization for record in records]
         assert all(found)
         return [event for event in found if event]

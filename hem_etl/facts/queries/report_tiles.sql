@@ -85,8 +85,8 @@ restated as (
 gap as (
     select reason, count(distinct gaps.system_id) as homes
     from marts.gaps as gaps
-    semi join wanted on wanted.system_id = gaps.system_id
-    where gaps.day = $end
+    inner join day on day.system_id = gaps.system_id and day.day = gaps.day
+    where gaps.day = $end and day.is_expected and not coalesce(day.is_complete, false)
     group by reason
 ),
 

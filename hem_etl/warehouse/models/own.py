@@ -44,6 +44,11 @@ class OwnModels:
     sha256: str
     """Fingerprint of every file."""
 
+    @property
+    def seed_relations(self) -> frozenset[str]:
+        """Qualified names of the seeds."""
+        return frozenset(f"{SCHEMA}.{name}" for name in self.seeds)
+
 
 def load_own(folder: Path, ours: Models) -> OwnModels:
     """Read and verify the folder. ModelError names the file that is wrong and what is wrong with it."""

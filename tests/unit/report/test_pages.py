@@ -108,6 +108,13 @@ def test_the_tiles_of_the_fleet_are_counts_of_the_mart(looked: Looked) -> None:
     ).row(0)
     assert tile(looked.page(), "Complete homes on 27 Oct 2026")[0] == f"{complete} of {systems}"
     assert tile(looked.page(), "Complete homes on 27 Oct 2026")[1] == "7 days before: not known"
+    missing = looked.world.sql(
+        "select reason, count(distinct system_id) as homes from marts.gaps "
+        "semi join (from marts.daily_energy where not is_complete) using (system_id, day) "
+        f"where day = '{END}' group by reason order by homes desc, reason"
+    )
+    reasons = ", ".join(f"{reason} {homes}" for reason, homes in missing.rows())
+    assert tile(looked.page(), "Complete homes on 27 Oct 2026")[2] == f"incomplete: {reasons}"
     value, *_ = tile(looked.page(), "Days of homes that could not be read, 7 days")
     assert value.startswith(f"{(END - START).days + 1} of ")
 
@@ -209,6 +216,10 @@ def test_every_link_inside_a_page_and_from_the_heat_map_leads_somewhere(looked: 
         if "home-" in link.attributes["href"]
     }
     assert f"{page_name(looked.berlin)}#d{CLOCK_CHANGE}" in leads
+    for system_id in (looked.berlin, looked.never_loaded):
+        page, name = looked.page(system_id), page_name(system_id)
+        anchors = {element.attributes["id"] for element in page.all() if "id" in element.attributes}
+        assert {lead.partition("#")[2] for lead in leads if lead.startswith(name) and "#" in lead} <= anchors
 
 
 def test_every_picture_says_what_it_shows_and_has_a_table(looked: Looked) -> None:
