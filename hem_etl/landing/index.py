@@ -84,12 +84,13 @@ class Index:
                     self._cover(set(names), read)
 
     def _cover(self, names: set[str], read: Callable[[Collection[str]], pl.DataFrame]) -> None:
-        with _opened(self._file) as file:
-            covered = _names(file)
+        with closing(self._writable()) as file:  # which also takes back what a killed process left half written
+            is_ours = file.execute("pragma user_version").fetchone() == (VERSION,)
+            covered = _names(file) if is_ours else set()
         if covered == names:
             return
         receipts = read(sorted(names - covered))  # before the lock: it may take long
-        with closing(sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)) as file:
+        with closing(self._writable()) as file:
             file.execute("begin immediate")
             (version,) = file.execute("pragma user_version").fetchone()
             if version != VERSION:
@@ -108,6 +109,9 @@ class Index:
                         "insert into receipt values (?, ?, ?, ?, ?, ?)", _rows(int(added.lastrowid or 0), rows)
                     )
             file.execute("commit")
+
+    def _writable(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._file, timeout=BUSY_SECONDS, isolation_level=None)
 
     def _may_hold(self, names: Collection[str], where: str, values: Collection[object]) -> set[str]:
         every, found = list(values), set[str]()

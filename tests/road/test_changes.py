@@ -241,3 +241,10 @@ def test_another_text_of_a_model_or_check_is_proved_on_everything(world: World, 
     world.pass_time(minutes=1)
     world.run("2026-11-20", months=False)
     assert set(scopes(world).values()) == {"all"}
+
+
+def test_what_a_clock_that_ran_ahead_has_proved_counts_for_nothing(world: World) -> None:
+    with duckdb.connect(writers_file(world)) as file:
+        file.execute("update core.check_result set at_utc = at_utc + interval 1 year")
+    world.pass_time(minutes=1)
+    assert {check.scope for check in world.run("2026-11-20", months=False).checks} == {"all"}

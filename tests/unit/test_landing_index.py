@@ -199,6 +199,34 @@ Landing(Path(sys.argv[1])).cover()
 """
 
 
+HALF_WRITTEN: Final = """
+import os, sqlite3, sys
+file = sqlite3.connect(sys.argv[1], isolation_level=None)
+file.execute("pragma cache_size = 1")
+file.execute("begin immediate")
+file.execute("delete from receipt")
+for number in range(3000):
+    file.execute("insert into receipt values (?, 0, 'day', 'x', '2026-03-01', 'y')", [number])
+os._exit(9)
+"""
+
+
+def test_what_a_killed_process_left_half_written_is_taken_back(landing: Landing) -> None:
+    landing.cover()
+    journal = index_file(landing).with_name(f"{FILE}-journal")
+    subprocess.run([sys.executable, "-c", HALF_WRITTEN, str(index_file(landing))], check=False)
+    assert journal.stat().st_size
+    expected = from_the_segments(landing)
+    assert said(landing) == expected
+    assert journal.stat().st_size, "reading takes nothing back"
+    land(landing, CORRECTIONS)
+    landing.cover()
+
+    assert not journal.exists()
+    assert landing._index.uncovered(landing.segments()) == set()
+    assert said(landing) | {"corrections": []} == expected
+
+
 @pytest.mark.slow
 def test_a_kill_at_any_step_leaves_the_old_index_or_the_new_one(landing: Landing) -> None:
     remove(landing)
