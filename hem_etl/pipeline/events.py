@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -29,7 +29,6 @@ from hem_etl.answer import Answer, Kind, Receipt
 from hem_etl.enode.wire import WebhookEvent, WireError, canonical_json, read_events
 from hem_etl.landing import Landing
 from hem_etl.local_day import naive_utc
-from hem_etl.pipeline.fleet import Fleet
 from hem_etl.vocabulary import EventName, IntervalKind
 from hem_etl.warehouse import Reader, Writer
 from hem_etl.webhooks.inbox import Inbox
@@ -52,24 +51,84 @@ EVENT_SCHEMA: Final = pl.Schema(
 )
 """The columns of `core.event`."""
 
-LOOKS_AT_DAYS_BEFORE: Final = timedelta(days=1)
-"""A look at the day before the event's, or a later one, handles it; one at an older day says nothing about now."""
-
 URGENT: Final = frozenset({EventName.DISCOVERED.value, EventName.DELETED.value, EventName.INVALIDATED.value})
 
-WAITING: Final = "from core.event where handled_at_utc is null"
-LOOKED_SINCE: Final = """
-select waiting.event_id, min(load.fetched_at_utc) as at, arg_min(load.outcome, load.fetched_at_utc) as outcome
-from waiting
-inner join core.load as load
-    on load.system_id = waiting.looked_at and load.fetched_at_utc >= waiting.received_at_utc
-where load.interval_kind = 'day' and load.day >= waiting.since
-group by waiting.event_id
+LOOK_SCHEMA: Final = {
+    "system_id": pl.String(),
+    "day": pl.Date(),
+    "fetched_at_utc": pl.Datetime("us"),
+    "http_status": pl.Int32(),
+    "outcome": pl.String(),
+}
+LIST_SCHEMA: Final = {"user_id": pl.String(), "at_utc": pl.Datetime("us"), "led_to": pl.String()}
+
+ROWS_AT_ONCE: Final = 50_000
+"""New events in memory before they are put into the table."""
+
+ANY_WAITS: Final = "from core.event where handled_at_utc is null limit 1"
+DUPLICATES: Final = """
+select event_id, first_id as duplicate_of, 'a repetition' as led_to, received_at_utc as handled_at_utc
+from (
+    select *, first_value(event_id) over (partition by raw order by received_at_utc, event_id) as first_id
+    from core.event
+    where raw in (select raw from core.event semi join new using (event_id))
+)
+where event_id <> first_id
 """
-FIRST_OF_THEIR_KIND: Final = """
-select event_id, first_value(event_id) over (partition by raw order by received_at_utc, event_id) as first_id
-from core.event
-where raw in (select raw from new)
+HANDLED: Final = """
+with
+waiting as (
+    select *, event_id in (from new) as is_new
+    from core.event
+    where handled_at_utc is null and duplicate_of is null
+),
+
+concerned as (
+    select waiting.*, system.system_id as of_system, system.gone_at_utc
+    from waiting
+    inner join core.system as system
+        on system.system_id = waiting.system_id or (waiting.system_id is null and system.user_id = waiting.user_id)
+    where system.first_seen_utc <= waiting.received_at_utc and waiting.event <> $discovered
+),
+
+for_list as (from waiting anti join concerned using (event_id)),
+
+looked as (
+    select system_id, day, fetched_at_utc, http_status, outcome, false as is_old from looks
+    union all
+    select system_id, day, fetched_at_utc, http_status, outcome, true from core.load where interval_kind = 'day'
+),
+
+ends as (
+    select for_list.event_id, lists.at_utc, lists.led_to
+    from for_list
+    inner join lists
+        on (lists.user_id is null or lists.user_id = for_list.user_id) and lists.at_utc >= for_list.received_at_utc
+    union all
+    select for_list.event_id, system.listed_at_utc, 'listed'
+    from for_list
+    inner join core.system as system
+        on system.system_id = for_list.system_id and system.listed_at_utc >= for_list.received_at_utc
+    where for_list.is_new
+    union all
+    -- a look at the day before the event's, or a later one; one at an older day says nothing about now
+    select
+        concerned.event_id,
+        looked.fetched_at_utc,
+        concat('asked: ', case when looked.http_status in (200, 202) then 'answered' else looked.outcome end)
+    from concerned
+    inner join looked
+        on looked.system_id = concerned.of_system and looked.fetched_at_utc >= concerned.received_at_utc
+    where looked.day >= cast(concerned.received_at_utc as date) - 1 and (concerned.is_new or not looked.is_old)
+    union all
+    select event_id, greatest(gone_at_utc, received_at_utc), 'the system is gone'
+    from concerned
+    where gone_at_utc is not null
+)
+
+select event_id, min(at_utc) as handled_at_utc, arg_min(led_to, (at_utc, led_to)) as led_to
+from ends
+group by event_id
 """
 ANNOUNCED: Final = """
 with fresh as (select * from core.event where duplicate_of is null and event in (select name from waits_for_look))
@@ -147,18 +206,14 @@ def backlog(inbox: Inbox, most: int = 1_000) -> Backlog:
 
 
 class Events:
-    """The events that wait, while deliveries and looks are applied in the order of time; `write` puts them back."""
+    """What one transaction has seen: deliveries, and the looks and lists that may be what events wait for."""
 
-    def __init__(self, writer: Writer, fleet: Fleet) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._fleet = fleet
-        rows = writer.read(f"select {', '.join(EVENT_SCHEMA)} {WAITING}").cast(EVENT_SCHEMA)
-        self._waiting: dict[str, dict[str, Any]] = {row["event_id"]: row for row in rows.iter_rows(named=True)}
-        self._of_system: dict[str | None, set[str]] = {}
-        for row in self._waiting.values():
-            self._of_system.setdefault(row["system_id"], set()).add(row["event_id"])
-        self._new: dict[str, dict[str, Any]] = {}
-        self._handled: dict[str, dict[str, Any]] = {}
+        self._rows: list[dict[str, Any]] = []
+        self._new: list[str] = []
+        self._looks: list[tuple[str, date, datetime, int | None, str | None]] = []
+        self._lists: list[tuple[str | None, datetime, str]] = []
 
     def see_delivery(self, receipt: Receipt, body: bytes) -> None:
         """Take in what one delivery announces."""
@@ -172,112 +227,50 @@ class Events:
                 "received_at_utc": receipt.fetched_at_utc,
                 "raw": None if item is None else canonical_json(item),
             }
-            self._take(row | _read(event, receipt.fetched_at_utc))
+            self._rows.append(row | _read(event, receipt.fetched_at_utc))
+        if len(self._rows) >= ROWS_AT_ONCE:
+            self._put()
 
     def see_list(self, user_id: str | None, at: datetime, led_to: str = "listed") -> None:
         """A list of systems came: of one user, or of all; or the answer that there is none."""
-        for row in list(self._waiting.values()):
-            is_listed = user_id is None or row["user_id"] == user_id
-            if is_listed and row["received_at_utc"] <= at and self._waits_for_list(row):
-                self._handle(row, at, led_to)
+        self._lists.append((user_id, at, led_to))
 
     def see_look(self, look: Receipt) -> None:
-        """A look at statistics of a day."""
-        if look.interval is None or look.interval.kind is not IntervalKind.DAY:
-            return
+        """A look at statistics."""
         system_id, interval = look.key
-        for name in [*self._of_system.get(system_id, ()), *self._of_system.get(None, ())]:
-            row = self._waiting[name]
-            is_about = row["system_id"] is not None or row["user_id"] == self._fleet.user(system_id)
-            is_later = row["received_at_utc"] <= look.fetched_at_utc
-            is_about_now = interval.day >= (row["received_at_utc"] - LOOKS_AT_DAYS_BEFORE).date()
-            if is_about and is_later and is_about_now and not self._waits_for_list(row):
-                self._handle(row, look.fetched_at_utc, f"asked: {look.outcome or 'answered'}")
+        if interval.kind is IntervalKind.DAY:
+            self._looks.append((system_id, interval.day, look.fetched_at_utc, look.http_status, look.outcome))
 
     def write(self) -> list[str]:
-        """Put what changed into the table, once the transaction's looks are in the ledger.
+        """Say in the table what came of the events, once the transaction's looks and lists are in the others.
 
         Returns the systems that it is about, as sent; an empty text where one is about none.
         """
-        self._leave_out_what_is_known()
-        self._handle_what_was_looked_at_before()
-        changed = pl.DataFrame([*self._new.values(), *self._handled.values()], schema=EVENT_SCHEMA)
-        if changed.is_empty():
+        self._put()
+        if not self._new and self._writer.read(ANY_WAITS).is_empty():
             return []
-        changed = changed.unique("event_id", keep="last", maintain_order=True)
-        self._writer.replace("core.event", changed, keys=changed.select("event_id"))
-        self._mark_duplicates(pl.DataFrame(list(self._new.values()), schema=EVENT_SCHEMA))
-        return changed["system_id"].fill_null("").unique().sort().to_list()
+        new = pl.DataFrame({"event_id": self._new}, schema={"event_id": pl.String()})
+        if self._new:
+            self._writer.update("core.event", self._writer.read(DUPLICATES, new=new), key="event_id")
+        looks = pl.DataFrame(self._looks, schema=LOOK_SCHEMA, orient="row")
+        lists = pl.DataFrame(self._lists, schema=LIST_SCHEMA, orient="row")
+        discovered = {"discovered": EventName.DISCOVERED.value}
+        handled = self._writer.read(HANDLED, discovered, new=new, looks=looks, lists=lists)
+        self._writer.update("core.event", handled, key="event_id")
+        changed = pl.concat([new, handled.select("event_id")]).unique()
+        systems = self._writer.rows("core.event", ["system_id"], keys=changed)["system_id"]
+        return systems.fill_null("").unique().sort().to_list()
 
-    def _take(self, row: dict[str, Any]) -> None:
-        if row["event_id"] in self._waiting:
+    def _put(self) -> None:
+        """The new events into the table; a delivery may have been landed twice, its events handled in between."""
+        if not self._rows:
             return
-        self._new[row["event_id"]] = row
-        if row["handled_at_utc"] is None:
-            self._waiting[row["event_id"]] = row
-            self._of_system.setdefault(row["system_id"], set()).add(row["event_id"])
-
-    def _leave_out_what_is_known(self) -> None:
-        """A delivery may have been landed twice, its events handled in between."""
-        new = pl.DataFrame({"event_id": list(self._new)}, schema={"event_id": pl.String()})
-        for name in self._writer.rows("core.event", ["event_id"], keys=new)["event_id"] if self._new else ():
-            row = self._new.pop(name)
-            self._waiting.pop(name, None)
-            self._of_system.get(row["system_id"], set()).discard(name)
-
-    def _handle(self, row: dict[str, Any], at: datetime, led_to: str) -> None:
-        handled = row | {"handled_at_utc": at, "led_to": led_to}
-        del self._waiting[row["event_id"]]
-        self._of_system[row["system_id"]].discard(row["event_id"])
-        (self._new if row["event_id"] in self._new else self._handled)[row["event_id"]] = handled
-
-    def _waits_for_list(self, row: dict[str, Any]) -> bool:
-        if row["event"] == EventName.DISCOVERED:
-            return True
-        return not self._systems_of(row)
-
-    def _systems_of(self, row: dict[str, Any]) -> list[str]:
-        if row["system_id"] is not None:
-            return [row["system_id"]] if self._fleet.knows(row["system_id"]) else []
-        return self._fleet.systems_of(row["user_id"])
-
-    def _handle_what_was_looked_at_before(self) -> None:
-        """Events that were landed after the look that came after them, and those of systems that are gone."""
-        for row in [row for row in self._waiting.values() if row["event_id"] in self._new]:
-            listed_at = self._fleet.listed_at(row["system_id"])
-            if self._waits_for_list(row) and listed_at is not None and listed_at >= row["received_at_utc"]:
-                self._handle(row, listed_at, "listed")
-        asked_about = [
-            (row["event_id"], system_id, row["received_at_utc"], (row["received_at_utc"] - LOOKS_AT_DAYS_BEFORE).date())
-            for row in self._waiting.values()
-            if row["event_id"] in self._new and not self._waits_for_list(row)
-            for system_id in self._systems_of(row)
-        ]
-        if asked_about:
-            schema = {
-                "event_id": pl.String(),
-                "looked_at": pl.String(),
-                "received_at_utc": pl.Datetime("us"),
-                "since": pl.Date(),
-            }
-            looked = self._writer.read(LOOKED_SINCE, waiting=pl.DataFrame(asked_about, schema=schema, orient="row"))
-            for name, at, outcome in looked.iter_rows():
-                self._handle(self._waiting[name], at, f"asked: {outcome}")
-        for row in list(self._waiting.values()):
-            gone_at = self._fleet.gone_at(row["system_id"])
-            if gone_at is not None and not self._waits_for_list(row):
-                self._handle(row, max(gone_at, row["received_at_utc"]), "the system is gone")
-
-    def _mark_duplicates(self, new: pl.DataFrame) -> None:
-        firsts = self._writer.read(FIRST_OF_THEIR_KIND, new=new.select("raw").drop_nulls())
-        later = firsts.filter(pl.col("event_id") != pl.col("first_id"))
-        if later.is_empty():
-            return
-        rows = self._writer.rows("core.event", EVENT_SCHEMA, keys=later.select("event_id"))
-        marked = rows.drop("duplicate_of").join(later.rename({"first_id": "duplicate_of"}), on="event_id", how="left")
-        settled = marked.with_columns(led_to=pl.lit("a repetition"), handled_at_utc="received_at_utc")
-        settled = settled.select(EVENT_SCHEMA.names())
-        self._writer.replace("core.event", settled, keys=settled.select("event_id"))
+        rows = pl.DataFrame(self._rows, schema=EVENT_SCHEMA).unique("event_id", keep="first", maintain_order=True)
+        known = self._writer.rows("core.event", ["event_id"], keys=rows.select("event_id"))
+        rows = rows.join(known, on="event_id", how="anti", maintain_order="left")
+        self._writer.append("core.event", rows)
+        self._new += rows["event_id"].to_list()
+        self._rows = []
 
 
 def announced(warehouse: Reader) -> dict[str, datetime]:

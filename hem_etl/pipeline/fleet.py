@@ -16,7 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import polars as pl
 
@@ -106,9 +106,6 @@ class Fleet:
         self._open_since: dict[str, datetime] = dict(writer.read(OPEN_PERIODS).iter_rows())
         self._zone_stated_at: dict[str, datetime] = {}
         self._writer = writer
-        self._of_user: dict[str | None, set[str]] = {}
-        for row in self._systems.values():
-            self._of_user.setdefault(row["user_id"], set()).add(row["system_id"])
         self._vendors_before = {name: row["vendor"] for name, row in self._systems.items()}
         self._vendors: dict[str, dict[str, str]] = {}
         for row in self._assets.values():
@@ -122,31 +119,11 @@ class Fleet:
 
     def timezone(self, system_id: str) -> str | None:
         """The system's zone, as its list or an earlier series told it."""
-        return cast(str | None, self._fact(system_id, "timezone"))
+        return self._systems[system_id]["timezone"] if system_id in self._systems else None
 
     def vendor(self, system_id: str) -> str | None:
         """The system's vendor, as its list or its assets told it."""
-        return cast(str | None, self._fact(system_id, "vendor"))
-
-    def knows(self, system_id: str) -> bool:
-        """Whether the system was ever listed."""
-        return system_id in self._systems
-
-    def user(self, system_id: str) -> str | None:
-        """The system's user, as its list says."""
-        return cast(str | None, self._fact(system_id, "user_id"))
-
-    def systems_of(self, user_id: str | None) -> list[str]:
-        """The systems of a user, as the lists say."""
-        return [] if user_id is None else sorted(self._of_user.get(user_id, ()))
-
-    def listed_at(self, system_id: str | None) -> datetime | None:
-        """When a list last held the system."""
-        return cast(datetime | None, self._fact(system_id, "listed_at_utc"))
-
-    def gone_at(self, system_id: str | None) -> datetime | None:
-        """When the system was found gone; None while it is there."""
-        return cast(datetime | None, self._fact(system_id, "gone_at_utc"))
+        return self._systems[system_id]["vendor"] if system_id in self._systems else None
 
     def with_another_vendor(self, judged_by: Callable[[str | None], object]) -> list[str]:
         """Systems whose vendor changed since this fleet was read, where that makes them be judged otherwise."""
@@ -331,14 +308,9 @@ class Fleet:
                 return
         self._closed.append((system_id, at))
 
-    def _fact(self, system_id: str | None, name: str) -> Any:
-        return None if system_id is None else self._systems.get(system_id, {}).get(name)
-
     def _put(self, row: dict[str, Any]) -> None:
         if _is_changed(self._systems.get(row["system_id"]), row):
             self._changed.add(row["system_id"])
-        self._of_user.get(self.user(row["system_id"]), set()).discard(row["system_id"])
-        self._of_user.setdefault(row["user_id"], set()).add(row["system_id"])
         self._systems[row["system_id"]] = row
         self._touched_systems.add(row["system_id"])
 

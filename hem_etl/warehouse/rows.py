@@ -204,6 +204,17 @@ class Writer(Reader):
         if deleted != [(0,)]:
             self._wrote(table)
 
+    def update(self, table: str, rows: pl.DataFrame, *, key: str) -> None:
+        """Set the other columns of `rows` where the key is that of a row."""
+        if rows.is_empty():
+            return
+        names = [quoted(name) for name in rows.columns if name != key]
+        settings = ", ".join(f"{name} = changed.{name}" for name in names)
+        with _lent(self._connection, changed=rows):
+            same = f"{table}.{quoted(key)} = changed.{quoted(key)}"
+            self._connection.execute(f"update {table} set {settings} from changed where {same}")
+        self._written()
+
     def clear(self, table: str) -> None:
         """Delete every row."""
         self._connection.execute(f"delete from {table}")

@@ -213,7 +213,7 @@ def test_an_event_that_is_landed_after_the_look_that_came_after_it_waits_for_no_
         road.load()
     assert home.run_due().asked == 0
     row = events(home).row(0, named=True)
-    assert row["led_to"] == "asked: loaded"
+    assert row["led_to"] == "asked: answered"
 
 
 @pytest.mark.parametrize(
