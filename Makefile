@@ -31,6 +31,7 @@ bench: .venv/installed ## throughput and memory of a large fleet, a year of its 
 	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
 	@$(BIN)/python benchmarks/marts.py --systems 100 --days 365
 	@$(BIN)/python benchmarks/cost.py --systems 200 --days 90 --segments 10000
+	@$(BIN)/python benchmarks/webhooks.py
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
 	@$(BIN)/python -m hem_etl.warehouse.models.dictionary
