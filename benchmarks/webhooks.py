@@ -1,4 +1,4 @@
-"""Webhooks under load: a receiver that is killed while deliveries come, and how fast one answers, with and without disk.
+"""Webhooks under load: a receiver that is killed while deliveries come, and how fast one answers with and without disk.
 
     python benchmarks/webhooks.py [--deliveries 10000] [--kills 5] [--home DIR]
 
