@@ -47,6 +47,7 @@ ABSENCE_OF_OUTCOME: Final = {
 
 NOTED: Final = (
     *DAY_TABLES,
+    "core.event",
     *("core.day_version", "core.reported_day", "core.finding", "core.load", "core.loaded_segment"),
     *("core.system", "core.system_history", "core.asset", "core.location"),
 )

@@ -213,7 +213,7 @@ class Writer(Reader):
         with _lent(self._connection, changed=rows):
             same = f"{table}.{quoted(key)} = changed.{quoted(key)}"
             self._connection.execute(f"update {table} set {settings} from changed where {same}")
-        self._written()
+        self._wrote(table)
 
     def clear(self, table: str) -> None:
         """Delete every row."""
