@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from hem_etl.answer import Key
-from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, zone_named
+from hem_etl.local_day import LAST_ZONE_ON_EARTH, Interval, days_between, months_between, newest_day_over, zone_named
 from hem_etl.matching import match_systems, match_vendors
 from hem_etl.pipeline.ledger import NOTHING_ANNOUNCED, Announcements, Entry, is_due
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FINAL_OUTCOMES, RETRYABLE_OUTCOMES, IntervalKind, Outcome, State
@@ -116,19 +116,20 @@ def plan_announced(
 ) -> Plan:
     """The plan for what events announce: days that are not settled and were not looked at since, the event's own too.
 
-    never_asked: systems whose whole past since `start` is asked.
+    never_asked: systems whose whole past since `start` is asked, up to the newest day that is over everywhere: as far
+    as the rest of the fleet reaches.
     """
     entries = {entry.key: entry for entry in ledger if entry.system_id in announced.at}
     outdated: dict[str, set[Interval]] = {}
     for (system_id, interval), entry in entries.items():
         if announced.is_news_to(entry) and entry.state != State.SETTLED:
             outdated.setdefault(system_id, set()).add(interval)
+    past = _intervals(Request(start, newest_day_over(now.replace(tzinfo=UTC))))
     wanted: dict[str, Iterable[Interval]] = {}
     for row in systems.filter(pl.col("gone_at_utc").is_null()).iter_rows(named=True):
         system_id, zone = row["system_id"], zone_named(row["timezone"]) or LAST_ZONE_ON_EARTH
-        today = _date_of(now, zone)
         if system_id in never_asked:
-            wanted[system_id] = _intervals(Request(start, today))
+            wanted[system_id] = past
         elif system_id in announced.at:
             running = Interval.of_day(_date_of(announced.at[system_id], zone))
             is_new = (system_id, running) not in entries

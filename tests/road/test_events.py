@@ -111,7 +111,7 @@ def test_a_discovered_system_is_listed_and_its_past_is_asked_months_first(tmp_pa
     report = world.run_due()
 
     asked = world.sql(f"select interval from core.load where system_id = '{new.system_id}'")["interval"].to_list()
-    assert sorted(asked) == ["2026-11", "2026-11-19", "2026-11-20", "2026-11-21", "2026-11-22"]
+    assert sorted(asked) == ["2026-11", "2026-11-19", "2026-11-20", "2026-11-21"]
     assert report.asked == len(asked)
     assert events(world)["led_to"].to_list() == ["listed"]
 
