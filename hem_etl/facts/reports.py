@@ -30,7 +30,7 @@ class Scope:
     start: date
     end: date
     newest_day: date
-    """Of the fleet, that was over at the newest look of all."""
+    """That was over at the newest look of all, and that at least half of the fleet was asked for."""
     newest_look_utc: datetime
     systems: pl.DataFrame
     """system_id."""
@@ -219,14 +219,14 @@ def _scope(
         chosen &= pl.col("system_id").is_in(match_systems(systems, known["system_id"]))
     if vendors:
         chosen &= pl.col("vendor").is_in(match_vendors(vendors, known["vendor"]))
-    first_day, newest_day, newest_look = published.read(text("report_range")).row(0)
+    first_day, last_day, newest_day, newest_look = published.read(text("report_range")).row(0)
     if newest_day is None:
         raise UsageError("no day that is over was asked yet: `hem-etl run --last 14d` asks for them")
-    last = min(end or newest_day, newest_day)
+    last = min(end or newest_day, last_day)
     first = max(start or last - timedelta(days=DAYS_UNLESS_SAID - 1), first_day)
     if first > last:
         raise UsageError(
-            f"no day between {start or first_day} and {end or newest_day} is known: {first_day}..{newest_day} are"
+            f"no day between {start or first_day} and {end or newest_day} is known: {first_day}..{last_day} are"
         )
     return Scope(first, last, newest_day, newest_look, known.filter(chosen).select("system_id").sort("system_id"))
 

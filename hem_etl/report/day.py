@@ -14,10 +14,12 @@ from hem_etl.facts import DayFacts
 from hem_etl.report.flows import ABOVE, BELOW, flow_name
 from hem_etl.report.language import Language
 from hem_etl.report.markup import tag
-from hem_etl.report.plot import LEFT, Scale, legend, picture, scale_over, value_axis
+from hem_etl.report.plot import Scale, legend, picture, scale_over, value_axis
 from hem_etl.report.tables import Column, Row, behind, figure
 from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
+LEFT: Final = 100
+"""Room for the names of flows beside their gaps."""
 STEP: Final = 9
 """Width of a quarter hour."""
 POWER: Final = (24, 264)

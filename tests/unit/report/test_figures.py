@@ -13,7 +13,7 @@ import hem_etl.report
 from hem_etl.facts import DayFacts
 from hem_etl.report.bars import Bars, bars
 from hem_etl.report.cells import heat_map, kind_of
-from hem_etl.report.day import day_figure
+from hem_etl.report.day import LEFT, day_figure
 from hem_etl.report.language import Language, german
 from hem_etl.report.markup import tag
 from hem_etl.vocabulary import FLOWS, Outcome
@@ -45,10 +45,10 @@ def test_a_gap_ends_the_area_and_the_line_and_begins_another() -> None:
 
     assert area.count("M") == area.count("Z") == 2
     starts = [int(found) for found in re.findall(r"M(\d+)", area)]
-    assert [(start - 58) // 9 for start in starts] == [0, 48]
+    assert [(start - LEFT) // 9 for start in starts] == [0, 48]
     assert len(paths(figure, "line-soc")) == 2
     gap = next(rect.attributes for rect in figure.all("rect", class_="hole") if rect.attributes.get("height") == "240")
-    assert (int(gap["x"]) - 58, int(gap["width"])) == (40 * 9, 8 * 9)
+    assert (int(gap["x"]) - LEFT, int(gap["width"])) == (40 * 9, 8 * 9)
     rows = files_of(figure)["power"]
     assert [row["generation_kw"] for row in rows[39:49]] == ["1", *[""] * 8, "2"]
 

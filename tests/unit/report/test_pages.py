@@ -4,19 +4,23 @@ import base64
 import hashlib
 import re
 import shlex
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from unit.report.conftest import ATTACK, CLOCK_CHANGE, CORRECTED_KW, END, START, Looked
+from unit.report.conftest import ATTACK, CLOCK_CHANGE, CORRECTED_KW, END, NOW, START, Looked
 from unit.report.reader import Element, files_of
+from world import World
 
 from hem_etl.errors import UsageError
 from hem_etl.facts import open_report
 from hem_etl.report import make_report
 from hem_etl.report.making import page_name
+from hem_etl.simulator import make_fleet
 from hem_etl.vocabulary import FLOWS
+from hem_etl.warehouse import open_warehouse
 
 RANGE = f"day between '{START}' and '{END}'"
 
@@ -251,6 +255,16 @@ def test_a_part_of_the_fleet_is_a_report_of_that_part_and_older_pages_go(looked:
     names = {file.name for file in tmp_path.iterdir()}
     assert names == {"index.html", page_name(looked.berlin), "home-0123456789abcdef.html"}
     assert 'lang="de"' in one.index.read_text(encoding="utf-8")
+
+
+def test_a_day_that_one_home_was_asked_for_is_not_the_fleets_newest(tmp_path: Path) -> None:
+    world = World(tmp_path / "home", make_fleet(3, today=NOW.date()), NOW)
+    one = world.simulator.fleet.homes[0].system_id
+    world.run("2026-10-25", months=False)
+    world.run("2026-10-27", months=False, systems=(one,))
+    warehouse = open_warehouse(world.settings)
+    assert make_report(warehouse, tmp_path / "pages").end == date(2026, 10, 25)
+    assert make_report(warehouse, tmp_path / "pages", end=END).end == END
 
 
 @pytest.mark.parametrize(
