@@ -247,7 +247,7 @@ def test_ids_of_a_page_are_unique(looked: Looked) -> None:
 
 def test_a_part_of_the_fleet_is_a_report_of_that_part_and_older_pages_go(looked: Looked, tmp_path: Any) -> None:
     (tmp_path / "home-0123456789abcdef.html").write_text("somebody else's")
-    everybody = make_report(looked.warehouse, tmp_path, start=START, end=END)
+    everybody = make_report(looked.warehouse, tmp_path, start=START, end=END, language="de")
     one = make_report(looked.warehouse, tmp_path, systems=[looked.berlin[:12]], start=END, end=END, language="de")
 
     assert (everybody.homes, everybody.pages) == (9, 9)
