@@ -11,15 +11,14 @@ import random as random_module
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
-from pydantic import SecretStr
-
 from hem_etl.answer import Answer, Kind
+from hem_etl.enode.connection import Connection
 from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
 from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, read_http_date, send_until_answered
@@ -49,26 +48,6 @@ MOST_PAGES: Final = 10_000
 CACHED_READ_SECONDS: Final = 30.0
 """Read timeout of lists and of one system, which Enode serves from a cache; statistics have a setting."""
 MOST_BODY_BYTES: Final = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where to ask, as whom, and how hard."""
-
-    api_url: str
-    oauth_url: str
-    client_id: str = field(repr=False)
-    client_secret: SecretStr = field(repr=False)
-    max_in_flight: int = 16
-    requests_per_second: float = 0
-    """Budget over all requests of this client, repeated ones and tokens included; 0: none."""
-    read_timeout_seconds: float = 90
-    retry_seconds: float = 300
-    """After five tries, no wait ends later than this after the first; and the longest `Retry-After` that is obeyed."""
-    most_tries: int | None = None
-    """Of one request; None: as `retry` says."""
-    has_clock_check: bool = True
-    """Whether each answer's `Date` is compared with the clock."""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
+import polars as pl
+
 from hem_etl.answer import LIST_KINDS, Answer, Kind
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import WireError, read_page, read_system
@@ -17,22 +19,27 @@ LOG = logging.getLogger(__name__)
 EVERYBODY: Final = (None,)
 
 
-def list_users(client: EnodeClient, landing: Landing, users: Iterable[str | None], known: Collection[str]) -> Listed:
+def list_users(client: EnodeClient, landing: Landing, users: Collection[str | None], systems: pl.DataFrame) -> Listed:
     """Ask for the systems of these users, as events name them (None: for all systems), and land every page.
 
-    Devices and places too where a system is new: its own object may state neither vendor nor place. A user that Enode
-    does not know, or an id that cannot be asked for, says nothing about the fleet.
+    systems: rows of core.system. Devices and places too where a system is new: its own object may state neither vendor
+    nor place. A user that Enode does not know, or an id that cannot be asked for, says nothing about the fleet, and the
+    list of some users says nothing about the systems of the others.
     """
+    everybody = None in users
     ids: set[str] = set()
     reached = True
     with landing.writer() as writer:
-        for user in users:
+        for user in EVERYBODY if everybody else users:
             for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
                 writer.add(answer)
                 reached = _is_answered(answer)
                 ids.update(_ids(answer))
-        if not ids.issubset(known):
+        if not ids.issubset(systems["system_id"]):
             _land_devices(client, writer, reached)
+    of_others = systems.filter(~pl.col("user_id").is_in(list(users)).fill_null(False))["system_id"]
+    if ids and not everybody:
+        ids.update(of_others)
     return Listed(frozenset(ids) or None, None, not reached)
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -22,30 +22,20 @@ from hem_etl.enode.wire import read_json
 from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, TornFileError, UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
-from hem_etl.pipeline import loading, publishing
+from hem_etl.pipeline import loading, plans, publishing
 from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.commit import Loaded
-from hem_etl.pipeline.events import announced as announced_at
-from hem_etl.pipeline.events import never_asked_of, take_deliveries, users_to_list
+from hem_etl.pipeline.events import take_deliveries, users_to_list
 from hem_etl.pipeline.extraction import Extracted, extract
 from hem_etl.pipeline.future import holds_the_future
 from hem_etl.pipeline.keys import key_frame
-from hem_etl.pipeline.ledger import Announcements, read_entries
+from hem_etl.pipeline.ledger import read_entries
 from hem_etl.pipeline.listing import list_fleet, list_users
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
-from hem_etl.pipeline.planning import (
-    Plan,
-    Request,
-    known_request,
-    of_gone,
-    plan_announced,
-    plan_intervals,
-    plan_late,
-    plan_range,
-)
+from hem_etl.pipeline.planning import Plan, Request
 from hem_etl.pipeline.publishing import published_results
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
-from hem_etl.pipeline.stored import entries_between, known_systems, overrides_in_force, seconds_per_request
+from hem_etl.pipeline.stored import known_systems, overrides_in_force, seconds_per_request
 from hem_etl.settings import Settings
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
 from hem_etl.webhooks.inbox import open_inbox
@@ -99,7 +89,10 @@ class Road:
 
         Raises AccessError, LandingError, WriterBusyError or StructuralCheckError; what was fetched is landed by then.
         """
-        return self._travel(lambda warehouse: self._plan(request, warehouse), lambda: self.sync_systems(request.users))
+        return self._travel(
+            lambda warehouse: plans.of_range(warehouse, request, self._now_utc()),
+            lambda: self.sync_systems(request.users),
+        )
 
     def run_intervals(self, wanted: Iterable[tuple[str, Interval]], *, is_refresh: bool = False) -> RunReport:
         """The whole road for these (system, interval) pairs: what is due of them, or all with `is_refresh`.
@@ -110,15 +103,22 @@ class Road:
         by_system: dict[str, list[Interval]] = {}
         for system_id, interval in wanted:
             by_system.setdefault(system_id, []).append(interval)
-        return self._travel(lambda warehouse: self._plan_intervals(by_system, is_refresh, warehouse), self.sync_systems)
+        return self._travel(
+            lambda warehouse: plans.of_intervals(warehouse, by_system, self._now_utc(), is_refresh=is_refresh),
+            self.sync_systems,
+        )
 
     def run_late(self) -> RunReport:
         """The whole road for everything in the ledger that is due again, however old; errors as `run`."""
-        return self._travel(self._plan_late, self.sync_systems)
+        return self._travel(
+            lambda warehouse: plans.of_late_data(warehouse, self.settings, self._now_utc()), self.sync_systems
+        )
 
     def run_due(self) -> RunReport:
         """The whole road for what webhooks announced: lists what events ask to be listed; errors as `run`."""
-        return self._travel(self._plan_announced, self._list_announced)
+        return self._travel(
+            lambda warehouse: plans.of_events(warehouse, self.settings, self._now_utc()), self._list_announced
+        )
 
     def _travel(self, make_plan: Callable[[Reader], Plan], make_lists: Callable[[], Listed]) -> RunReport:
         started = self._clock()
@@ -216,7 +216,7 @@ class Road:
         Raises UsageError when a named system is not known.
         """
         with self._writing() as writer:
-            return self._plan(request, writer)
+            return plans.of_range(writer, request, self._now_utc())
 
     def preview(self, request: Request) -> Plan:
         """The same by the published file: what `run` would ask, without asking or waiting for a writer."""
@@ -226,7 +226,9 @@ class Road:
                 "(and asks for no statistics), then plan again"
             )
         with self.warehouse.reading() as published:
-            return replace(self._plan(request, published), seconds_per_request=seconds_per_request(published))
+            return replace(
+                plans.of_range(published, request, self._now_utc()), seconds_per_request=seconds_per_request(published)
+            )
 
     def extract(self, plan: Plan, listed: Listed) -> Extracted:
         """Ask for everything in the plan and land it."""
@@ -376,37 +378,6 @@ class Road:
             writer.create_tables(self.models)
             yield writer
 
-    def _plan(self, request: Request, warehouse: Reader) -> Plan:
-        systems = known_systems(warehouse)
-        request = known_request(request, systems)
-        entries = entries_between(warehouse, request.start.replace(day=1), request.end)
-        return plan_range(request, systems, entries, self._now_utc())
-
-    def _plan_intervals(self, wanted: dict[str, list[Interval]], is_refresh: bool, warehouse: Reader) -> Plan:
-        keys = key_frame((name, interval) for name, intervals in wanted.items() for interval in intervals)
-        systems = known_systems(warehouse)
-        entries = read_entries(warehouse, keys).values()
-        here = set(systems.filter(pl.col("gone_at_utc").is_null())["system_id"])
-        gone = set(systems["system_id"]) - here
-        for system_id in sorted(wanted.keys() - here):
-            LOG.warning("system_id=%r left out: %s", system_id, "gone" if system_id in gone else "not known")
-        present = {system_id: intervals for system_id, intervals in wanted.items() if system_id in here}
-        plan = plan_intervals(present, systems, entries, self._now_utc(), is_refresh=is_refresh)
-        return replace(plan, gone=of_gone({name: wanted[name] for name in wanted.keys() & gone}, entries))
-
-    def _plan_late(self, warehouse: Reader) -> Plan:
-        entries = entries_between(warehouse, date.min, date.max)
-        return plan_late(known_systems(warehouse), entries, self._now_utc(), self._announcements(warehouse))
-
-    def _plan_announced(self, warehouse: Reader) -> Plan:
-        announced = self._announcements(warehouse)
-        entries = entries_between(warehouse, date.min, date.max)
-        new, start = never_asked_of(warehouse), self.settings.start_date
-        return plan_announced(known_systems(warehouse), entries, self._now_utc(), announced, new, start)
-
-    def _announcements(self, warehouse: Reader) -> Announcements:
-        return Announcements(announced_at(warehouse), timedelta(minutes=self.settings.event_minutes))
-
     @_on_a_whole_file
     def _list_announced(self) -> Listed:
         """Ask for the lists that events wait for; where none does, none is asked."""
@@ -416,13 +387,7 @@ class Road:
         if not users:
             return Listed(None, None)
         self._progress.begin("systems", None)
-        listed = list_users(
-            self.client, self.landing, [None] if None in users else users, known=systems["system_id"].to_list()
-        )
-        if listed.system_ids is None or None in users:
-            return listed
-        of_others = systems.filter(~pl.col("user_id").is_in(users).fill_null(False))["system_id"]
-        return replace(listed, system_ids=listed.system_ids.union(of_others))
+        return list_users(self.client, self.landing, users, systems)
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self._progress.note(f"no good answer ({why}): trying again in {seconds:.0f} s · {what}")
