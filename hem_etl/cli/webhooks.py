@@ -33,8 +33,10 @@ def serve(
     """Verify deliveries, keep their bytes in the inbox, answer. `hem-etl run --due` acts on them. Ends with SIGTERM."""
     from hem_etl.settings import load_settings
     from hem_etl.webhooks.receiver import serve as serve_receiver
+    from hem_etl.webhooks.signature import signing_secrets
 
     settings = load_settings()
+    signing_secrets(settings)  # what is wrong with them is told before anything else
     say(f"Receiving on http://{host}:{port}{settings.webhook_path}/ into {settings.home}. Ctrl-C ends it.")
     serve_receiver(settings, host, port)
 

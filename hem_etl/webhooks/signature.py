@@ -24,7 +24,7 @@ def signing_secrets(settings: Settings) -> tuple[SecretStr, ...]:
     if settings.webhook_secret is None:
         raise SettingsError(
             "ENODE_WEBHOOK_SECRET is not set, so no delivery could be told from a forged one: set it to the secret of "
-            "the webhook subscription at Enode, at least 16 characters."
+            "the subscription (`hem-etl webhooks subscribe URL` makes one), at least 16 characters."
         )
     named = {
         "ENODE_WEBHOOK_SECRET": settings.webhook_secret,
@@ -34,8 +34,8 @@ def signing_secrets(settings: Settings) -> tuple[SecretStr, ...]:
     for name, secret in secrets.items():
         if len(secret.get_secret_value().encode()) < LEAST_SECRET_BYTES:
             raise SettingsError(
-                f"{name} is shorter than {LEAST_SECRET_BYTES} bytes: take a longer one, give it to Enode for "
-                "the subscription too, and start again."
+                f"{name} is shorter than {LEAST_SECRET_BYTES} bytes: take a longer one, tell Enode by "
+                "`hem-etl webhooks update ID --secret`, and start again."
             )
     return tuple(secrets.values())
 
