@@ -131,7 +131,13 @@ from ends
 group by event_id
 """
 ANNOUNCED: Final = """
-with fresh as (select * from core.event where duplicate_of is null and event in (select name from waits_for_look))
+with
+fresh as (
+    select *
+    from core.event
+    where received_at_utc >= $since and duplicate_of is null and event in (select name from waits_for_look)
+)
+
 select system.system_id, max(fresh.received_at_utc) as at_utc
 from fresh
 inner join core.system as system
@@ -273,10 +279,10 @@ class Events:
         self._rows = []
 
 
-def announced(warehouse: Reader) -> dict[str, datetime]:
-    """System → when the newest event came that asks for a look at its days."""
-    names = [EventName.UPDATED, EventName.DELETED, EventName.INVALIDATED]
-    return dict(warehouse.read(ANNOUNCED, waits_for_look=pl.DataFrame({"name": names})).iter_rows())
+def announced(warehouse: Reader, since: datetime) -> dict[str, datetime]:
+    """System → when the newest event came that asks for a look at its days, of those received since that instant."""
+    names = pl.DataFrame({"name": [EventName.UPDATED, EventName.DELETED, EventName.INVALIDATED]})
+    return dict(warehouse.read(ANNOUNCED, {"since": since}, waits_for_look=names).iter_rows())
 
 
 def never_asked_of(warehouse: Reader) -> set[str]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -26,6 +27,8 @@ from hem_etl.settings import Settings
 from hem_etl.warehouse import Reader
 
 LOG = logging.getLogger(__name__)
+DAYS_LONGER: Final = timedelta(days=3)
+"""A day is settled by the first look that comes so long after its end as the setting says, and that may take a while."""
 
 
 def of_range(warehouse: Reader, request: Request, now: datetime) -> Plan:
@@ -55,16 +58,18 @@ def of_intervals(
 def of_late_data(warehouse: Reader, settings: Settings, now: datetime) -> Plan:
     """What is due of everything that was ever asked."""
     entries = entries_between(warehouse, date.min, date.max)
-    return plan_late(known_systems(warehouse), entries, now, _announcements(warehouse, settings))
+    return plan_late(known_systems(warehouse), entries, now, _announcements(warehouse, settings, now))
 
 
 def of_events(warehouse: Reader, settings: Settings, now: datetime) -> Plan:
     """What webhooks announced."""
     entries = entries_between(warehouse, date.min, date.max)
     new = never_asked_of(warehouse)
-    announcements = _announcements(warehouse, settings)
+    announcements = _announcements(warehouse, settings, now)
     return plan_announced(known_systems(warehouse), entries, now, announcements, new, settings.start_date)
 
 
-def _announcements(warehouse: Reader, settings: Settings) -> Announcements:
-    return Announcements(announced(warehouse), timedelta(minutes=settings.event_minutes))
+def _announcements(warehouse: Reader, settings: Settings, now: datetime) -> Announcements:
+    """An older event concerns days that are settled, or due without it."""
+    since = now - timedelta(days=settings.settle_days) - DAYS_LONGER
+    return Announcements(announced(warehouse, since), timedelta(minutes=settings.event_minutes))
