@@ -93,13 +93,13 @@ class Landing:
 
     def writer(self, *, monotonic: Callable[[], float] = time.monotonic) -> SegmentWriter:
         """A writer that leaves out the bytes of bodies already kept. Use it as a context manager, from one thread."""
-        self.cover()
-        return SegmentWriter(self.folder, self._index.kept(self.segments()), monotonic)
+        return SegmentWriter(self.folder, self._index.kept(self.cover()), monotonic)
 
-    def cover(self) -> None:
-        """Bring the index up to date."""
+    def cover(self) -> list[str]:
+        """Bring the index up to date; names of the segments as by `segments`."""
         if names := self.segments():
             self._index.cover(names, lambda new: self._read(new, pl.lit(True), *MADE_OF))
+        return names
 
     def distrust(self, segment: str, after: datetime) -> None:
         """Never again give out the segment's looks from after that instant (naive UTC): a clock had run ahead.

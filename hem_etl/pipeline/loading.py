@@ -113,9 +113,9 @@ def load(
     it stay.
     """
     hold_thresholds(writer, settings)
-    landing.cover()
+    landed = landing.cover()
     loaded_before = set(writer.read("select segment from core.loaded_segment")["segment"])
-    waiting = [name for name in landing.segments() if name not in loaded_before]
+    waiting = [name for name in landed if name not in loaded_before]
     loaded = Loaded()
     loading = _Loading(writer, landing, settings, naive_utc(now), loaded, loaded_before)
     with writer.transaction():
