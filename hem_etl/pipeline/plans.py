@@ -28,7 +28,7 @@ from hem_etl.warehouse import Reader
 
 LOG = logging.getLogger(__name__)
 DAYS_LONGER: Final = timedelta(days=3)
-"""A day is settled by the first look that comes so long after its end as the setting says, and that may take a while."""
+"""A day is settled by the first look that comes so long after its end as the setting says: that may take a while."""
 
 
 def of_range(warehouse: Reader, request: Request, now: datetime) -> Plan:
