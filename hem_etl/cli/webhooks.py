@@ -44,14 +44,16 @@ def serve(
 @webhooks.command()
 def subscribe(
     url: Annotated[str, typer.Argument(help="Where Enode shall send: https, what your reverse proxy passes on.")],
+    event: Annotated[list[str] | None, typer.Option(help="Only events of this name; repeatable.")] = None,
     is_json: Json = False,
 ) -> None:
     """Tell Enode to send events there, signed with ENODE_WEBHOOK_SECRET; where that is not set a secret is made."""
+    from hem_etl.enode.subscriptions import EVENTS
     from hem_etl.enode.subscriptions import subscribe as subscribe_at
 
     with _client() as client:
         secret, is_new = _secret()
-        made = subscribe_at(client, url, secret)
+        made = subscribe_at(client, url, secret, event or EVENTS)
     if is_json:
         print_json(_facts(made.subscription))
     else:

@@ -72,7 +72,7 @@ class Subscribed:
 
 
 def subscribe(client: EnodeClient, url: str, secret: SecretStr, events: Sequence[str] = EVENTS) -> Subscribed:
-    """Subscribe for these events; for all there are where Enode does not know their names.
+    """Subscribe for these events; for all there are where Enode does not know a name that its documentation has.
 
     Raises UsageError for a URL without encryption, RequestRefusedError e.g. where the URL is subscribed already.
     """
@@ -83,7 +83,7 @@ def subscribe(client: EnodeClient, url: str, secret: SecretStr, events: Sequence
     try:
         return Subscribed(_subscribe(client, url, secret, events), is_fallback=False)
     except RequestRefusedError as error:
-        if error.status != 400 or "event" not in str(error).lower():
+        if error.status != 400 or "event" not in str(error).lower() or not set(events) <= set(EVENTS):
             raise
         return Subscribed(_subscribe(client, url, secret, [EVERY_EVENT]), is_fallback=True)
 

@@ -56,6 +56,15 @@ def test_a_url_without_encryption_and_a_second_subscription_are_refused(
     assert "there already" in capsys.readouterr().err
 
 
+def test_some_events_alone_can_be_subscribed(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["system:heartbeat", "user:hem-system:discovered"]
+    assert run("webhooks", "subscribe", URL, *(part for name in names for part in ("--event", name))) == 0
+    capsys.readouterr()
+    run("webhooks", "list", "--json")
+    assert json.loads(capsys.readouterr().out)[0]["events"] == ", ".join(names)
+    assert run("webhooks", "subscribe", f"{URL}other", "--event", "user:toaster:updated") == 2
+
+
 def test_where_the_names_are_not_known_every_event_is_subscribed(
     run: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
