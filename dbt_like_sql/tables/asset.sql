@@ -2,7 +2,7 @@
 -- meaning: The inverters, batteries and meters that belong to a system.
 -- grain: one row per asset
 -- key: asset_id
--- null: Enode did not send the field. Without access to the asset lists the table is empty.
+-- null: Enode did not send the field; gone_at_utc: its system is there. Without access to the asset lists the table is empty.
 -- columns:
 --   asset_id | varchar | - | Enode's id of the asset
 --   kind | varchar | - | inverter, battery or meter
@@ -12,6 +12,7 @@
 --   model | varchar | - | model of the device
 --   capacity_kwh | double | kWh | usable capacity of a battery
 --   last_seen_utc | timestamp | UTC | the vendor's last contact with the device
+--   gone_at_utc | timestamp | UTC | when its system was found gone
 --   raw | json | - | the object exactly as Enode sent it
 
 create table if not exists core.asset (
@@ -23,5 +24,6 @@ create table if not exists core.asset (
     model varchar,
     capacity_kwh double,
     last_seen_utc timestamp,
+    gone_at_utc timestamp,
     raw json
 );

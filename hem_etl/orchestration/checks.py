@@ -9,7 +9,7 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from hem_etl.facts import stale_systems
+from hem_etl.facts import heartbeat_warning, stale_systems
 from hem_etl.orchestration.red import RED_CHECK, red_partitions
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.sql_checks import model_key
@@ -17,6 +17,7 @@ from hem_etl.orchestration.tables import markdown
 from hem_etl.warehouse import open_warehouse
 
 FRESHNESS_CHECK: Final = dg.AssetCheckKey(model_key("marts.system_health"), "every_system_is_fresh")
+WEBHOOKS_CHECK: Final = dg.AssetCheckKey(model_key("marts.webhook_health"), "webhooks_arrive")
 DAILY_AT: Final = timedelta(hours=13, minutes=15)
 """Time of the daily run, UTC. A day is over everywhere at 12:00 UTC of the next day."""
 TIME_TO_RUN: Final = timedelta(hours=2)
@@ -35,6 +36,23 @@ def red_check() -> dg.AssetChecksDefinition:
         return red_partitions(open_warehouse(roads.settings()))
 
     return no_partition_is_red
+
+
+def webhooks_check() -> dg.AssetChecksDefinition:
+    """Whether Enode's webhooks come as they should."""
+
+    @dg.asset_check(
+        asset=WEBHOOKS_CHECK.asset_key,
+        name=WEBHOOKS_CHECK.name,
+        description="Enode's heartbeats come, and say that nothing is held back for long. Holds where none ever came.",
+    )
+    def webhooks_arrive(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
+        warning = heartbeat_warning(open_warehouse(roads.settings()))
+        return dg.AssetCheckResult(
+            passed=warning is None, severity=dg.AssetCheckSeverity.WARN, metadata={"why": warning or "as they should"}
+        )
+
+    return webhooks_arrive
 
 
 def last_due_day(now: datetime) -> date:

@@ -8,7 +8,7 @@ starts.
 import dagster as dg
 
 from hem_etl.orchestration.assets import enode_assets
-from hem_etl.orchestration.checks import freshness_check, red_check
+from hem_etl.orchestration.checks import freshness_check, red_check, webhooks_check
 from hem_etl.orchestration.models import model_assets
 from hem_etl.orchestration.own import own_assets
 from hem_etl.orchestration.partitions import Scheme
@@ -30,7 +30,7 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
             report_asset(),
             *own_assets(roads.settings().own_models),
         ],
-        asset_checks=[freshness_check(), red_check()],
+        asset_checks=[freshness_check(), red_check(), webhooks_check()],
         schedules=[daily_schedule(scheme, roads), retention_schedule()],
         sensors=[new_systems_sensor(scheme, roads), webhook_events_sensor(roads), alert_sensor()],
         resources={"roads": roads},

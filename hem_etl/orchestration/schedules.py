@@ -17,7 +17,7 @@ from hem_etl.errors import HemEtlError
 from hem_etl.facts import newest_day_asked
 from hem_etl.local_day import Interval
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
-from hem_etl.orchestration.checks import FRESHNESS_CHECK
+from hem_etl.orchestration.checks import FRESHNESS_CHECK, WEBHOOKS_CHECK
 from hem_etl.orchestration.models import every_check_key, every_model_key
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.red import RED_CHECK
@@ -56,7 +56,7 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
             yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))
         yield _request(f"{day} late", 10, [LATE_DATA])
         report = [FLEET_REPORT] if keys else []  # of nobody there is nothing to show
-        checks = [*every_check_key(), FRESHNESS_CHECK, RED_CHECK]
+        checks = [*every_check_key(), FRESHNESS_CHECK, RED_CHECK, WEBHOOKS_CHECK]
         yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key(), *report], checks=checks)
 
     return dg.ScheduleDefinition(

@@ -88,6 +88,7 @@ ASSET_SCHEMA: Final = pl.Schema(
         "model": pl.String(),
         "capacity_kwh": pl.Float64(),
         "last_seen_utc": pl.Datetime("us"),
+        "gone_at_utc": pl.Datetime("us"),
         "raw": pl.String(),
     }
 )
@@ -275,6 +276,7 @@ class Fleet:
             "model": sent.information.model,
             "capacity_kwh": sent.capacity_kwh if kind is AssetKind.BATTERY else None,
             "last_seen_utc": at,
+            "gone_at_utc": self._systems.get(sent.hem_system_id, {}).get("gone_at_utc"),
             "raw": canonical_json(item),
         }
         self._touched_assets.add(sent.id)
@@ -295,7 +297,16 @@ class Fleet:
                 self._close(row["system_id"], at)
             self._open_since[row["system_id"]] = at
             self._history.append(row | {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None})
+        if before is not None and before["gone_at_utc"] != row["gone_at_utc"]:
+            self._mark_assets(row["system_id"], row["gone_at_utc"])
         self._put(row)
+
+    def _mark_assets(self, system_id: str, gone_at: datetime | None) -> None:
+        """What hung on a system is gone with it, and there again with it."""
+        for name, asset in self._assets.items():
+            if asset["system_id"] == system_id:
+                self._assets[name] = asset | {"gone_at_utc": gone_at}
+                self._touched_assets.add(name)
 
     def _close(self, system_id: str, at: datetime) -> None:
         """End the present row of history; one that began at this very instant gives way to the new one."""

@@ -1,5 +1,7 @@
 """Own models as assets: after what they read, red with the reason where they are broken, never a reason for ours."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -13,10 +15,12 @@ from hem_etl.simulator import make_fleet
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tariff"
 
 
-def with_own(folder: Path, home: Path) -> Instance:
+@contextmanager
+def with_own(folder: Path, home: Path) -> Iterator[Instance]:
     world = World(home, make_fleet(2, today=World(home).now.date()))
     world.settings = world.settings.model_copy(update={"own_models": folder})
-    return Instance(world, dg.DagsterInstance.ephemeral())
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Instance(world, instance)
 
 
 def broken(tmp_path: Path) -> Path:
@@ -27,10 +31,10 @@ def broken(tmp_path: Path) -> Path:
 
 
 def test_each_own_model_is_an_asset_after_what_it_reads(tmp_path: Path) -> None:
-    dagster = with_own(EXAMPLE, tmp_path / "home")
-    dagster.world.run("2026-11-20", "2026-11-21")
-    assert dagster.run("own/cost_daily", "own/cost_monthly", "own/home_price", "own/price_window").success
-    (event,) = dagster.events("own/cost_monthly")
+    with with_own(EXAMPLE, tmp_path / "home") as dagster:
+        dagster.world.run("2026-11-20", "2026-11-21")
+        assert dagster.run("own/cost_daily", "own/cost_monthly", "own/home_price", "own/price_window").success
+        (event,) = dagster.events("own/cost_monthly")
     assert event.metadata["dagster/row_count"].value == 2
     (assets,) = own_assets(EXAMPLE)
     deps = {spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in assets.specs}
@@ -48,20 +52,21 @@ def test_what_breaks_later_is_red_with_the_reason(tmp_path: Path) -> None:
         "--   system_id | varchar | - | id\n\nselect system_id from core.system"
     )
     model.write_text(text)
-    dagster = with_own(folder, tmp_path / "home")
-    dagster.world.run("2026-11-21")
-    assert dagster.run("own/homes").success
-    model.write_text(text.replace("select system_id", "select no_such"))
-    result = dagster.run("own/homes")
-    assert not result.success
-    assert "own/homes.sql: DuckDB refuses it" in dagster.failure(result)
-    assert dagster.run("marts/daily_energy").success
+    with with_own(folder, tmp_path / "home") as dagster:
+        dagster.world.run("2026-11-21")
+        assert dagster.run("own/homes").success
+        model.write_text(text.replace("select system_id", "select no_such"))
+        result = dagster.run("own/homes")
+        assert not result.success
+        assert "own/homes.sql: DuckDB refuses it" in dagster.failure(result)
+        assert dagster.run("marts/daily_energy").success
 
 
 def test_a_broken_folder_takes_no_asset_of_ours_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = broken(tmp_path)
-    dagster = with_own(folder, tmp_path / "home")
-    keys = {key.to_user_string() for key in dagster.definitions.resolve_asset_graph().get_all_asset_keys()}
+    with with_own(folder, tmp_path / "home") as dagster:
+        graph = dagster.definitions.resolve_asset_graph()
+    keys = {key.to_user_string() for key in graph.get_all_asset_keys()}
     assert {"day_statistics", "marts/daily_energy", "fleet_report"} <= keys
     assert not [key for key in keys if key.startswith("own/")]
     assert "own/cost.sql" in caplog.text

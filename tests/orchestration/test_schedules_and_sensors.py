@@ -291,6 +291,7 @@ def updated(system_id: str) -> dict[str, object]:
     return {"event": "user:hem-system:updated", "hemSystem": {"id": system_id}}
 
 
+@pytest.mark.slow
 def test_events_become_one_run_and_rest_until_the_debounce_is_over(dagster: Instance) -> None:
     homes = dagster.world.simulator.fleet.homes
     assert "no event waits" in str(events_tick(dagster))

@@ -73,6 +73,7 @@ def test_no_list_is_asked_for_an_update_of_a_system_that_is_known(home: World) -
     assert len(landing.read_receipts(landing.segments(), Kind.SYSTEMS, Kind.INVERTERS)) == lists
 
 
+@pytest.mark.slow
 def test_a_system_is_asked_again_no_more_often_than_the_setting_says(home: World) -> None:
     looks = []
     for _ in range(9):
@@ -128,6 +129,8 @@ def test_a_deleted_system_is_gone_only_when_list_and_read_agree(home: World) -> 
 
     gone = home.sql("select system_id from core.system where gone_at_utc is not null")["system_id"].to_list()
     assert gone == [removed.system_id]
+    closed = home.sql("select distinct system_id, gone_at_utc from core.asset where gone_at_utc is not null")
+    assert closed["system_id"].to_list() == gone
     assert home.sql(f"select count(*) from core.reading where system_id = '{removed.system_id}'").item() > 0
 
 
@@ -262,6 +265,7 @@ def test_an_event_of_yesterday_that_nobody_followed_asks_for_its_own_day(home: W
     assert events(home)["handled_at_utc"].null_count() == 0
 
 
+@pytest.mark.slow
 def test_heartbeats_that_stop_and_events_that_are_held_back_are_a_warning(home: World) -> None:
     warehouse = open_warehouse(home.settings)
     assert heartbeat_warning(warehouse) is None

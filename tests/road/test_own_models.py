@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tiers import swept
 from world import World, same_tables
 
 from hem_etl.simulator import make_fleet
@@ -152,7 +153,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("case", swept(zip(BROKEN)))
 def test_what_is_wrong_with_them_is_told_in_a_line_and_costs_ours_nothing(
     case: str, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,8 @@ from world import World
 
 from hem_etl.simulator import make_fleet
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tariff"
 NOW = datetime(2026, 10, 27, 13, 15, tzinfo=UTC)
 

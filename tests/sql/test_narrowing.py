@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from sql.test_models import CASES, FAULTS, MODELS, fill, fill_defaults, make_clean, make_tables_anew
+from tiers import swept
 
 from hem_etl.errors import ModelError
 from hem_etl.warehouse.models import build, create_tables, load_models, run_checks
@@ -66,7 +67,7 @@ def found_at_all(con: duckdb.DuckDBPyConnection, check: str) -> int:
     return result.failing_rows
 
 
-@pytest.mark.parametrize("fault", LOCAL_FAULTS, ids=lambda fault: f"{fault.parent.name}/{fault.stem}")
+@pytest.mark.parametrize("fault", swept(zip(LOCAL_FAULTS)), ids=lambda fault: f"{fault.parent.name}/{fault.stem}")
 def test_a_local_check_finds_the_fault_where_its_day_changed_and_nowhere_else(
     fault: Path, files: Path, tmp_path: Path
 ) -> None:
@@ -83,7 +84,7 @@ def test_a_local_check_finds_the_fault_where_its_day_changed_and_nowhere_else(
         assert found_on(con, check, []) == 0
 
 
-@pytest.mark.parametrize("check", KEYS)
+@pytest.mark.parametrize("check", swept(zip(KEYS)))
 def test_the_check_of_a_key_finds_a_row_that_is_there_twice_where_its_day_changed(
     check: str, files: Path, tmp_path: Path
 ) -> None:
@@ -101,7 +102,7 @@ def test_the_check_of_a_key_finds_a_row_that_is_there_twice_where_its_day_change
         assert found_on(con, check, others) == 0
 
 
-@pytest.mark.parametrize("case", LOCAL_CASES, ids=lambda case: "/".join(case.parts[-3:]))
+@pytest.mark.parametrize("case", swept(zip(LOCAL_CASES), 8), ids=lambda case: "/".join(case.parts[-3:]))
 def test_a_local_view_makes_the_same_rows_of_a_day_that_it_sees_alone(case: Path, files: Path, tmp_path: Path) -> None:
     relation = ".".join(case.parts[-3:-1])
     with opened(files / "empty", tmp_path) as con:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tiers import swept
 
 from hem_etl.answer import Answer, Kind
 from hem_etl.errors import LandingError
@@ -242,7 +243,7 @@ def test_a_kill_at_any_step_leaves_the_old_index_or_the_new_one(landing: Landing
 
 
 @pytest.mark.parametrize("has_index", [True, False])
-@pytest.mark.parametrize("statement", range(20))
+@pytest.mark.parametrize("statement", swept(zip(range(20)), 4))
 def test_a_failure_at_any_statement_leaves_the_old_index_or_the_new_one(
     landing: Landing, monkeypatch: pytest.MonkeyPatch, statement: int, has_index: bool
 ) -> None:
