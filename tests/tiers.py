@@ -1,6 +1,7 @@
 """The two tiers: what `make test` runs, and what is marked `slow` and runs in `make test-all` too.
 
-Slow is what starts processes, daemons or browsers, and the long part of a sweep whose first cases tell as a rule.
+Slow is what starts processes, daemons or browsers, what runs Dagster, and the long part of a sweep whose first cases
+tell as a rule.
 """
 
 from collections.abc import Iterable

@@ -7,6 +7,8 @@ from orchestration.instances import Instance
 from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.simulator import Faults
 
+pytestmark = pytest.mark.slow
+
 
 def test_hem_systems_adds_a_key_for_every_system_and_never_deletes_one(dagster: Instance) -> None:
     dagster.dagster.add_dynamic_partitions(SYSTEMS, ["of-old"])

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from hem_etl.orchestration.event_log import BATCH_VARIABLE, BatchedSqliteEventLogStorage, apart
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(__file__).parents[2] / "hem_etl" / "orchestration"
 PARTITIONS = dg.MultiPartitionsDefinition(
     {

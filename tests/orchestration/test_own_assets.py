@@ -12,6 +12,8 @@ from world import World
 from hem_etl.orchestration.own import own_assets
 from hem_etl.simulator import make_fleet
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tariff"
 
 

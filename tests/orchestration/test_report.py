@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from orchestration.instances import Instance
 
 from hem_etl.orchestration.report import report_asset
 from hem_etl.orchestration.sql_checks import model_key
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_report_tells_where_it_is(dagster: Instance) -> None:

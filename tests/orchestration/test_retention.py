@@ -12,6 +12,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from hem_etl.orchestration.event_log import BATCH_VARIABLE, BatchedSqliteEventLogStorage
 from hem_etl.orchestration.retention import days_kept, remove_logs_of_runs, retention_job, retention_schedule
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(__file__).parents[2] / "hem_etl" / "orchestration"
 DAYS = dg.DailyPartitionsDefinition("2026-01-01", end_date="2026-02-01")
 

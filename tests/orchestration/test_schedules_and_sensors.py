@@ -18,6 +18,8 @@ from hem_etl.orchestration.sensors import Rectangle, backfill_request, newest_re
 from hem_etl.simulator import Faults, Fleet, make_fleet
 from hem_etl.warehouse import open_warehouse
 
+pytestmark = pytest.mark.slow
+
 
 def tick(dagster: Instance) -> list[dg.RunRequest]:
     """The requests of the schedule now. Its context wants an instance on disk: one with the same keys."""

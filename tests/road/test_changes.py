@@ -16,6 +16,8 @@ from hem_etl.pipeline import publishing
 from hem_etl.simulator import Faults, Simulator, make_fleet
 from hem_etl.warehouse import FileWarehouse, Models, Writer, open_warehouse, packaged_models
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("reading", "interval_15min", "day_energy", "series", "day_version", "load", "reported_day")
 """Tables of core that have a system and a day in each row; findings have an interval."""
 FIRST, LAST = date(2026, 10, 30), date(2026, 11, 21)

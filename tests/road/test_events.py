@@ -1,5 +1,6 @@
 """Webhook events on the road: an event makes somebody look, and the look alone says what is true."""
 
+import shutil
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +22,18 @@ from hem_etl.warehouse import open_warehouse
 DAYS = ("2026-11-21", "2026-11-22")
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> World:
-    """Three homes, asked for two days, an hour ago."""
-    world = World(tmp_path / "home", make_fleet(3, today=NOW.date()))
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> World:
+    world = World(tmp_path_factory.mktemp("filled") / "home", make_fleet(3, today=NOW.date()))
     world.run(*DAYS)
+    return world
+
+
+@pytest.fixture
+def home(filled: World, tmp_path: Path) -> World:
+    """Three homes, asked for two days, an hour ago."""
+    shutil.copytree(filled.home, tmp_path / "home")
+    world = World(tmp_path / "home", filled.simulator.fleet)
     world.pass_time(minutes=59)
     return world
 

@@ -13,6 +13,8 @@ from hem_etl.landing import Landing
 from hem_etl.local_day import Interval
 from hem_etl.simulator import make_fleet
 
+pytestmark = pytest.mark.slow
+
 
 def told(world: World) -> dict[str, tuple[str | None, str | None]]:
     rows = world.sql("select system_id, vendor, timezone from core.system").rows()

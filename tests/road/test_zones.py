@@ -18,6 +18,8 @@ from hem_etl.local_day import Interval, day_bounds_utc, first_instant, zone_name
 from hem_etl.normalise import axes
 from hem_etl.pipeline import reference
 
+pytestmark = pytest.mark.slow
+
 LIST = {"data": [{"id": "home", "userId": "u"}], "pagination": {"after": None}}
 
 

@@ -191,6 +191,7 @@ def test_a_value_is_corrected_listed_and_taken_back_without_credentials(
     assert "cannot read other.csv" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_settings_and_keeps_to_its_own_folder(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,6 +60,7 @@ def system_of(world: World, vendor: str) -> str:
     return next(home.system_id for home in world.simulator.fleet.homes if home.vendor == vendor)
 
 
+@pytest.mark.slow
 def test_every_number_is_the_published_one_and_follows_from_its_parts(fortnight: World) -> None:
     published = fortnight.sql("from marts.daily_energy where day in ('2026-11-12', '2026-11-20')")
     numbers = {name for name, kind in published.schema.items() if kind.is_numeric() or name == "is_complete"}
