@@ -179,6 +179,7 @@ def test_a_rebuild_gives_the_same_events(home: World) -> None:
     same_tables(before, home.tables())
 
 
+@pytest.mark.slow
 def test_events_change_no_table_but_their_own(home: World, tmp_path: Path) -> None:
     other = World(tmp_path / "other", home.simulator.fleet)
     other.run(*DAYS)

@@ -131,6 +131,7 @@ def test_what_readers_do_not_have_yet_is_published(world: World, happens: Callab
 
 
 @pytest.mark.parametrize("dies_in", ["_replace_file", "_identity"])
+@pytest.mark.slow
 def test_a_publish_that_was_killed_is_made_again(world: World, monkeypatch: pytest.MonkeyPatch, dies_in: str) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt

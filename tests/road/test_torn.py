@@ -60,6 +60,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", swept(zip(DAMAGES.values()), 1), ids=DAMAGES)
+@pytest.mark.slow
 def test_a_torn_file_is_made_again_from_landing_and_the_run_goes_on(
     damage: Callable[[bytes], bytes], home: World, whole: World, caplog: pytest.LogCaptureFixture
 ) -> None:

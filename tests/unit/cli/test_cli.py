@@ -157,6 +157,7 @@ def test_reading_before_anything_was_published_says_what_to_do(run: Run, capsys:
     assert "hem-etl demo" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_value_is_corrected_listed_and_taken_back_without_credentials(
     run: Run, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

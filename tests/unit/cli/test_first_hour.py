@@ -233,6 +233,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("encoding", swept(zip(ENCODINGS), 1))
+@pytest.mark.slow
 def test_every_command_writes_to_a_stream_of_any_encoding(
     encoding: str, filled: Run, fleet: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

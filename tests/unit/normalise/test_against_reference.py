@@ -5,6 +5,7 @@ from datetime import UTC, timedelta
 from math import isclose
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -149,6 +150,7 @@ SERIES = st.fixed_dictionaries(
 @given(
     st.dictionaries(st.sampled_from(("generation", "import", "soc", "SoC", "new", "grid_import")), SERIES | JSON) | JSON
 )
+@pytest.mark.slow
 def test_no_json_makes_reading_fail_or_a_count_wrong(timeseries) -> None:
     raw = json.dumps({"timeseries": timeseries}).encode()
     days = read_days([Body("s", Interval.parse("2026-03-29"), raw, LATER, None)], over_limit_kw=LIMIT)

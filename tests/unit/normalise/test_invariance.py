@@ -76,6 +76,7 @@ def test_no_frame_follows_the_time_zone_of_the_machine(zone_of_the_machine: pyte
     assert len({each for _, each in seen}) == 1
 
 
+@pytest.mark.slow
 def test_no_frame_follows_the_number_of_threads() -> None:
     program = "from unit.normalise.test_invariance import digest; print(digest())"
     seen = {digest()}
