@@ -23,24 +23,28 @@ def list_users(client: EnodeClient, landing: Landing, users: Collection[str | No
     """Ask for the systems of these users, as events name them (None: for all systems), and land every page.
 
     systems: rows of core.system. Devices and places too where a system is new: its own object may state neither vendor
-    nor place. A user that Enode does not know, or an id that cannot be asked for, says nothing about the fleet, and the
-    list of some users says nothing about the systems of the others.
+    nor place. A list that fails, or that Enode does not have, says nothing about its user's systems, and those of some
+    users say nothing about the systems of others.
     """
-    everybody = None in users
     ids: set[str] = set()
+    silent: set[str | None] = set()
+    failure: str | None = None
     reached = True
     with landing.writer() as writer:
-        for user in EVERYBODY if everybody else users:
-            for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
-                writer.add(answer)
-                reached = _is_answered(answer)
-                ids.update(_ids(answer))
+        for user, answer in _landed_pages(client, writer, EVERYBODY if None in users else users):
+            reached = _is_answered(answer)
+            ids.update(_ids(answer))
+            if answer.outcome is not None:
+                silent.add(user)
+                is_failure = user is None or answer.outcome is not Outcome.REFUSED  # refused: no such user
+                failure = failure or (_failure(answer) if is_failure else None)
         if not ids.issubset(systems["system_id"]):
             _land_devices(client, writer, reached)
-    of_others = systems.filter(~pl.col("user_id").is_in(list(users)).fill_null(False))["system_id"]
-    if ids and not everybody:
-        ids.update(of_others)
-    return Listed(frozenset(ids) or None, None, not reached)
+    if None in users:
+        return Listed(frozenset(ids) if ids and not silent else None, failure, not reached)
+    asked = [user for user in users if user not in silent]
+    of_others = systems.filter(~pl.col("user_id").is_in(asked).fill_null(False))["system_id"]
+    return Listed(frozenset(ids.union(of_others)) if ids else None, failure, not reached)
 
 
 def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ()) -> Listed:
@@ -52,18 +56,28 @@ def list_fleet(client: EnodeClient, landing: Landing, users: Iterable[str] = ())
     failure: str | None = None
     reached = True
     with landing.writer() as writer:
-        for user in sorted(users) or EVERYBODY:
-            for answer in client.fetch_list(Kind.SYSTEMS, user) if reached else ():
-                writer.add(answer)
-                if user is not None and answer.http_status == 404:
-                    raise UsageError(f"Enode knows no user {user!r}: correct --user")
-                failure = failure or (f"{answer.outcome}: {answer.detail}" if answer.outcome else None)
-                reached = _is_answered(answer)
-                ids.update(_ids(answer))
+        for user, answer in _landed_pages(client, writer, sorted(users) or EVERYBODY):
+            if user is not None and answer.http_status == 404:
+                raise UsageError(f"Enode knows no user {user!r}: correct --user")
+            failure = failure or _failure(answer)
+            reached = _is_answered(answer)
+            ids.update(_ids(answer))
         _land_devices(client, writer, reached)
     if failure:
         LOG.warning("the list of systems is incomplete (%s): going on with the systems that are known", failure)
     return Listed(frozenset(ids) if ids and not failure else None, failure, not reached)
+
+
+def _landed_pages(
+    client: EnodeClient, writer: SegmentWriter, users: Iterable[str | None]
+) -> Iterator[tuple[str | None, Answer]]:
+    """The pages of each user's list of systems, landed; none after one to which no answer came at all."""
+    for user in users:
+        for answer in client.fetch_list(Kind.SYSTEMS, user):
+            writer.add(answer)
+            yield user, answer
+            if not _is_answered(answer):
+                return
 
 
 def _land_devices(client: EnodeClient, writer: SegmentWriter, reached: bool) -> None:
@@ -78,6 +92,11 @@ def _land_devices(client: EnodeClient, writer: SegmentWriter, reached: bool) -> 
 def _is_answered(answer: Answer) -> bool:
     """Whether anything came: a problem is an answer too."""
     return answer.outcome is not Outcome.UNREACHABLE or answer.http_status is not None
+
+
+def _failure(answer: Answer) -> str | None:
+    """Why this page says nothing."""
+    return f"{answer.outcome}: {answer.detail}" if answer.outcome else None
 
 
 def _ids(answer: Answer) -> Iterator[str]:
