@@ -46,9 +46,11 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
 
     ModelError where a table of an older file has other columns than the model: `hem-etl rebuild` makes it anew.
     """
-    if _is_made_of(con, models.tables):
-        return
     real = _real_columns(con)
+    if _is_made_of(con, models.tables) and not any(
+        _differences(model, real.get(model.relation, [])) for model in models.tables
+    ):
+        return
     with _transaction(con):
         for schema in ("core", *VIEW_SCHEMAS):
             con.execute(f"create schema if not exists {quoted(schema)}")
