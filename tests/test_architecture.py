@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "hem_etl"
 
 FLOORS = {
-    "words": {"vocabulary", "local_day", "errors", "answer", "matching"},
+    "words": {"vocabulary", "local_day", "errors", "answer", "matching", "disk"},
     "edges": {"settings", "enode.wire"},
     "locks": {"locks"},
     "stations": {"enode", "simulator", "landing", "normalise", "warehouse", "webhooks"},

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from hem_etl.facts.queries import text
 from hem_etl.warehouse import CheckResult, Reader, Warehouse, packaged_models
 
 
@@ -20,8 +19,7 @@ def checks_of_the_publish(warehouse: Warehouse) -> list[tuple[CheckResult, Faili
     """What every check found at the last publish; with the rows of those that found any."""
     names = {check.name for check in packaged_models().checks}
     with warehouse.reading() as published:
-        found = [CheckResult(*row) for row in published.read(text("newest_checks")).iter_rows()]
-        return _with_rows(published, [result for result in found if result.name in names])
+        return _with_rows(published, [result for result in published.newest_results() if result.name in names])
 
 
 def check_again(warehouse: Warehouse) -> list[tuple[CheckResult, FailingRows | None]]:

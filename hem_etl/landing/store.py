@@ -13,10 +13,11 @@ import polars as pl
 
 from hem_etl import __version__
 from hem_etl.answer import STATISTICS_KINDS, Key, Kind, Receipt
+from hem_etl.disk import sync_folder, write_whole
 from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.landing.formats import FORMAT, RECEIPT_SCHEMA, SEGMENT_SCHEMA
 from hem_etl.landing.index import MADE_OF, Index
-from hem_etl.landing.writer import SegmentWriter, one_line, sync_folder
+from hem_etl.landing.writer import SegmentWriter, one_line
 from hem_etl.local_day import Interval
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import Outcome
@@ -106,11 +107,8 @@ class Landing:
 
         The bytes stay, and may be those of honest receipts elsewhere.
         """
-        mark = self.folder / f"{segment}{DISTRUSTED}"
-        temporary = mark.with_name(f".{mark.name}.tmp")
         try:
-            temporary.write_text(after.isoformat(), encoding="utf-8")
-            temporary.replace(mark)
+            write_whole(self.folder / f"{segment}{DISTRUSTED}", after.isoformat())
             sync_folder(self.folder)
         except OSError as error:
             raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error

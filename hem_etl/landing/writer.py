@@ -14,6 +14,7 @@ import polars as pl
 
 from hem_etl import __version__
 from hem_etl.answer import Answer, Kind
+from hem_etl.disk import sync_folder
 from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.landing.formats import FORMAT, SEGMENT_SCHEMA
 from hem_etl.landing.index import Kept
@@ -136,14 +137,6 @@ def _age_seconds(path: Path) -> float:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:
         return 0.0
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Publishing: models built, checks run, and readers get what the tables then hold. When to, is the road's business."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,11 +26,6 @@ RESULT_SCHEMA: Final = pl.Schema(
     }
 )
 """The columns of `core.check_result`."""
-NEWEST_RESULTS: Final = """
-from core.check_result qualify row_number() over (partition by check_name order by at_utc desc) = 1
-"""
-
-
 CHANGED_DAYS: Final = """
 select system_id, day from core.change where day is not null
 union
@@ -69,7 +64,7 @@ def publish(
     Raises StructuralCheckError; then nothing is published and the last good file stays.
     """
     writer.create_tables(models)
-    before = {result.name: result.failing_rows for result in _newest_results(writer)}
+    before = {result.name: result.failing_rows for result in writer.newest_results()}
     is_whole = is_whole or _must_be_whole(writer, models, now)
     writer.build(models)
     results = writer.run_checks(models) if is_whole else _run_where_changed(writer, models, before)
@@ -109,7 +104,7 @@ def published_results(
     is_made = writer.is_made_of(models) and writer.is_own_made(own)
     if not warehouse.is_current() or not is_made or not writer.changes().is_empty():
         return None
-    results = {result.name: result for result in _newest_results(writer)}
+    results = {result.name: result for result in writer.newest_results()}
     if not all(check.name in results for check in models.checks):
         return None
     of_now = [results[check.name] for check in models.checks]
@@ -128,12 +123,6 @@ def _make_own(writer: Writer, folder: Path | None, models: Models) -> str | None
         if result.failing_rows:
             LOG.warning("own check %s does not hold: %d rows, e.g. %s", result.name, result.failing_rows, result.sample)
     return None
-
-
-def _newest_results(writer: Writer) -> Sequence[CheckResult]:
-    columns = ("check_name", "severity", "failing_rows", "sample", "scope")
-    rows = writer.read(NEWEST_RESULTS).select(columns).iter_rows()
-    return [CheckResult(name, Severity(severity), *found) for name, severity, *found in rows]
 
 
 def _is_failure(result: CheckResult) -> bool:

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final
 
 import duckdb
 
+from hem_etl.disk import sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
 from hem_etl.locks import BusyError, FileLock
 from hem_etl.warehouse.protocol import Description
@@ -250,11 +251,7 @@ def _replace_file(source: Path, target: Path) -> None:
         # A `.wal` that somebody's read-write session left would be replayed into the new file: no reader could open it.
         target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
         temporary.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(target.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

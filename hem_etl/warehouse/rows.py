@@ -86,6 +86,10 @@ class Reader:
         except pl.exceptions.PolarsError as error:
             raise UsageError(f"these rows cannot be exported: {error}. Cast what is odd in the query.") from error
 
+    def newest_results(self) -> list[CheckResult]:
+        """What each check found when it ran last, by name."""
+        return making.newest_results(self._connection)
+
     def run_checks(self, models: Models, checks: Iterable[Check] | None = None) -> list[CheckResult]:
         """Run every check of the folder and every key that a header states, or these."""
         return making.run_checks(self._connection, models, checks)

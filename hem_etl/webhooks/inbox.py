@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
+from hem_etl.disk import sync_folder, write_whole
 from hem_etl.errors import HemEtlError, disk_trouble
 from hem_etl.locks import FileLock
 from hem_etl.settings import Settings
@@ -159,7 +160,7 @@ class InboxWriter:
         self._file = path.open("xb", buffering=0)
         self._files += 1
         self._size = 0
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _close_file(self) -> None:
         if self._file is not None:
@@ -192,10 +193,7 @@ class Inbox:
     def take(self, ends: dict[str, int]) -> None:
         """Note that these files are in landing up to these offsets; remove those that are taken whole and finished."""
         for name, end in ends.items():
-            mark = self.folder / f"{name}.taken"
-            temporary = mark.with_name(f".{mark.name}.tmp")
-            temporary.write_text(str(end), encoding="ascii")
-            temporary.replace(mark)
+            write_whole(self.folder / f"{name}.taken", str(end))
         finished = self._finished()
         for name in finished:
             path = self.folder / name
@@ -273,11 +271,3 @@ def _frame(delivery: Delivery) -> bytes:
     head = json.dumps(facts).encode()
     content = _LENGTHS.pack(_MAGIC, len(head), len(delivery.body)) + head + delivery.body
     return content + hashlib.sha256(content).digest()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

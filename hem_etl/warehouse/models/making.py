@@ -24,6 +24,13 @@ TABLES: Final = """
 select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
 """
 
+NEWEST_RESULTS: Final = """
+select check_name, severity, failing_rows, sample, scope
+from core.check_result
+qualify row_number() over (partition by check_name order by at_utc desc) = 1
+order by check_name
+"""
+
 Made = Macro | Model | Check
 Columns = dict[str, list[tuple[str, str]]]
 """Qualified name → (column, type) in order."""
@@ -183,6 +190,12 @@ def note_fingerprint(con: duckdb.DuckDBPyConnection, name: str, sha256: str | No
     con.execute(f"delete from {FINGERPRINTS} where relation = ?", [name])
     if sha256 is not None:
         con.execute(f"insert into {FINGERPRINTS} values (?, ?)", [name, sha256])
+
+
+def newest_results(con: duckdb.DuckDBPyConnection) -> list[CheckResult]:
+    """What each check found when it ran last, by name."""
+    found = con.execute(NEWEST_RESULTS).fetchall()
+    return [CheckResult(name, Severity(severity), *rest) for name, severity, *rest in found]
 
 
 def run_checks(
