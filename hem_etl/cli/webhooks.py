@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from hem_etl.enode.client import EnodeClient
-    from hem_etl.enode.subscriptions import Subscription, Trial
+    from hem_etl.enode.wire import Subscription, Trial
 
 SECRET_BYTES: Final = 32
 

@@ -5,12 +5,12 @@ A subscription's secret and a session's URL are secrets: both are given to the c
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Final
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import SecretStr
 
 from hem_etl.enode.client import API_VERSION, EnodeClient
-from hem_etl.enode.wire import Identifier, Instant, M, Text, Truth, Wire, WireError, read_json, read_model
+from hem_etl.enode.wire import LinkSession, M, Subscription, Trial, WireError, read_json, read_model
 from hem_etl.errors import HemEtlError, RequestRefusedError, UsageError
 from hem_etl.vocabulary import EventName
 
@@ -19,48 +19,6 @@ EVERY_EVENT: Final = "*"
 """What Enode's own client knows in place of the names of HEM events."""
 SCOPES: Final = ("inverter:read:data", "battery:read:data", "meter:read:data")
 """What a HEM system needs of its user."""
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
-
-
-def _mapping(value: Any) -> Any:
-    return value if isinstance(value, dict) else {}
-
-
-class Subscription(Wire):
-    """One subscription, as Enode tells it; never its secret."""
-
-    id: Identifier
-    url: Text = None
-    events: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
-    api_version: Text = None
-    is_active: Truth = None
-    last_success: Instant = None
-
-
-class _Answered(Wire):
-    code: int | None = None
-    body: Any = None
-
-
-class Trial(Wire):
-    """What came of a test delivery: `status`, why, and what our receiver answered."""
-
-    status: Text = None
-    description: Text = None
-    response: Annotated[_Answered, BeforeValidator(_mapping)] = _Answered()
-
-    @property
-    def is_good(self) -> bool:
-        return (self.status or "").upper() == "SUCCESS"
-
-
-class LinkSession(Wire):
-    """Where a user links an account again: single use, 24 hours. The URL is a secret."""
-
-    link_url: SecretStr
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json, to_json
 
@@ -75,6 +84,10 @@ def _issues(value: Any) -> tuple[str, ...]:
         parts = issue.values() if isinstance(issue, Mapping) else (issue,)
         texts.append(" ".join(part for part in parts if isinstance(part, str)))
     return tuple(filter(None, texts))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 Text = Annotated[str | None, BeforeValidator(_text)]
@@ -178,6 +191,39 @@ class WebhookEvent(Wire):
     created_at: Instant = None
     user: Annotated[_Named, BeforeValidator(_mapping)] = _Named()
     hem_system: Annotated[_Named, BeforeValidator(_mapping)] = _Named()
+
+
+class Subscription(Wire):
+    """One subscription of webhooks, as Enode tells it; never its secret."""
+
+    id: Identifier
+    url: Text = None
+    events: Annotated[tuple[str, ...], BeforeValidator(_texts)] = ()
+    api_version: Text = None
+    is_active: Truth = None
+    last_success: Instant = None
+
+
+class TrialAnswer(Wire):
+    code: int | None = None
+
+
+class Trial(Wire):
+    """What came of a test delivery: `status`, why, and what our receiver answered."""
+
+    status: Text = None
+    description: Text = None
+    response: Annotated[TrialAnswer, BeforeValidator(_mapping)] = TrialAnswer()
+
+    @property
+    def is_good(self) -> bool:
+        return (self.status or "").upper() == "SUCCESS"
+
+
+class LinkSession(Wire):
+    """Where a user links an account again: single use, 24 hours. The URL is a secret."""
+
+    link_url: SecretStr
 
 
 class Sampling(Wire):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import parse_qsl, unquote
 
+API_VERSION = "2024-10-01"
 PROBLEM_TYPE = "https://developers.enode.com/api/problems/"
 
 

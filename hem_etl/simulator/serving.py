@@ -18,7 +18,7 @@ import httpx
 from hem_etl.local_day import Interval, next_month
 from hem_etl.simulator.axis import utc_stamp
 from hem_etl.simulator.bodies import day_body, month_body
-from hem_etl.simulator.exchange import Refusal, Request, Response
+from hem_etl.simulator.exchange import API_VERSION, Refusal, Request, Response
 from hem_etl.simulator.faults import Faults
 from hem_etl.simulator.fleet import Fleet
 from hem_etl.simulator.homes import Home
@@ -40,7 +40,6 @@ from hem_etl.simulator.truth import TrueDay, true_day, true_month
 from hem_etl.simulator.webhooks import WebhookDesk
 from hem_etl.vocabulary import AssetKind, IntervalKind
 
-API_VERSION = "2024-10-01"
 TOKEN_PATH = "/oauth2/token"  # noqa: S105 - a path
 ANSWERS_BEFORE_VANISHING = 2
 """A system that vanishes in mid-run does so after so many statistics requests."""

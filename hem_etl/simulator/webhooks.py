@@ -17,20 +17,10 @@ from urllib.parse import urlsplit
 
 from hem_etl.simulator.axis import utc_stamp
 from hem_etl.simulator.chance import stable_hex, stable_ratio
-from hem_etl.simulator.exchange import Refusal, Request, Response
+from hem_etl.simulator.exchange import API_VERSION, Refusal, Request, Response
 from hem_etl.simulator.homes import Home
+from hem_etl.vocabulary import EventName
 
-API_VERSION: Final = "2024-10-01"
-EVENT_NAMES: Final = frozenset(
-    {
-        "user:hem-system:discovered",
-        "user:hem-system:updated",
-        "user:hem-system:deleted",
-        "user:credentials:invalidated",
-        "system:heartbeat",
-        "enode:webhook:test",
-    }
-)
 SCOPES: Final = frozenset({"inverter:read:data", "battery:read:data", "meter:read:data"})
 LANGUAGES: Final = frozenset(
     {"browser", "da-DK", "de-DE", "en-US", "en-GB", "es-ES", "fi-FI", "fr-FR", "it-IT", "nb-NO", "nl-NL", "pl-PL"}
@@ -160,7 +150,7 @@ class WebhookDesk:
 
     def announce(self, name: str, home: Home | None = None, **more: Any) -> None:
         """Something happened: it waits for its delivery at every subscription that wants it."""
-        event: dict[str, Any] = {"event": name, "createdAt": utc_stamp(self._clock()), "version": API_VERSION}
+        event = self._event(name)
         if home is not None:
             event |= {"user": {"id": home.user_id}, "hemSystem": {"id": home.system_id}}
         with self._lock:
@@ -184,8 +174,7 @@ class WebhookDesk:
                 if not each.is_active or (each.next_try is not None and now < each.next_try):
                     continue
                 if each.last_heartbeat is None or now - each.last_heartbeat >= HEARTBEAT_EVERY:
-                    beat = {"event": "system:heartbeat", "createdAt": utc_stamp(now), "version": API_VERSION}
-                    each.pending.append(beat | {"pendingEvents": len(each.pending)})
+                    each.pending.append(self._event(EventName.HEARTBEAT) | {"pendingEvents": len(each.pending)})
                     each.last_heartbeat = now
                 while each.pending and each.is_active:
                     taken = each.pending[:MOST_EVENTS]
@@ -196,6 +185,9 @@ class WebhookDesk:
                     del each.pending[: len(taken)]
                     good += 1
         return good
+
+    def _event(self, name: str) -> dict[str, Any]:
+        return {"event": name, "createdAt": utc_stamp(self._clock()), "version": API_VERSION}
 
     def _send_all(self, subscription: _Subscription, events: list[dict[str, Any]]) -> bool:
         """Whether the events arrived; with the mischief that happens to this delivery."""
@@ -269,11 +261,10 @@ class WebhookDesk:
         return url, secret, frozenset(events)
 
     def _knows(self, name: object) -> bool:
-        return name in EVENT_NAMES and (self.knows_hem_events or not re.search("hem-system", str(name)))
+        return name in set(EventName) and (self.knows_hem_events or not re.search("hem-system", str(name)))
 
     def _test(self, found: _Subscription) -> Response:
-        event = {"event": "enode:webhook:test", "createdAt": utc_stamp(self._clock()), "version": API_VERSION}
-        status = self._send(found.url, found.secret, json.dumps([event]).encode())
+        status = self._send(found.url, found.secret, json.dumps([self._event(EventName.TEST)]).encode())
         if _is_good(status):
             found.succeed(self._clock())
         answered = {"code": status, "headers": [], "body": ""} if status is not None else None
