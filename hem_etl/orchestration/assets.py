@@ -14,7 +14,7 @@ from pydantic import Field
 from hem_etl.answer import Key
 from hem_etl.errors import UsageError
 from hem_etl.facts import failed_intervals, fleet_numbers, read_interval_figures
-from hem_etl.orchestration.partitions import SYSTEMS, Scheme
+from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.recording import (
     partition_metadata,
     record_checks,
@@ -87,9 +87,7 @@ def _hem_systems(scheme: Scheme) -> dg.AssetsDefinition:
             road.load()
             record_checks(context.instance, road.publish(), road.changed_checks, road.warehouse)
         fleet = fleet_numbers(road.warehouse)
-        new = scheme.new_keys(fleet.system_ids, context.instance)
-        if new:
-            context.instance.add_dynamic_partitions(SYSTEMS, new)
+        new = scheme.add_keys(fleet.system_ids, context.instance)
         if listed.failure:
             raise dg.Failure(
                 f"the list of systems is incomplete ({listed.failure}): what is known stays; run again later"
@@ -181,8 +179,7 @@ def _announced_data(scheme: Scheme) -> dg.AssetsDefinition:
     def announced_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
         with roads.open(context.log) as road:
             report = road.run_due()
-        if new := scheme.new_keys(fleet_numbers(road.warehouse).system_ids, context.instance):
-            context.instance.add_dynamic_partitions(SYSTEMS, new)
+        scheme.add_keys(fleet_numbers(road.warehouse).system_ids, context.instance)
         return _recorded(context, scheme, road.warehouse, report, found_by="announced_data")
 
     return announced_data

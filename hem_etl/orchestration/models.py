@@ -98,22 +98,27 @@ def _spec(model: Model) -> dg.AssetSpec:
         group_name=model.schema,
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
         skippable=True,
-        description=f"{_escaped(model.meaning)} Figures here are of its last materialisation; hem.duckdb may be newer.",
-        metadata={
-            "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
-            ),
-            "dagster/relation_identifier": model.relation,
-            "grain": model.grain,
-            "key": ", ".join(model.key) or "none",
-            "null": model.null,
-            "file": model.file,
-            "sql": dg.MetadataValue.md(_sql(model.sql)),
-        },
+        description=f"{escaped(model.meaning)} Figures here are of its last materialisation; hem.duckdb may be newer.",
+        metadata=described(model),
     )
 
 
-def _escaped(text: str) -> str:
+def described(model: Model) -> dict[str, Any]:
+    """What a model's header and file say of it."""
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
+        ),
+        "dagster/relation_identifier": model.relation,
+        "grain": model.grain,
+        "key": ", ".join(model.key) or "none",
+        "null": model.null,
+        "file": model.file,
+        "sql": dg.MetadataValue.md(_sql(model.sql)),
+    }
+
+
+def escaped(text: str) -> str:
     """A header's text in Markdown: `<flow>` is no tag, and `*` no emphasis. Lists show the text as it is."""
     return text.replace("<", "\\<").replace("*", "\\*")
 
@@ -127,8 +132,8 @@ def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
         check.name,
         asset=checked_key(check, models),
         description=(
-            f"Has to hold: {_escaped(check.meaning)} {STANDING[check.severity]} "
-            f"A failing row: {_escaped(check.failing_row)}\n\n{_sql(check.sql)}"
+            f"Has to hold: {escaped(check.meaning)} {STANDING[check.severity]} "
+            f"A failing row: {escaped(check.failing_row)}\n\n{_sql(check.sql)}"
         ),
         metadata={"severity": check.severity.value},
     )

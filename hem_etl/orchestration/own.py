@@ -9,6 +9,7 @@ import dagster as dg
 
 from hem_etl.errors import HemEtlError
 from hem_etl.facts import count_rows
+from hem_etl.orchestration.models import described, escaped
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.sql_checks import model_key
 from hem_etl.warehouse import Model, OwnModels, load_own, packaged_models
@@ -51,13 +52,6 @@ def _spec(model: Model, own: OwnModels) -> dg.AssetSpec:
         deps=[model_key(name) for name in model.references if name not in own.seed_relations],
         group_name=GROUP,
         kinds={"duckdb", "sql", "table" if model.is_table else "view"},
-        description=model.meaning,
-        metadata={
-            "dagster/column_schema": dg.TableSchema(
-                columns=[dg.TableColumn(c.name, c.type, description=c.comment) for c in model.columns]
-            ),
-            "grain": model.grain,
-            "file": model.file,
-            "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```"),
-        },
+        description=escaped(model.meaning),
+        metadata=described(model),
     )

@@ -76,6 +76,12 @@ class Scheme:
         """The keys that these systems need and that are not there yet."""
         return sorted({self.system_key(system_id) for system_id in system_ids} - set(self.system_keys(instance)))
 
+    def add_keys(self, system_ids: Iterable[str], instance: dg.DagsterInstance) -> list[str]:
+        """Add the keys that these systems need and that are not there yet; returns them."""
+        if new := self.new_keys(system_ids, instance):
+            instance.add_dynamic_partitions(SYSTEMS, new)
+        return new
+
     def members(self, keys: Iterable[str], fleet: Iterable[str]) -> Mapping[Key, dg.MultiPartitionKey]:
         """The intervals behind these partition keys, each with its key. `fleet`: the systems that buckets hold."""
         by_bucket: dict[str, list[str]] = {}

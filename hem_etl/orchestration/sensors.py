@@ -154,10 +154,10 @@ def webhook_events_sensor(roads: Roads) -> dg.SensorDefinition:
     def webhook_events(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         settings = roads.settings()
         now = datetime.now(UTC)
-        kept = backlog(open_inbox(settings))
         last = next(iter(context.instance.get_run_records(dg.RunsFilter(tags={WHY: EVENTS}), limit=1)), None)
         if last is not None and not last.dagster_run.is_finished:
             return dg.SkipReason("the last run for events is still going on")
+        kept = backlog(open_inbox(settings))
         gap = timedelta(minutes=settings.event_minutes)
         has_rested = last is None or now - last.create_timestamp.astimezone(UTC) >= gap
         if not kept.is_urgent and not has_rested:
