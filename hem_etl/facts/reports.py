@@ -109,7 +109,7 @@ class ReportFacts:
             cells=self._cells,
             days=self._rows("report_energy", unit="day"),
             months=self._rows("report_energy", unit="month"),
-            vendors=self._rows("report_vendors"),
+            vendors=self._frame("report_sums").filter(~pl.col("is_total")).rows(named=True),
             years=self._rows("report_years"),
             reconciliation=self._rows("report_reconciliation"),
             restatements=self._rows("report_restatements"),
@@ -128,7 +128,7 @@ class ReportFacts:
         return HomeFacts(
             scope=self.scope,
             home=next(home for home in self._homes if home["system_id"] == system_id),
-            total=self._frame("report_home_range", wanted=only).row(0, named=True),
+            total=self._frame("report_sums", wanted=only).filter("is_total").row(0, named=True),
             cells=self._cells_of.get(system_id, []),
             days=days,
             months=self._published.records(

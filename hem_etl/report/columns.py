@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 
-from markupsafe import Markup
-
 from hem_etl.report.bars import at_least
 from hem_etl.report.flows import flow_name
 from hem_etl.report.language import Language
@@ -59,7 +57,3 @@ def agreement_columns(language: Language, *, has_vendor: bool = True) -> list[Co
         number("integrated_kwh", say("Integrated [kWh], days with both"), language),
         number("reported_kwh", say("Reported [kWh], days with both"), language),
     ]
-
-
-def more_rows(shown: int, total: int, language: Language) -> Markup:
-    return tag("p", language.say("The first {shown} of {total} rows; the file has all.", shown=shown, total=total))

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from hem_etl.facts import FleetFacts
-from hem_etl.report.columns import agreement_columns, home_column, more_rows
+from hem_etl.report.columns import agreement_columns, home_column
 from hem_etl.report.flows import flow_name
 from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 from hem_etl.report.page import explain_command
 from hem_etl.report.spans import agreement, ratio_told, settling, vendor_panels
-from hem_etl.report.tables import MOST_ROWS, Column, behind, download, figure, number, share, table
+from hem_etl.report.tables import MOST_ROWS, Column, behind, download, figure, more_rows, number, scrolled, share, table
 from hem_etl.vocabulary import FLOWS
 
 
@@ -108,7 +108,6 @@ def restatements_section(fleet: FleetFacts, pages: Mapping[str, str], language: 
     ]
     shown = fleet.restatements[:MOST_ROWS]
     caption = say("Changes of days that were over, seen since {day}; newest first", day=language.day(fleet.scope.start))
-    more = more_rows(len(shown), len(fleet.restatements), language) if len(shown) < len(fleet.restatements) else None
     newest = shown[0]
     return [
         tag(
@@ -118,15 +117,8 @@ def restatements_section(fleet: FleetFacts, pages: Mapping[str, str], language: 
             explain_command(newest["system_id"], newest["day"]),
         ),
         download("restatements", columns, fleet.restatements, language),
-        more,
-        tag(
-            "div",
-            table(columns, shown, caption, sorts=True),
-            class_="wide scroll",
-            tabindex=0,
-            role="group",
-            aria_label=caption,
-        ),
+        more_rows(len(shown), len(fleet.restatements), language),
+        scrolled(caption, table(columns, shown, caption, sorts=True)),
     ]
 
 
@@ -179,8 +171,10 @@ def peers_section(fleet: FleetFacts, pages: Mapping[str, str], language: Languag
         number("change_ratio", say("Change"), language, 2),
     ]
     caption = say("{count} homes, worst first", count=len(rows))
+    shown = rows[:MOST_ROWS]
     return [
         about,
         download("peers", columns, rows, language),
-        tag("div", table(columns, rows[:MOST_ROWS], caption), class_="wide"),
+        more_rows(len(shown), len(rows), language),
+        tag("div", table(columns, shown, caption), class_="wide"),
     ]

@@ -9,7 +9,7 @@ from hem_etl.facts import FleetFacts
 from hem_etl.local_day import months_between
 from hem_etl.report.bars import Bars, bars
 from hem_etl.report.cells import heat_map, kind_of
-from hem_etl.report.columns import energy_columns, home_column, more_rows
+from hem_etl.report.columns import energy_columns, home_column
 from hem_etl.report.comparing import (
     agreement_section,
     peers_section,
@@ -22,7 +22,19 @@ from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 from hem_etl.report.needs import need_of
 from hem_etl.report.page import note, page, tile, tiles
-from hem_etl.report.tables import MOST_ROWS, Column, Row, behind, download, figure, number, share, table
+from hem_etl.report.tables import (
+    MOST_ROWS,
+    Column,
+    Row,
+    behind,
+    download,
+    figure,
+    more_rows,
+    number,
+    scrolled,
+    share,
+    table,
+)
 
 
 def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> str:
@@ -107,11 +119,10 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
     ]
     caption = say("Homes, those whose complete days end longest ago first; {days}", days=_range_text(fleet, language))
     shown = fleet.homes[:MOST_ROWS]
-    left_out = len(fleet.homes) - len(shown)
     unmade = len(fleet.homes) - len(pages)
     return [
         download("homes", columns, fleet.homes, language),
-        more_rows(len(shown), len(fleet.homes), language) if left_out else None,
+        more_rows(len(shown), len(fleet.homes), language),
         note(
             say(
                 "{made} of {all} homes have a page here; `hem-etl report --all` makes all, `--system ID` one.",
@@ -121,14 +132,7 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
         )
         if unmade
         else None,
-        tag(
-            "div",
-            table(columns, shown, caption, sorts=True),
-            class_="wide scroll",
-            tabindex=0,
-            role="group",
-            aria_label=caption,
-        ),
+        scrolled(caption, table(columns, shown, caption, sorts=True)),
     ]
 
 
@@ -145,8 +149,7 @@ def _people(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> 
     heads = [tag("th", say(text), scope="col") for text in ("Home", "Vendor", "Why", "Next step")]
     caption = say("{count} homes, worst first", count=len(needs))
     body = tag("table", tag("caption", caption), tag("thead", tag("tr", heads)), tag("tbody", rows))
-    more = more_rows(MOST_ROWS, len(needs), language) if len(needs) > MOST_ROWS else None
-    return [more, tag("div", body, class_="wide scroll", tabindex=0, role="group", aria_label=caption)]
+    return [more_rows(len(rows), len(needs), language), scrolled(caption, body)]
 
 
 def _coverage(

@@ -19,7 +19,19 @@ from hem_etl.report.needs import need_of
 from hem_etl.report.page import explain_command, note, page, tile, tiles
 from hem_etl.report.sankey import LINKS, sankey
 from hem_etl.report.spans import agreement, load_profile, ratio_ranges
-from hem_etl.report.tables import MOST_ROWS, Column, Row, behind, download, figure, number, share, table
+from hem_etl.report.tables import (
+    MOST_ROWS,
+    Column,
+    Row,
+    behind,
+    download,
+    figure,
+    more_rows,
+    number,
+    scrolled,
+    share,
+    table,
+)
 from hem_etl.vocabulary import FLOWS
 
 RATIOS: Final = {"self_consumption_ratio": "Self-consumption", "self_sufficiency_ratio": "Self-sufficiency"}
@@ -304,7 +316,8 @@ def _coverage(facts: HomeFacts, language: Language) -> Child:
             "details",
             tag("summary", say("Everything that is missing, and why")),
             download("gaps", columns, facts.gaps, language),
-            tag("div", lines, class_="scroll wide", tabindex=0, role="group", aria_label=caption),
+            more_rows(len(shown_rows), len(facts.gaps), language),
+            scrolled(caption, lines),
             class_="data",
         )
         if facts.gaps
@@ -368,7 +381,8 @@ def _closed(caption: str, file: str, columns: list[Column], rows: list[Row], lan
         "details",
         tag("summary", caption),
         download(file, columns, rows, language),
-        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="group", aria_label=caption),
+        more_rows(len(shown), len(rows), language),
+        scrolled(caption, table(columns, shown, caption)),
         class_="data",
     )
 

@@ -121,18 +121,25 @@ def behind(
 ) -> Markup:
     """The table behind a figure, closed until somebody opens it; at most so many rows, the file has all."""
     shown = rows if most is None else rows[:most]
-    left_out = len(rows) - len(shown)
     return tag(
         "details",
         tag("summary", language.say("Table, and the same as a file")),
         download(file, columns, rows, language),
-        tag(
-            "p", language.say("The first {shown} of {total} rows; the file has all.", shown=len(shown), total=len(rows))
-        )
-        if left_out
-        else None,
-        tag("div", table(columns, shown, caption), class_="scroll wide", tabindex=0, role="group", aria_label=caption),
+        more_rows(len(shown), len(rows), language),
+        scrolled(caption, table(columns, shown, caption)),
     )
+
+
+def more_rows(shown: int, total: int, language: Language) -> Markup | None:
+    """That there are more than these; nothing where there are none."""
+    if shown >= total:
+        return None
+    return tag("p", language.say("The first {shown} of {total} rows; the file has all.", shown=shown, total=total))
+
+
+def scrolled(caption: str, content: Child) -> Markup:
+    """What may be wider or longer than the page; the keyboard reaches it."""
+    return tag("div", content, class_="scroll wide", tabindex=0, role="group", aria_label=caption)
 
 
 def figure(title: str, note: Child, *content: Child) -> Markup:

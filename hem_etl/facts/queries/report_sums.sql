@@ -1,6 +1,9 @@
--- One home over the range, as marts.daily_energy has it by day: sums beside coverage, attributed flows, ratios with bounds,
--- the highest peak.
+-- The systems of `wanted` over the range, all of them (is_total) and those of each vendor, as marts.daily_energy has them
+-- by day: sums and means beside coverage and the homes behind them, attributed flows, ratios with bounds, the highest peak.
 select
+    daily.vendor,
+    grouping(daily.vendor) = 1 as is_total,
+    count(distinct daily.system_id) filter (where spine.is_expected) as systems,
     count(*) as days,
     count(*) filter (where spine.is_loaded) as loaded_days,
     count(*) filter (where daily.is_complete) as complete_days,
@@ -10,12 +13,25 @@ select
     sum_exactly(daily.grid_export_kwh) as grid_export_kwh,
     sum_exactly(daily.battery_charge_kwh) as battery_charge_kwh,
     sum_exactly(daily.battery_discharge_kwh) as battery_discharge_kwh,
+    mean_exactly(daily.generation_kwh) as generation_mean_kwh,
+    mean_exactly(daily.consumption_kwh) as consumption_mean_kwh,
+    mean_exactly(daily.grid_import_kwh) as grid_import_mean_kwh,
+    mean_exactly(daily.grid_export_kwh) as grid_export_mean_kwh,
+    mean_exactly(daily.battery_charge_kwh) as battery_charge_mean_kwh,
+    mean_exactly(daily.battery_discharge_kwh) as battery_discharge_mean_kwh,
+    count(distinct daily.system_id) filter (where daily.generation_kwh is not null) as generation_systems,
+    count(distinct daily.system_id) filter (where daily.consumption_kwh is not null) as consumption_systems,
+    count(distinct daily.system_id) filter (where daily.grid_import_kwh is not null) as grid_import_systems,
+    count(distinct daily.system_id) filter (where daily.grid_export_kwh is not null) as grid_export_systems,
+    count(distinct daily.system_id) filter (where daily.battery_charge_kwh is not null) as battery_charge_systems,
+    count(distinct daily.system_id) filter (where daily.battery_discharge_kwh is not null) as battery_discharge_systems,
     share_of_time(sum(flow.generation_valid_minutes), sum(flow.generation_due_hours)) as generation_coverage,
     share_of_time(sum(flow.consumption_valid_minutes), sum(flow.consumption_due_hours)) as consumption_coverage,
     share_of_time(sum(flow.grid_import_valid_minutes), sum(flow.grid_import_due_hours)) as grid_import_coverage,
     share_of_time(sum(flow.grid_export_valid_minutes), sum(flow.grid_export_due_hours)) as grid_export_coverage,
     share_of_time(sum(flow.battery_charge_valid_minutes), sum(flow.battery_charge_due_hours)) as battery_charge_coverage,
     share_of_time(sum(flow.battery_discharge_valid_minutes), sum(flow.battery_discharge_due_hours)) as battery_discharge_coverage,
+    count(distinct daily.system_id) filter (where energy.used_total_kwh is not null) as attributed_systems,
     sum_exactly(energy.used_solar_kwh) as used_solar_kwh,
     sum_exactly(energy.used_battery_kwh) as used_battery_kwh,
     sum_exactly(energy.used_grid_kwh) as used_grid_kwh,
@@ -44,3 +60,5 @@ inner join staging.day_flow as flow on flow.system_id = daily.system_id and flow
 inner join staging.day_gap as gap on gap.system_id = daily.system_id and gap.day = daily.day
 left join core.day_energy as energy on energy.system_id = daily.system_id and energy.day = daily.day
 where daily.day between $start and $end
+group by grouping sets ((daily.vendor), ())
+order by daily.vendor nulls last
