@@ -1,6 +1,7 @@
 """A simulated world with its own clock, and the road through it."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -48,6 +49,11 @@ class World:
             file.write_bytes(_empty_warehouse())
         self.simulator = Simulator(fleet or make_fleet(18, today=NOW.date()), clock=self.clock)
         self._monotonic = 0.0
+
+    def copied_to(self, home: Path) -> "World":
+        """Another home that holds the same, over the same fleet, at the hour at which tests begin."""
+        shutil.copytree(self.home, home)
+        return World(home, self.simulator.fleet)
 
     def clock(self) -> datetime:
         return self.now

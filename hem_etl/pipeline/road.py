@@ -8,7 +8,7 @@ checks + copy. Whatever stops a run, what was fetched is landed, and the next ru
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
@@ -19,7 +19,7 @@ import polars as pl
 from hem_etl.answer import Answer
 from hem_etl.enode.client import EnodeClient
 from hem_etl.enode.wire import read_json
-from hem_etl.errors import HemEtlError, LandingError, OutOfReachError, TornFileError, UsageError
+from hem_etl.errors import HemEtlError, OutOfReachError, TornFileError, UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import loading, plans, publishing
@@ -35,7 +35,7 @@ from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request
 from hem_etl.pipeline.publishing import published_results
 from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
-from hem_etl.pipeline.stored import known_systems, overrides_in_force, seconds_per_request
+from hem_etl.pipeline.stored import known_systems, overrides_in_force, require_whole, seconds_per_request
 from hem_etl.settings import Settings
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
 from hem_etl.webhooks.inbox import open_inbox
@@ -268,21 +268,8 @@ class Road:
         self._load()
 
     def _set_aside(self, error: TornFileError) -> None:
-        self._require_whole_landing()
+        require_whole(self.landing, self.warehouse)
         LOG.warning("%s That is done now; the torn file is %s", error, self.warehouse.reset(is_torn=True))
-
-    def _require_whole_landing(self) -> None:
-        """LandingError where landing lacks what the published file was made from: days would be lost silently."""
-        published_segments: set[str] = set()
-        with suppress(HemEtlError), self.warehouse.reading() as published:
-            published_segments = set(published.rows("core.loaded_segment", ["segment"])["segment"])
-        if lost := sorted(published_segments - set(self.landing.segments())):
-            where = self.warehouse.describe().published
-            raise LandingError(
-                f"{self.landing.folder} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): "
-                f"restore them from a backup. If they are gone for good, move {where} away: what is left is published "
-                "then."
-            )
 
     def _load(self) -> Loaded:
         with self._loading() as (_, loaded):
@@ -292,7 +279,7 @@ class Road:
     def _loading(self) -> Iterator[tuple[Writer, Loaded]]:
         """The writer's file, everything landed loaded into it."""
         if not self.warehouse.describe().is_begun:
-            self._require_whole_landing()
+            require_whole(self.landing, self.warehouse)
         ahead = None if self._client is None else self._client.seconds_ahead
         is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
         with self._writing() as writer:
@@ -300,7 +287,7 @@ class Road:
                 yield writer, self._load_into(writer, is_clock_right)
                 return
         # tables that know looks from the future would never take an honest one
-        self._require_whole_landing()
+        require_whole(self.landing, self.warehouse)
         LOG.warning("the warehouse holds looks from the future: it is made again from landing, without them")
         self.warehouse.reset()
         with self._writing() as writer:
@@ -366,7 +353,7 @@ class Road:
         """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
         if not self.landing.segments():
             raise UsageError(f"nothing is landed in {self.landing.folder}: there is nothing to rebuild from")
-        self._require_whole_landing()
+        require_whole(self.landing, self.warehouse)
         self.warehouse.reset()
         loaded = self.load()
         self.publish()

@@ -1,12 +1,15 @@
 """What the tables hold, as planning and reporting read it: from the writer's file or the published one alike."""
 
+from contextlib import suppress
 from datetime import date
 
 import polars as pl
 
+from hem_etl.errors import HemEtlError, LandingError
+from hem_etl.landing import Landing
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
 from hem_etl.pipeline.ledger import Entry
-from hem_etl.warehouse import Reader
+from hem_etl.warehouse import Reader, Warehouse
 
 
 def known_systems(warehouse: Reader) -> pl.DataFrame:
@@ -30,3 +33,16 @@ def seconds_per_request(warehouse: Reader) -> float | None:
 
 def overrides_in_force(warehouse: Reader) -> set[str]:
     return set(warehouse.read("select override_id from core.override where valid_to_utc is null")["override_id"])
+
+
+def require_whole(landing: Landing, warehouse: Warehouse) -> None:
+    """LandingError where landing lacks what the published file was made from: days would be lost silently."""
+    published_segments: set[str] = set()
+    with suppress(HemEtlError), warehouse.reading() as published:
+        published_segments = set(published.rows("core.loaded_segment", ["segment"])["segment"])
+    if lost := sorted(published_segments - set(landing.segments())):
+        where = warehouse.describe().published
+        raise LandingError(
+            f"{landing.folder} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): restore them "
+            f"from a backup. If they are gone for good, move {where} away: what is left is published then."
+        )

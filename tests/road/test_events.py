@@ -1,6 +1,5 @@
 """Webhook events on the road: an event makes somebody look, and the look alone says what is true."""
 
-import shutil
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -32,8 +31,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def home(filled: World, tmp_path: Path) -> World:
     """Three homes, asked for two days, an hour ago."""
-    shutil.copytree(filled.home, tmp_path / "home")
-    world = World(tmp_path / "home", filled.simulator.fleet)
+    world = filled.copied_to(tmp_path / "home")
     world.pass_time(minutes=59)
     return world
 

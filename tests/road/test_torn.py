@@ -32,8 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture
 def home(whole: World, tmp_path: Path) -> World:
     """A copy of it."""
-    shutil.copytree(whole.home, tmp_path / "copy")
-    copy = World(tmp_path / "copy", whole.simulator.fleet)
+    copy = whole.copied_to(tmp_path / "copy")
     copy.settings.database.chmod(0o444)
     return copy
 
