@@ -20,6 +20,7 @@ import duckdb
 from hem_etl.disk import sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
 from hem_etl.locks import BusyError, FileLock
+from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
 from hem_etl.warehouse.protocol import Description
 from hem_etl.warehouse.rows import Reader, Writer
 
@@ -60,7 +61,11 @@ class FileWarehouse:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """The writer's file, open, under the lock; after `publish` a copy is put where people query."""
+        """The writer's file, open, under the lock; after `publish` a copy is put where people query.
+
+        A file that is much larger than what it holds is replaced by one that is not before it is copied.
+        """
+        is_compacted = False
         with self._locked():
             with self._connected() as connection:
                 writer = Writer(connection)
@@ -69,6 +74,9 @@ class FileWarehouse:
                     self._mark.unlink(missing_ok=True)  # before the changes are forgotten: a kill in between is seen
                     writer.forget_changes()
                     connection.execute("checkpoint")
+                    is_compacted = is_bloated(connection) and self._write_compacted(connection)
+            if is_compacted:
+                _put_in_place(self._compacted, self.file)
             if writer.is_to_publish:
                 _replace_file(self.file, self.published)
                 self._mark.write_text(_identity(self.published), encoding="utf-8")
@@ -138,6 +146,7 @@ class FileWarehouse:
                     self._wal.replace(aside.with_name(f"{aside.name}.wal"))
             for path in (self.file, self._wal, self._mark):
                 path.unlink(missing_ok=True)
+            remove(self._compacted)
             return str(aside) if aside else None
 
     @property
@@ -148,6 +157,20 @@ class FileWarehouse:
     @property
     def _wal(self) -> Path:
         return self.file.with_name(f"{self.file.name}.wal")
+
+    @property
+    def _compacted(self) -> Path:
+        """Takes the place of the file when it is whole."""
+        return self.file.with_name(f"{self.file.name}.compacted")
+
+    def _write_compacted(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Whether it could be written: without room for it the file stays as large as it is."""
+        try:
+            write_compacted(connection, self._compacted)
+        except duckdb.Error as error:
+            LOG.warning("the warehouse stays larger than what it holds: %s", str(error).splitlines()[0])
+            return False
+        return True
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -245,13 +268,10 @@ def _replace_file(source: Path, target: Path) -> None:
             stale.unlink(missing_ok=True)
         with source.open("rb") as old, temporary.open("wb") as new:
             _copy(old, new)
-            new.flush()
-            os.fsync(new.fileno())
         temporary.chmod(PUBLISHED_MODE)
         # A `.wal` that somebody's read-write session left would be replayed into the new file: no reader could open it.
         target.with_name(f"{target.name}.wal").unlink(missing_ok=True)
-        temporary.replace(target)
-        sync_folder(target.parent)
+        _put_in_place(temporary, target)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -259,3 +279,11 @@ def _replace_file(source: Path, target: Path) -> None:
             f"cannot publish {target} ({disk_trouble(error, 'HEM_ETL_DATABASE')}), then run again. "
             "The file that was published before is untouched."
         ) from error
+
+
+def _put_in_place(new: Path, old: Path) -> None:
+    """Flush to disk, then rename: whoever opens `old`, and whatever dies, finds one of them whole."""
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(old)
+    sync_folder(old.parent)

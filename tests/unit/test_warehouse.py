@@ -4,9 +4,10 @@ import fcntl
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import polars as pl
@@ -298,3 +299,73 @@ def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
 
     assert filled.published.read_bytes() == filled.file.read_bytes()
     assert published_kwh(filled) == 12.0
+
+
+RANDOM: Final = "select i, random() as kwh from range(400000) as numbers (i)"
+"""Rows that do not compress: some twelve blocks."""
+
+
+@pytest.fixture
+def replaced(warehouse: FileWarehouse, monkeypatch: pytest.MonkeyPatch) -> FileWarehouse:
+    """A file of which the greater part is left of rows that were replaced; published before that."""
+    monkeypatch.setattr("hem_etl.warehouse.compacting.FEWEST_BLOCKS", 8)
+    with warehouse.publishing() as writer:
+        writer.change(f"create table replaced as {RANDOM}")
+        writer.change("create view shown as select i, kwh from replaced")
+        writer.change("comment on column replaced.kwh is 'energy'")
+    with warehouse.writing() as writer:
+        writer.change(f"create table others as {RANDOM}")
+        writer.change("drop table others")
+        writer.change("delete from replaced where i % 2 = 0")
+        writer.append("replaced", pl.DataFrame({"i": [0], "kwh": [0.0]}))
+    return warehouse
+
+
+def test_a_file_of_replaced_rows_is_published_no_larger_than_what_it_holds(replaced: FileWarehouse) -> None:
+    before = replaced.file.stat().st_size
+    query = "select i, kwh from shown"
+    with replaced.writing() as writer:
+        held = writer.read(query)
+    with replaced.publishing():
+        pass
+
+    assert replaced.file.stat().st_size < before / 1.5
+    assert replaced.published.read_bytes() == replaced.file.read_bytes()
+    left = sorted(path.name for path in replaced.file.parent.iterdir())
+    assert left == ["published.mark", "warehouse.duckdb", "warehouse.lock"]
+    with replaced.reading() as published:
+        assert published.read(query).equals(held)
+        comments = published.read("select comment from duckdb_columns() where table_name = 'replaced'")["comment"]
+    assert comments.to_list() == [None, "energy"]
+
+
+def test_a_file_that_is_nearly_full_is_left_as_it_is(replaced: FileWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    with replaced.publishing():
+        pass
+    monkeypatch.setattr("hem_etl.warehouse.files.write_compacted", pytest.fail)
+    with replaced.publishing() as writer:
+        writer.append("replaced", pl.DataFrame({"i": [-1], "kwh": [0.0]}))
+
+
+@pytest.mark.parametrize("dies_at", ["a full disk", "a kill while it is written", "a kill before it is in place"])
+def test_a_file_that_could_not_be_compacted_is_whole(
+    dies_at: str, replaced: FileWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+        target.write_bytes(b"half of it")
+        target.with_name(f"{target.name}.wal").write_bytes(b"and of its log")
+        raise duckdb.IOException("No space left on device") if dies_at == "a full disk" else KeyboardInterrupt
+
+    def put(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt), replaced.publishing():
+        if dies_at == "a kill before it is in place":
+            patch.setattr("hem_etl.warehouse.files._put_in_place", put)
+        else:
+            patch.setattr("hem_etl.warehouse.files.write_compacted", write)
+    assert replaced.is_current() is (dies_at == "a full disk")
+    with replaced.publishing() as writer:
+        assert writer.count("replaced") == 200_001
+    with replaced.reading() as published:
+        assert published.count("shown") == 200_001

@@ -64,3 +64,8 @@ def quoted(identifier: str) -> str:
 
 def quoted_relation(relation: str) -> str:
     return ".".join(map(quoted, relation.split(".", 1)))
+
+
+def literal(text: str) -> str:
+    """For statements that take no parameters (`comment on`, `attach`); the text is of our own files or settings."""
+    return "'" + text.replace("'", "''") + "'"

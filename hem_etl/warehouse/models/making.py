@@ -13,7 +13,7 @@ import duckdb
 
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Scope, Severity
-from hem_etl.warehouse.models.header import quoted, quoted_relation
+from hem_etl.warehouse.models.header import literal, quoted, quoted_relation
 from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
 from hem_etl.warehouse.models.narrowing import narrowed
 from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models
@@ -325,10 +325,10 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Mac
     for model in models:
         name = quoted_relation(model.relation)
         if there.get(model.relation) != model.comment:
-            con.execute(f"comment on {model.kind} {name} is {_literal(model.comment)}")
+            con.execute(f"comment on {model.kind} {name} is {literal(model.comment)}")
         for column in () if isinstance(model, Macro) or model.parameters else model.columns:
             if there.get(f"{model.relation}.{column.name}") != column.comment:
-                con.execute(f"comment on column {name}.{quoted(column.name)} is {_literal(column.comment)}")
+                con.execute(f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}")
 
 
 def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
@@ -345,8 +345,3 @@ def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
 def _first_rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
     cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])
     return [column[0] for column in cursor.description or ()], cursor.fetchall()
-
-
-def _literal(text: str) -> str:
-    """A comment's text; `comment on` takes no parameters, and the text comes from our own files."""
-    return "'" + text.replace("'", "''") + "'"
