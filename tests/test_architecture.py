@@ -185,11 +185,14 @@ def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
     """Each file of facts/queries by itself: what it reads is there."""
     folder = PACKAGE / "facts" / "queries"
     lent = {
-        "wanted": "select '' as id, '' as system_id, current_date as day",
+        "wanted": "select '' as id, '' as system_id, '' as part, current_date as day",
         "wanted_interval": "select 'day' as interval_kind, current_date as day",
         "failed": "select '' as outcome",
         "blocked": "select '' as outcome",
-        "shown": "select current_date as day",
+        "shown": "select '' as system_id, current_date as day",
+        "missing_place": "select '' as system_id, current_date as day, '' as reason, '' as outcome, 'soc' as metrics, "
+        "1 as places",
+        "period": "select current_date as first_day, current_date as last_day",
     }
     values = {"day": "2026-03-29", "yesterday": "2026-03-29", "at_utc": "2026-03-29", "system_id": "a", "unit": "month"}
     values |= {"start": "2026-03-01", "end": "2026-03-29"}

@@ -33,7 +33,7 @@ from hem_etl.facts.intervals import (
 )
 from hem_etl.facts.preview import Preview, count_rows, read_previews
 from hem_etl.facts.provenance import explain
-from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, open_report
+from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, Period, open_report
 from hem_etl.facts.sql import query, query_frame
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Gaps",
     "HomeFacts",
     "IntervalFigures",
+    "Period",
     "Preview",
     "PublishedNumbers",
     "check_again",

@@ -3,7 +3,7 @@
 Sums, ratios and bounds are SQL in `queries/report_*.sql`, with the macros of the marts: whoever draws adds nothing up.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,13 +14,33 @@ import polars as pl
 
 from hem_etl.errors import UsageError
 from hem_etl.facts.queries import text
-from hem_etl.local_day import naive_utc, zone_named
+from hem_etl.local_day import months_between, naive_utc, next_month, zone_named
 from hem_etl.matching import match_systems, match_vendors
 from hem_etl.vocabulary import QUARTER_HOUR_MINUTES
 from hem_etl.warehouse import Reader, Warehouse
 
 DAYS_UNLESS_SAID: Final = 90
+NEWEST_DAYS: Final = (7, 30)
+"""So many of the newest days are periods of their own, beside the months."""
+HOMES_AT_ONCE: Final = 50
+"""A question about so many homes costs hardly more than about one, and their quarter hours fit in memory."""
+OF_A_HOME: Final = ("days", "months", "profile", "findings", "versions")
+"""Lists of HomeFacts, each asked by `report_<name>`."""
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Days of the range that a person may look at by themselves."""
+
+    first_day: date
+    last_day: date
+    newest: int | None = None
+    """They are so many of the newest; None: those of a month."""
+
+    @property
+    def is_whole_month(self) -> bool:
+        return self.first_day.day == 1 and self.last_day + timedelta(days=1) == next_month(self.first_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +53,18 @@ class Scope:
     """That was over at the newest look of all, and that at least half of the fleet was asked for."""
     newest_look_utc: datetime
     systems: pl.DataFrame
-    """system_id."""
+    """system_id, vendor."""
+
+    @property
+    def periods(self) -> list[Period]:
+        """Parts of the range, the newest first; a short one has none."""
+        days = (self.end - self.start).days + 1
+        newest = [Period(self.end - timedelta(days=most - 1), self.end, most) for most in NEWEST_DAYS if most < days]
+        months = [
+            Period(max(month, self.start), min(next_month(month) - timedelta(days=1), self.end))
+            for month in months_between(self.start, self.end)
+        ]
+        return [*newest, *reversed(months)] if len(months) > 1 else newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +76,8 @@ class FleetFacts:
     """On the last day of the range, and seven days before."""
     homes: list[Row]
     """Worst first."""
-    cells: pl.DataFrame
+    cells: dict[str, list[Row]]
+    """Of each of the worst homes, as many as fit; alone or by week or month."""
     days: list[Row]
     months: list[Row]
     vendors: list[Row]
@@ -62,6 +94,8 @@ class DayFacts:
 
     day: date
     timezone: str | None
+    energy: Row
+    """marts.daily_energy."""
     quarters: list[Row]
     """start_utc, start_local, what marts.interval_15min has of it."""
     edits: list[Row]
@@ -76,6 +110,8 @@ class HomeFacts:
     home: Row
     total: Row
     """Sums of the range."""
+    parts: list[tuple[Period, Row]]
+    """Sums of its periods."""
     cells: list[Row]
     days: list[Row]
     """marts.daily_energy."""
@@ -100,97 +136,117 @@ class ReportFacts:
         limits = dict(published.rows("core.setting", ["name", "value"]).iter_rows())
         self._complete_coverage = float(limits["complete_coverage"])
 
-    def fleet(self) -> FleetFacts:
-        """What the first page shows."""
+    def fleet(self, most_cells: int) -> FleetFacts:
+        """What the first page shows; `most_cells`: so many places has its map of homes and days."""
         return FleetFacts(
             scope=self.scope,
             tiles=self._rows("report_tiles"),
             homes=self._homes,
-            cells=self._cells,
+            cells=self._map(most_cells),
             days=self._rows("report_energy", unit="day"),
             months=self._rows("report_energy", unit="month"),
-            vendors=self._frame("report_sums").filter(~pl.col("is_total")).rows(named=True),
+            vendors=self._parts("report_sums", "vendor", self.scope.systems, period=self._spans([])),
             years=self._rows("report_years"),
-            reconciliation=self._rows("report_reconciliation"),
+            reconciliation=self._parts("report_reconciliation", "vendor", self.scope.systems),
             restatements=self._rows("report_restatements"),
             peers=self._rows("report_peers"),
             complete_coverage=self._complete_coverage,
         )
 
-    def home(self, system_id: str, most_days: int) -> HomeFacts:
-        """What the page of one home shows; `most_days`: of so many days, the newest, every quarter hour."""
-        own = {"system_id": system_id}
-        only = pl.DataFrame(own, schema={"system_id": pl.String()})
-        days = self._published.records(
-            "from marts.daily_energy where system_id = $system_id and day between $start and $end order by day",
-            {**own, **self._range},
-        )
-        return HomeFacts(
-            scope=self.scope,
-            home=next(home for home in self._homes if home["system_id"] == system_id),
-            total=self._frame("report_sums", wanted=only).filter("is_total").row(0, named=True),
-            cells=self._cells_of.get(system_id, []),
-            days=days,
-            months=self._published.records(
-                "from marts.monthly_energy where system_id = $system_id "
-                "and month between date_trunc('month', $start::date) and $end order by month",
-                {**own, **self._range},
-            ),
-            shown=self._shown(system_id, days, most_days),
-            profile=self._records("report_profile", **own),
-            gaps=self._records("report_gaps", **own),
-            findings=self._records("report_findings", **own),
-            versions=self._records("report_versions", **own),
-            reconciliation=self._frame("report_reconciliation", wanted=only).rows(named=True),
-            complete_coverage=self._complete_coverage,
-        )
+    def homes(self, system_ids: Sequence[str], most_days: int) -> Iterator[HomeFacts]:
+        """What the page of each home shows; `most_days`: of so many days, the newest, every quarter hour."""
+        for first in range(0, len(system_ids), HOMES_AT_ONCE):
+            yield from self._some_homes(system_ids[first : first + HOMES_AT_ONCE], most_days)
+
+    def _some_homes(self, system_ids: Sequence[str], most_days: int) -> Iterator[HomeFacts]:
+        wanted = self.scope.systems.filter(pl.col("system_id").is_in(system_ids))
+        lists = {name: _by_home(self._rows(f"report_{name}", wanted)) for name in OF_A_HOME}
+        lists["gaps"] = _by_home(self._gaps.filter(pl.col("system_id").is_in(system_ids)).rows(named=True))
+        lists["cells"] = _by_home(self._cells(wanted, "day"))
+        lists["reconciliation"] = _by_home(self._parts("report_reconciliation", "system_id", wanted))
+        edits = _by_home(self._rows("report_edits", wanted))
+        shown = self._shown(lists["days"], edits, most_days)
+        homes = {home["system_id"]: home for home in self._homes}
+        sums = {
+            (row["system_id"], row["first_day"], row["last_day"]): row
+            for row in self._parts("report_sums", "system_id", wanted, period=self._spans(self.scope.periods))
+        }
+        for system_id in system_ids:
+            yield HomeFacts(
+                scope=self.scope,
+                home=homes[system_id],
+                total=sums[system_id, self.scope.start, self.scope.end],
+                parts=[(part, sums[system_id, part.first_day, part.last_day]) for part in self.scope.periods],
+                shown=shown.get(system_id, []),
+                complete_coverage=self._complete_coverage,
+                **{name: rows.get(system_id, []) for name, rows in lists.items()},
+            )
 
     @cached_property
     def _homes(self) -> list[Row]:
-        """Asked once: a question about the whole fleet costs as much as one about a home."""
         return self._rows("report_homes")
 
-    @cached_property
-    def _cells(self) -> pl.DataFrame:
-        return self._frame("report_cells")
+    def _map(self, most_cells: int) -> dict[str, list[Row]]:
+        """By day where every home has room for its days, else by week, else by month, else of the worst homes alone."""
+        days = (self.scope.end - self.scope.start).days + 1
+        places = {"day": days, "week": days // 7 + 2, "month": days // 28 + 2}
+        unit = next((unit for unit, count in places.items() if count * len(self._homes) <= most_cells), "month")
+        worst = pl.DataFrame({"system_id": [home["system_id"] for home in self._homes[: most_cells // places[unit]]]})
+        return _by_home(self._cells(worst, unit))
 
     @cached_property
-    def _cells_of(self) -> dict[str, list[Row]]:
-        parts = self._cells.partition_by("system_id", as_dict=True)
-        return {str(system_id): part.rows(named=True) for (system_id,), part in parts.items()}
+    def _gaps(self) -> pl.DataFrame:
+        """Asked once: what is missing in a home costs as much as what is missing in all."""
+        return self._frame("report_gaps", self.scope.systems)
 
-    def _shown(self, system_id: str, days: list[Row], most_days: int) -> list[DayFacts]:
-        loaded = [row["day"] for row in days if row["attributed_coverage"] is not None or _has_flow(row)]
-        chosen = sorted(
-            set(loaded[-most_days:]) | {row["day"] for row in days if _changes_clock(row) and _has_flow(row)}
-        )
-        bounds = {row["day"]: row for row in self._records("report_bounds", system_id=system_id)}
-        shown = pl.DataFrame({"day": chosen}, schema={"day": pl.Date()})
-        quarters: dict[date, dict[datetime, Row]] = {}
-        values = {"system_id": system_id}
-        for row in self._published.read(text("report_quarters"), values, shown=shown).iter_rows(named=True):
-            quarters.setdefault(row["day"], {})[row["start_utc"]] = row
-        edits = self._records("report_edits", system_id=system_id)
-        return [
-            DayFacts(
-                day,
-                bounds[day]["timezone"],
-                list(_whole_day(bounds[day], quarters.get(day, {}))),
-                [edit for edit in edits if _touches(edit, bounds[day])],
+    def _cells(self, wanted: pl.DataFrame, unit: str) -> list[Row]:
+        return self._rows("report_cells", wanted, unit=unit, missing_place=self._gaps)
+
+    def _shown(
+        self, days: dict[str, list[Row]], edits: dict[str, list[Row]], most_days: int
+    ) -> dict[str, list[DayFacts]]:
+        """Of each home its newest loaded days, and those on which a clock changes; newest first."""
+        chosen = []
+        for system_id, rows in days.items():
+            loaded = [row for row in rows if row["attributed_coverage"] is not None or _has_flow(row)]
+            changed = [row for row in rows if _changes_clock(row) and _has_flow(row)]
+            chosen += [(system_id, row["day"]) for row in (*changed, *loaded[-most_days:])]
+        places = pl.DataFrame(chosen, schema={"system_id": pl.String(), "day": pl.Date()}, orient="row").unique()
+        quarters: dict[tuple[str, date], dict[datetime, Row]] = {}
+        for row in self._published.read(text("report_quarters"), shown=places).iter_rows(named=True):
+            quarters.setdefault((row["system_id"], row["day"]), {})[row["start_utc"]] = row
+        shown: dict[str, list[DayFacts]] = {}
+        for bounds in reversed(self._published.read(text("report_bounds"), shown=places).rows(named=True)):
+            system_id, day = bounds["system_id"], bounds["day"]
+            shown.setdefault(system_id, []).append(
+                DayFacts(
+                    day,
+                    bounds["timezone"],
+                    next(row for row in days[system_id] if row["day"] == day),
+                    list(_whole_day(bounds, quarters.get((system_id, day), {}))),
+                    [edit for edit in edits.get(system_id, []) if _touches(edit, bounds)],
+                )
             )
-            for day in reversed(chosen)
-            if day in bounds
-        ]
+        return shown
 
-    def _frame(self, name: str, wanted: pl.DataFrame | None = None, **values: Any) -> pl.DataFrame:
-        chosen = self.scope.systems if wanted is None else wanted
-        return self._published.read(text(name), {**self._range, **values}, wanted=chosen)
+    def _spans(self, periods: Sequence[Period]) -> pl.DataFrame:
+        """The range, and these."""
+        spans = {(self.scope.start, self.scope.end), *((each.first_day, each.last_day) for each in periods)}
+        return pl.DataFrame(sorted(spans), schema=["first_day", "last_day"], orient="row")
 
-    def _rows(self, name: str, **values: Any) -> list[Row]:
-        return self._frame(name, **values).rows(named=True)
+    def _parts(self, name: str, key: str, wanted: pl.DataFrame, **frames: pl.DataFrame) -> list[Row]:
+        """A question that is asked of parts of the systems: of each vendor, or each system."""
+        parts = wanted.select("system_id", part=pl.col(key))
+        return self._frame(name, parts, unit=None, **frames).rename({"part": key}).rows(named=True)
 
-    def _records(self, name: str, **values: Any) -> list[Row]:
-        return self._published.records(text(name), {**self._range, **values})
+    def _rows(self, name: str, wanted: pl.DataFrame | None = None, **values: Any) -> list[Row]:
+        return self._frame(name, self.scope.systems if wanted is None else wanted, **values).rows(named=True)
+
+    def _frame(
+        self, name: str, wanted: pl.DataFrame, *, unit: str | None = None, **frames: pl.DataFrame
+    ) -> pl.DataFrame:
+        values = self._range if unit is None else {**self._range, "unit": unit}
+        return self._published.read(text(name), values, wanted=wanted, **frames)
 
 
 @contextmanager
@@ -228,7 +284,14 @@ def _scope(
         raise UsageError(
             f"no day between {start or first_day} and {end or newest_day} is known: {first_day}..{last_day} are"
         )
-    return Scope(first, last, newest_day, newest_look, known.filter(chosen).select("system_id").sort("system_id"))
+    return Scope(first, last, newest_day, newest_look, known.filter(chosen).sort("system_id"))
+
+
+def _by_home(rows: list[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row["system_id"], []).append(row)
+    return found
 
 
 def _has_flow(row: Row) -> bool:

@@ -1,6 +1,6 @@
 """Coverage as cells: what became of each day. Colour and pattern tell the reason; a cell leads to its day."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -9,44 +9,13 @@ from markupsafe import Markup
 from hem_etl.report.language import Language
 from hem_etl.report.markup import tag
 from hem_etl.report.plot import legend, picture
-from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES, FINAL_OUTCOMES, NO_LOOK
 
 CELL: Final = 15
 NAME_WIDTH: Final = 190
 ROW_HEIGHT: Final = 15
 WIDTH: Final = 960
-MOST_SINGLE_CELLS: Final = 8_000
-"""Above it, neighbours that look alike are one cell: a fleet of a thousand homes stays a page that scrolls."""
 
-PATTERNS: Final = {
-    "complete": None,
-    "partial": "partial",
-    "scant": "partial",
-    "nothing": "nothing",
-    "failed": "failed",
-    "blocked": "blocked",
-    "none": "none",
-    "absent": None,
-}
 Row = dict[str, Any]
-
-
-def kind_of(cell: Row | None) -> str:
-    """What a cell is: of a loaded day what it covers, of another why there is nothing."""
-    if cell is None or cell["outcome"] == NO_LOOK:
-        return "absent"
-    if cell["is_loaded"]:
-        if cell["is_complete"]:
-            return "complete"
-        if not cell["coverage"]:
-            return "nothing"
-        return "partial" if cell["coverage"] >= 0.5 else "scant"
-    outcome = cell["outcome"]
-    if outcome in FAILED_OUTCOMES:
-        return "failed"
-    if outcome in BLOCKED_OUTCOMES:
-        return "blocked"
-    return "none" if outcome in FINAL_OUTCOMES else "nothing"
 
 
 def cell_legend(language: Language) -> Markup:
@@ -61,56 +30,56 @@ def cell_legend(language: Language) -> Markup:
         "none": "nothing to have: before installation, unsupported, gone",
         "absent": "never asked",
     }
-    return legend([(kind, language.say(text), PATTERNS[kind]) for kind, text in told.items()])
+    return legend([(f"cell-{kind}", language.say(text), None) for kind, text in told.items()])
 
 
-def told_of(cell: Row | None, language: Language, *, is_brief: bool = False) -> str:
-    """Outcome, coverage and reason of a cell, for a person who points at it."""
-    if cell is None:
-        return language.say("never asked")
-    parts = [cell["outcome"], cell["detail"]]
+def told_of(cell: Row, language: Language) -> str:
+    """Days, outcome, coverage and reasons of a cell, for a person who points at it."""
+    say = language.say
+    outcome = say("never asked") if cell["kind"] == "absent" else cell["outcome"]
+    parts = [outcome, cell["detail"], cell["reasons"]]
+    if cell["days"] > 1:
+        parts = [  # of the worst, the newest one's
+            say("{part} of {whole} days complete", part=cell["complete_days"], whole=cell["days"]),
+            *([] if cell["kind"] == "complete" else [_worst(cell, outcome, language), *parts[1:]]),
+        ]
     if cell["coverage"] is not None:
-        parts.append(language.say("coverage {coverage}", coverage=language.share(cell["coverage"])))
-    parts.append(cell["reason"] if is_brief else cell["reasons"])
+        parts.append(say("coverage {coverage}", coverage=language.share(cell["coverage"])))
     if cell["edited_buckets"]:
-        parts.append(language.say("{count} buckets corrected by hand", count=cell["edited_buckets"]))
-    return "; ".join(part for part in parts if part)
+        parts.append(say("{count} buckets corrected by hand", count=cell["edited_buckets"]))
+    return f"{language.days(cell['first_day'], cell['last_day'])}: {'; '.join(part for part in parts if part)}"
+
+
+def _worst(cell: Row, outcome: str, language: Language) -> str:
+    return language.say("the worst ({count}): {outcome}", count=cell["kind_days"], outcome=outcome)
 
 
 def heat_map(
-    homes: Sequence[tuple[str, str, str | None]],
-    cells: dict[str, dict[date, Row]],
-    days: Sequence[date],
-    title: str,
-    language: Language,
+    homes: Sequence[tuple[str, str | None, Sequence[Row]]], first: date, last: date, title: str, language: Language
 ) -> Markup:
-    """Homes (id, name, address of the page) down, days across."""
-    step = (WIDTH - NAME_WIDTH) / len(days)
-    is_merged = len(homes) * len(days) > MOST_SINGLE_CELLS
+    """Homes (name, address of the page, cells) down, days across; a cell is as wide as its days."""
+    days = (last - first).days + 1
+    step = (WIDTH - NAME_WIDTH) / days
     lines = []
-    for number, (system_id, name, address) in enumerate(homes):
+    for number, (name, address, cells) in enumerate(homes):
         y = 26 + number * ROW_HEIGHT
-        own = cells.get(system_id, {})
         label = tag("text", name, x=0, y=y + 11, font_size=11)
         lines.append(tag("a", label, href=address) if address else label)
-        for first, last in _runs([_look(own.get(day)) for day in days], is_merged):
-            cell = own.get(days[first])
-            when = language.day(days[first]) + ("" if last - first == 1 else f" – {language.day(days[last - 1])}")
-            drawn = _cell(cell, NAME_WIDTH + first * step, y, (last - first) * step, ROW_HEIGHT, is_merged)
-            titled = tag("title", f"{when}: {told_of(cell, language, is_brief=is_merged)}")
-            target = f"{address}#d{days[first]}" if address else None
-            body = (titled, drawn)
+        for cell in cells:
+            x, width = NAME_WIDTH + (cell["first_day"] - first).days * step, cell["days"] * step
+            body = (tag("title", told_of(cell, language)), _cell(cell, x, y, width, ROW_HEIGHT))
+            target = f"{address}#d{cell['first_day']}" if address else None
             lines.append(tag("a", body, href=target, tabindex=-1) if target else tag("g", body))
-    every = -(-len(days) // 10)
+    every = -(-days // 10)
     labels = [
         tag("text", language.short_day(day), x=NAME_WIDTH + place * step, y=16, class_="soft")
-        for place, day in enumerate(days)
-        if place % every == 0 and len(days) - place >= every * 0.7
+        for place, day in enumerate(_days(first, last))
+        if place % every == 0 and days - place >= every * 0.7
     ]
     described = language.say(
         "{homes} homes down, {days} days across; the table below lists what is not complete",
         homes=len(homes),
-        days=len(days),
+        days=days,
     )
     height = 30 + len(homes) * ROW_HEIGHT
     return picture(
@@ -119,7 +88,7 @@ def heat_map(
 
 
 def calendar(
-    cells: dict[date, Row],
+    cells: Sequence[Row],
     first: date,
     last: date,
     address: Callable[[date], str | None],
@@ -135,15 +104,13 @@ def calendar(
         for number, name in enumerate(language.weekdays())
         if number % 2 == 0
     ]
-    for day in _days(first, last):
+    for cell in cells:
+        day = cell["first_day"]
         week, place = (day - monday).days // 7, day.weekday()
         x, y = left + week * (CELL + 2), 22 + place * (CELL + 2)
         if day.day == 1 or (day == first and day.day < 15):
             drawn.append(tag("text", language.month(day), x=x, y=14, class_="soft", font_size=10))
-        body = (
-            tag("title", f"{language.day(day)}: {told_of(cells.get(day), language)}"),
-            _cell(cells.get(day), x, y, CELL, CELL, False),
-        )
+        body = (tag("title", told_of(cell, language)), _cell(cell, x, y, CELL, CELL))
         target, anchor = address(day), f"d{day}"
         own = None if target == f"#{anchor}" else anchor  # where the map of the fleet leads, unless the day is drawn
         drawn.append(tag("a", body, href=target, tabindex=-1, id=own) if target else tag("g", body, id=own))
@@ -154,31 +121,12 @@ def calendar(
     return picture(title, str(described), width, 22 + 7 * (CELL + 2) + 4, drawn, has_links=True) + cell_legend(language)
 
 
-def _cell(cell: Row | None, x: float, y: float, width: float, height: float, is_merged: bool) -> list[Markup]:
-    kind = kind_of(cell)
-    gap = 0.5 if is_merged else min(1.0, 0.1 * width)
-    box = {"x": round(x, 1), "y": y, "width": round(width - gap, 1), "height": height - 1}
-    drawn = [tag("rect", class_=kind, **box)]
-    if PATTERNS[kind]:
-        drawn.append(tag("rect", fill=f"url(#{PATTERNS[kind]})", **box))
-    if cell is not None and cell["edited_buckets"]:
+def _cell(cell: Row, x: float, y: float, width: float, height: float) -> list[Markup]:
+    gap = min(1.0, 0.1 * width)
+    drawn = [tag("rect", class_=f"cell-{cell['kind']}", x=x, y=y, width=width - gap, height=height - 1)]
+    if cell["edited_buckets"]:
         drawn.append(tag("rect", class_="edited", x=x + 1, y=y + 1, width=max(width - 3, 1), height=height - 3))
     return drawn
-
-
-def _look(cell: Row | None) -> tuple[Any, ...]:
-    """Cells with the same one may be drawn as one."""
-    if cell is None:
-        return ("absent",)
-    return kind_of(cell), cell["outcome"], cell["reason"], bool(cell["edited_buckets"])
-
-
-def _runs(looks: Sequence[tuple[Any, ...]], is_merged: bool) -> Iterator[tuple[int, int]]:
-    first = 0
-    for place in range(1, len(looks) + 1):
-        if place == len(looks) or not is_merged or looks[place] != looks[first]:
-            yield first, place
-            first = place
 
 
 def _days(first: date, last: date) -> Iterable[date]:

@@ -9,7 +9,7 @@ from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 from hem_etl.report.page import explain_command
 from hem_etl.report.spans import agreement, ratio_told, settling, vendor_panels
-from hem_etl.report.tables import MOST_ROWS, Column, behind, download, figure, more_rows, number, scrolled, share, table
+from hem_etl.report.tables import MOST_ROWS, Column, behind, figure, listed, number, share
 from hem_etl.vocabulary import FLOWS
 
 
@@ -70,8 +70,7 @@ def vendors_section(fleet: FleetFacts, language: Language) -> Child:
     return [
         *drawn,
         heading,
-        download("years", year, fleet.years, language),
-        tag("div", table(year, fleet.years, caption), class_="wide"),
+        listed("years", year, fleet.years, caption, language),
     ]
 
 
@@ -106,9 +105,8 @@ def restatements_section(fleet: FleetFacts, pages: Mapping[str, str], language: 
             for flow in ("generation", "consumption", "grid_import", "grid_export")
         ),
     ]
-    shown = fleet.restatements[:MOST_ROWS]
     caption = say("Changes of days that were over, seen since {day}; newest first", day=language.day(fleet.scope.start))
-    newest = shown[0]
+    newest = fleet.restatements[0]
     return [
         tag(
             "p",
@@ -116,9 +114,7 @@ def restatements_section(fleet: FleetFacts, pages: Mapping[str, str], language: 
             " ",
             explain_command(newest["system_id"], newest["day"]),
         ),
-        download("restatements", columns, fleet.restatements, language),
-        more_rows(len(shown), len(fleet.restatements), language),
-        scrolled(caption, table(columns, shown, caption, sorts=True)),
+        listed("restatements", columns, fleet.restatements, caption, language),
     ]
 
 
@@ -141,7 +137,7 @@ def settling_section(fleet: FleetFacts, language: Language) -> Child:
         title,
         say("A dot is a home: after so many hours 95 of 100 of its days had not changed any more."),
         settling(rows, title, language),
-        behind("settling", columns, rows, title, language, MOST_ROWS),
+        behind("settling", columns, rows, title, language, most=MOST_ROWS),
     )
 
 
@@ -171,10 +167,4 @@ def peers_section(fleet: FleetFacts, pages: Mapping[str, str], language: Languag
         number("change_ratio", say("Change"), language, 2),
     ]
     caption = say("{count} homes, worst first", count=len(rows))
-    shown = rows[:MOST_ROWS]
-    return [
-        about,
-        download("peers", columns, rows, language),
-        more_rows(len(shown), len(rows), language),
-        tag("div", table(columns, shown, caption), class_="wide"),
-    ]
+    return [about, listed("peers", columns, rows, caption, language)]

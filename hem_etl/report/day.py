@@ -50,7 +50,7 @@ def day_figure(shown: DayFacts, file: str, language: Language) -> Markup:
                 *([("soc", language.say("corrected by hand"), None)] if any(map(any, edited.values())) else []),
             ]
         ),
-        behind(file, _columns(edited, quarters, language), quarters, title, language),
+        behind(file, _columns(edited, quarters, language), quarters, title, language, sorts=False),
     )
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from hem_etl.facts import FleetFacts
 from hem_etl.local_day import months_between
 from hem_etl.report.bars import Bars, bars
-from hem_etl.report.cells import heat_map, kind_of
+from hem_etl.report.cells import heat_map
 from hem_etl.report.columns import energy_columns, home_column
 from hem_etl.report.comparing import (
     agreement_section,
@@ -19,7 +19,7 @@ from hem_etl.report.comparing import (
 )
 from hem_etl.report.flows import ABOVE, BELOW
 from hem_etl.report.language import Language
-from hem_etl.report.markup import Child, tag
+from hem_etl.report.markup import Child, joined, tag, text_of
 from hem_etl.report.needs import need_of
 from hem_etl.report.page import note, page, tile, tiles
 from hem_etl.report.tables import (
@@ -27,26 +27,20 @@ from hem_etl.report.tables import (
     Column,
     Row,
     behind,
-    download,
     figure,
-    more_rows,
+    listed,
     number,
-    scrolled,
     share,
-    table,
 )
 
 
 def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> str:
     """The file. `pages`: the address of each home's page that is made."""
     say = language.say
-    cells: dict[str, dict[date, Row]] = {}
-    for cell in fleet.cells.iter_rows(named=True):
-        cells.setdefault(cell["system_id"], {})[cell["day"]] = cell
     sections: list[tuple[str, str, Child]] = [
         ("worst", say("Worst first"), _homes(fleet, pages, language)),
         ("people", say("Who needs a person"), _people(fleet, pages, language)),
-        ("map", say("Coverage of homes and days"), _coverage(fleet, cells, pages, language)),
+        ("map", say("Coverage of homes and days"), _coverage(fleet, pages, language)),
         ("totals", say("Energy"), _energy(fleet, language)),
         ("vendors", say("Vendors side by side"), vendors_section(fleet, language)),
         ("reported", say("Reported against integrated"), agreement_section(fleet, language)),
@@ -118,11 +112,8 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
         Column("last_outcome", say("Last look")),
     ]
     caption = say("Homes, those whose complete days end longest ago first; {days}", days=_range_text(fleet, language))
-    shown = fleet.homes[:MOST_ROWS]
     unmade = len(fleet.homes) - len(pages)
     return [
-        download("homes", columns, fleet.homes, language),
-        more_rows(len(shown), len(fleet.homes), language),
         note(
             say(
                 "{made} of {all} homes have a page here; `hem-etl report --all` makes all, `--system ID` one.",
@@ -132,55 +123,75 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
         )
         if unmade
         else None,
-        scrolled(caption, table(columns, shown, caption, sorts=True)),
+        listed("homes", columns, fleet.homes, caption, language),
     ]
 
 
 def _people(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> Child:
     say = language.say
-    needs = [(home, need) for home in fleet.homes if (need := need_of(home, language)) is not None]
-    if not needs:
-        return tag("p", say("Nobody: no home has to be linked again, fails, or has fallen behind."))
-    home = home_column(pages, language)
     rows = [
-        tag("tr", tag("td", home.cell(row)), tag("td", row["vendor"]), tag("td", need.why), tag("td", need.step))
-        for row, need in needs[:MOST_ROWS]
+        {**home, "why": need.why, "step": need.step}
+        for home in fleet.homes
+        if (need := need_of(home, language)) is not None
     ]
-    heads = [tag("th", say(text), scope="col") for text in ("Home", "Vendor", "Why", "Next step")]
-    caption = say("{count} homes, worst first", count=len(needs))
-    body = tag("table", tag("caption", caption), tag("thead", tag("tr", heads)), tag("tbody", rows))
-    return [more_rows(len(rows), len(needs), language), scrolled(caption, body)]
+    if not rows:
+        return tag("p", say("Nobody: no home has to be linked again, fails, or has fallen behind."))
+    columns = [
+        home_column(pages, language),
+        Column("vendor", say("Vendor")),
+        Column("why", say("Why")),
+        Column("step", say("Next step"), None, lambda row: text_of(row["step"]), drawn=lambda row: row["step"]),
+    ]
+    return listed("people", columns, rows, say("{count} homes, worst first", count=len(rows)), language)
 
 
-def _coverage(
-    fleet: FleetFacts, cells: Mapping[str, dict[date, Row]], pages: Mapping[str, str], language: Language
-) -> Child:
+def _coverage(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> Child:
     say = language.say
-    days = _days(fleet)
     homes = [
-        (row["system_id"], f"{_short(row['system_id'])} {row['vendor'] or ''}", pages.get(row["system_id"]))
-        for row in fleet.homes
+        (f"{_short(home['system_id'])} {home['vendor'] or ''}", pages.get(home["system_id"]), cells)
+        for home in fleet.homes
+        if (cells := fleet.cells.get(home["system_id"]))
     ]
+    rows = [cell for _, _, cells in homes for cell in cells if cell["kind"] not in ("complete", "none")]
+    is_merged = any(cell["days"] > 1 for _, _, cells in homes for cell in cells)
     title = say("What became of each day of each home")
     columns = [
         home_column(pages, language),
-        Column("day", say("Day"), language.day),
+        Column("first_day" if is_merged else "day", say("Day"), language.day, lambda cell: cell["first_day"]),
+        *(_of_several_days(language) if is_merged else []),
         Column("outcome", say("Outcome")),
+        Column("detail", say("Detail")),
         share("coverage", say("Coverage of all flows"), language),
         Column("reasons", say("Reasons")),
     ]
-    rows = [
-        cell
-        for row in fleet.homes
-        for cell in cells.get(row["system_id"], {}).values()
-        if kind_of(cell) not in ("complete", "none")
+    about = [
+        say("Worst home at the top. Coverage: hours with valid buckets of six flows ÷ hours that ought to have any."),
+        say(
+            "A cell is several days and looks like the worst of them, those that somebody can do most about; how many "
+            "they are and how many are complete is said where you point, and in the table. A home's page has each day."
+        )
+        if is_merged
+        else None,
+        say("Only the worst {count} of {total} homes fit.", count=len(homes), total=len(fleet.homes))
+        if len(homes) < len(fleet.homes)
+        else None,
     ]
     return figure(
         title,
-        say("Worst home at the top. Coverage: hours with valid buckets of six flows ÷ hours that ought to have any."),
-        heat_map(homes, dict(cells), days, title, language),
-        behind("days", columns, rows, say("Days that are not complete"), language, MOST_ROWS),
+        joined((part for part in about if part), " "),
+        heat_map(homes, fleet.scope.start, fleet.scope.end, title, language),
+        behind("days", columns, rows, say("Days that are not complete"), language, most=MOST_ROWS),
     )
+
+
+def _of_several_days(language: Language) -> list[Column]:
+    say = language.say
+    return [
+        Column("last_day", say("To"), language.day),
+        number("days", say("Days"), language, 0),
+        number("complete_days", say("Complete"), language, 0),
+        number("kind_days", say("The worst"), language, 0),
+    ]
 
 
 def _energy(fleet: FleetFacts, language: Language) -> Child:

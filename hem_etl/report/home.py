@@ -9,7 +9,7 @@ from markupsafe import Markup
 from hem_etl.facts import HomeFacts
 from hem_etl.local_day import months_between
 from hem_etl.report.bars import WHOLE, Bars, at_least, bars
-from hem_etl.report.cells import calendar, kind_of
+from hem_etl.report.cells import calendar
 from hem_etl.report.columns import agreement_columns, energy_columns
 from hem_etl.report.day import day_figure
 from hem_etl.report.flows import ABOVE, BELOW, CAME_FROM, WENT_TO, flow_name
@@ -20,17 +20,14 @@ from hem_etl.report.page import explain_command, note, page, tile, tiles
 from hem_etl.report.sankey import LINKS, sankey
 from hem_etl.report.spans import agreement, load_profile, ratio_ranges
 from hem_etl.report.tables import (
-    MOST_ROWS,
     Column,
     Row,
     behind,
-    download,
+    closed,
     figure,
-    more_rows,
+    listed,
     number,
-    scrolled,
     share,
-    table,
 )
 from hem_etl.vocabulary import FLOWS
 
@@ -286,7 +283,6 @@ def _profile(facts: HomeFacts, language: Language) -> Child:
 
 def _coverage(facts: HomeFacts, language: Language) -> Child:
     say = language.say
-    cells = {cell["day"]: cell for cell in facts.cells}
     shown = {day.day for day in facts.shown}
     first_line = {row["day"]: row for row in reversed(facts.gaps)}
 
@@ -302,24 +298,21 @@ def _coverage(facts: HomeFacts, language: Language) -> Child:
         Column("metrics", say("Metrics")),
         Column("explanation", say("Explanation")),
     ]
-    left = [cell for cell in facts.cells if kind_of(cell) != "complete"]
+    left = [cell for cell in facts.cells if cell["kind"] != "complete"]
     caption = say(
         "{count} of {days} days are not complete; every line says why", count=len(left), days=len(_places(facts))
     )
-    shown_rows = facts.gaps[:MOST_ROWS]
-    lines = table(
-        columns, shown_rows, caption, identify=lambda row: f"g{row['day']}" if first_line[row["day"]] is row else None
+    lines = listed(
+        "gaps",
+        columns,
+        facts.gaps,
+        caption,
+        language,
+        identify=lambda row: f"g{row['day']}" if first_line[row["day"]] is row else None,
     )
     return [
-        figure(title, None, calendar(cells, facts.scope.start, facts.scope.end, address, title, language)),
-        tag(
-            "details",
-            tag("summary", say("Everything that is missing, and why")),
-            download("gaps", columns, facts.gaps, language),
-            more_rows(len(shown_rows), len(facts.gaps), language),
-            scrolled(caption, lines),
-            class_="data",
-        )
+        figure(title, None, calendar(facts.cells, facts.scope.start, facts.scope.end, address, title, language)),
+        closed(say("Everything that is missing, and why"), lines)
         if facts.gaps
         else tag("p", say("Nothing is missing of what was asked for.")),
     ]
@@ -353,7 +346,7 @@ def _findings(facts: HomeFacts, language: Language) -> Child:
         Column("evidence", say("For example")),
     ]
     caption = say("Findings by day and rule, newest first; no rule edits a value")
-    return _closed(caption, "findings", columns, facts.findings, language)
+    return closed(caption, listed("findings", columns, facts.findings, caption, language))
 
 
 def _versions(facts: HomeFacts, language: Language) -> Child:
@@ -372,19 +365,7 @@ def _versions(facts: HomeFacts, language: Language) -> Child:
     ]
     example = explain_command(facts.home["system_id"], facts.versions[0]["day"])
     caption = say("Days that changed, what was known of them and since when")
-    return [tag("p", example), _closed(caption, "versions", columns, facts.versions, language)]
-
-
-def _closed(caption: str, file: str, columns: list[Column], rows: list[Row], language: Language) -> Markup:
-    shown = rows[:MOST_ROWS]
-    return tag(
-        "details",
-        tag("summary", caption),
-        download(file, columns, rows, language),
-        more_rows(len(shown), len(rows), language),
-        scrolled(caption, table(columns, shown, caption)),
-        class_="data",
-    )
+    return [tag("p", example), closed(caption, listed("versions", columns, facts.versions, caption, language))]
 
 
 def _places(facts: HomeFacts) -> list[date]:

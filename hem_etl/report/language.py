@@ -57,6 +57,10 @@ class Language:
             return f"{value.day:02d}.{value.month:02d}.{value.year}"
         return f"{value.day} {_MONTHS['en'][value.month - 1]} {value.year}"
 
+    def days(self, first: date, last: date) -> str:
+        """From one to the other, or the one that they are."""
+        return self.day(first) if first == last else f"{self.day(first)} – {self.day(last)}"
+
     def short_day(self, value: date) -> str:
         """Without the year: for axes."""
         return f"{value.day}. {value.month}." if self.code == "de" else f"{value.day} {_MONTHS['en'][value.month - 1]}"

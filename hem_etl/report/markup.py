@@ -1,5 +1,6 @@
 """HTML and SVG as values: whatever is no `Markup` is escaped, so no text from outside can be markup."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -11,6 +12,7 @@ Value = str | int | float | bool | None
 
 _EMPTY: Final = frozenset({"meta"})
 _NAMES: Final = {"class_": "class", "viewbox": "viewBox"}
+_SPECIAL: Final = re.compile(r"""[&<>"']""")
 
 
 def tag(name: str, /, *children: Child, **attributes: Value) -> Markup:
@@ -26,7 +28,8 @@ def tag(name: str, /, *children: Child, **attributes: Value) -> Markup:
         for child in children:
             _add(child, parts)
         parts.append(f"</{name}>")
-    return Markup("".join(parts))  # noqa: S704 - names are our own, all else is escaped
+    # names are our own, all else is escaped; Markup() would ask each of a page's ten thousands of elements what it is
+    return str.__new__(Markup, "".join(parts))
 
 
 def joined(parts: Iterable[Child], between: str) -> list[Child]:
@@ -37,13 +40,18 @@ def joined(parts: Iterable[Child], between: str) -> list[Child]:
     return result
 
 
+def text_of(child: Child) -> str:
+    """What a person reads of it."""
+    return tag("p", child).striptags()
+
+
 def _add(child: Child, parts: list[str]) -> None:
     if child is None:
         return
     if isinstance(child, Markup):
         parts.append(child)
     elif isinstance(child, str | int):
-        parts.append(escape(_visible(str(child))))
+        parts.append(_escaped(str(child)))
     else:
         for each in child:
             _add(each, parts)
@@ -53,11 +61,14 @@ def _attribute(value: str | int | float) -> str:
     """Numbers as short as a picture needs them."""
     if isinstance(value, float):
         return f"{value:.1f}".removesuffix(".0")
-    return escape(_visible(str(value)))
+    return _escaped(str(value))
 
 
-def _visible(text: str) -> str:
-    """What is no print, blank or line end is spelt out: nothing turns the direction of writing or ends the file."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+def _escaped(text: str) -> str:
+    """As text.
+
+    What is no print, blank or line end is spelt out: nothing turns the direction of writing or ends the file.
+    """
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+    return escape(text) if _SPECIAL.search(text) else text

@@ -15,7 +15,7 @@ STALE_DAYS: Final = 3
 class Need:
     """Why somebody must act, and how."""
 
-    why: Child
+    why: str
     step: Child
 
 

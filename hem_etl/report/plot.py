@@ -10,6 +10,15 @@ from markupsafe import Markup
 from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 
+CELL_MARKS: Final = {
+    "partial": "partial",
+    "scant": "partial",
+    "nothing": "nothing",
+    "failed": "failed",
+    "blocked": "blocked",
+    "none": "none",
+}
+"""Kinds of cells and the marks on their colour: the pattern `cell-<kind>` is both, so that a large map stays small."""
 WIDTH: Final = 960
 LEFT: Final = 58
 """Room for the numbers of the vertical axis."""
@@ -41,24 +50,29 @@ def patterns() -> Markup:
     """The patterns that figures of a page share; reasons are told by pattern besides colour."""
 
     def pattern(name: str, size: float, *marks: Markup) -> Markup:
-        return tag(
-            "pattern", *marks, id=name, width=size, height=size, patternUnits="userSpaceOnUse", patternTransform=None
-        )
+        return tag("pattern", *marks, id=name, width=size, height=size, patternUnits="userSpaceOnUse")
 
     def line(path: str, style: str) -> Markup:
         return tag("path", d=path, class_=style)
 
+    marks = {
+        "least": (6, line("M-1 1L1 -1M0 6L6 0M5 7L7 5", "hatch-paper")),
+        "partial": (6, line("M-1 1L1 -1M0 6L6 0M5 7L7 5", "hatch-ink")),
+        "failed": (6, line("M0 6L6 0M0 0L6 6", "hatch-paper")),
+        "blocked": (4, line("M2 0V4", "hatch-paper")),
+        "none": (6, line("M0 3H3", "hatch-ink")),
+        "nothing": (5, tag("circle", cx=2.5, cy=2.5, r=1, class_="dot-ink")),
+    }
     return tag(
         "svg",
         tag(
             "defs",
-            pattern("least", 6, line("M-1 1L1 -1M0 6L6 0M5 7L7 5", "hatch-paper")),
-            pattern("partial", 6, line("M-1 1L1 -1M0 6L6 0M5 7L7 5", "hatch-ink")),
             pattern("gap", 8, line("M-1 1L1 -1M0 8L8 0M7 9L9 7", "change"), line("M0 0L8 8", "change")),
-            pattern("failed", 6, line("M0 6L6 0M0 0L6 6", "hatch-paper")),
-            pattern("blocked", 4, line("M2 0V4", "hatch-paper")),
-            pattern("none", 6, line("M0 3H3", "hatch-ink")),
-            pattern("nothing", 5, tag("circle", cx=2.5, cy=2.5, r=1, class_="dot-ink")),
+            [pattern(name, size, mark) for name, (size, mark) in marks.items()],
+            [
+                pattern(f"cell-{kind}", size, tag("rect", width=size, height=size, class_=kind), mark)
+                for kind, (size, mark) in ((kind, marks[name]) for kind, name in CELL_MARKS.items())
+            ],
         ),
         class_="defs",
         aria_hidden="true",

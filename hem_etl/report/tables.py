@@ -15,7 +15,9 @@ from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 
 MOST_ROWS: Final = 200
-"""Of a table that grows with the fleet; the file beside it has all."""
+"""Of a table that grows with the fleet; the file beside it has more."""
+MOST_IN_FILE: Final = 5_000
+"""Of a file inside a page: some 100 bytes a row, and a page is to stay small enough to be mailed."""
 Row = dict[str, Any]
 _FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
 
@@ -59,8 +61,8 @@ def table(
     rows: Sequence[Row],
     caption: str,
     *,
-    identify: Callable[[Row], str | None] = lambda row: None,
-    sorts: bool = False,
+    identify: Callable[[Row], str | None],
+    sorts: bool,
 ) -> Markup:
     """Rows for people. An empty cell: not known. `sorts`: a script may let people sort it."""
     return tag(
@@ -116,25 +118,54 @@ def _file_cell(value: Any) -> str:
     return "'" + text if isinstance(value, str) and _FORMULA.match(text) else text
 
 
+def listed(
+    file: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    caption: str,
+    language: Language,
+    *,
+    most: int | None = MOST_ROWS,
+    sorts: bool = True,
+    identify: Callable[[Row], str | None] = lambda row: None,
+) -> list[Child]:
+    """A table of at most so many rows, and the file beside it, which has more of them; what is cut off is said."""
+    shown = rows[:most]
+    cut: Child = None
+    if len(rows) > MOST_IN_FILE:
+        cut = language.say(
+            "The first {shown} of {total} rows; the file has {held}, the tables of `hem-etl sql` all.",
+            shown=len(shown),
+            total=len(rows),
+            held=MOST_IN_FILE,
+        )
+    elif len(shown) < len(rows):
+        cut = language.say("The first {shown} of {total} rows; the file has all.", shown=len(shown), total=len(rows))
+    return [
+        download(file, columns, rows[:MOST_IN_FILE], language),
+        tag("p", cut) if cut else None,
+        scrolled(caption, table(columns, shown, caption, identify=identify, sorts=sorts)),
+    ]
+
+
 def behind(
-    file: str, columns: Sequence[Column], rows: Sequence[Row], caption: str, language: Language, most: int | None = None
+    file: str,
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    caption: str,
+    language: Language,
+    *,
+    most: int | None = None,
+    sorts: bool = True,
 ) -> Markup:
-    """The table behind a figure, closed until somebody opens it; at most so many rows, the file has all."""
-    shown = rows if most is None else rows[:most]
-    return tag(
-        "details",
-        tag("summary", language.say("Table, and the same as a file")),
-        download(file, columns, rows, language),
-        more_rows(len(shown), len(rows), language),
-        scrolled(caption, table(columns, shown, caption)),
-    )
+    """The table behind a figure, closed until somebody opens it."""
+    content = listed(file, columns, rows, caption, language, most=most, sorts=sorts)
+    return closed(language.say("Table, and the same as a file"), content)
 
 
-def more_rows(shown: int, total: int, language: Language) -> Markup | None:
-    """That there are more than these; nothing where there are none."""
-    if shown >= total:
-        return None
-    return tag("p", language.say("The first {shown} of {total} rows; the file has all.", shown=shown, total=total))
+def closed(name: str, content: Child) -> Markup:
+    """What somebody may open."""
+    return tag("details", tag("summary", name), content, class_="data")
 
 
 def scrolled(caption: str, content: Child) -> Markup:

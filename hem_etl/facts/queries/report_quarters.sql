@@ -1,5 +1,6 @@
--- The quarter hours of the days in `shown` (day) of one home.
+-- The quarter hours of the days in `shown` (system_id, day).
 select
+    quarter.system_id,
     quarter.day,
     quarter.start_utc,
     quarter.generation_kw,
@@ -16,6 +17,5 @@ select
     quarter.battery_discharge_minutes,
     quarter.soc_pct
 from marts.interval_15min as quarter
-semi join shown on shown.day = quarter.day
-where quarter.system_id = $system_id
-order by quarter.day, quarter.start_utc
+semi join shown on shown.system_id = quarter.system_id and shown.day = quarter.day
+order by quarter.system_id, quarter.day, quarter.start_utc

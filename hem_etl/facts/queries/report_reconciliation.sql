@@ -1,6 +1,6 @@
--- Per vendor and flow of the systems in `wanted`: how the energy we integrate compares with what the vendor reports.
+-- Per part and flow of the systems in `wanted` (system_id, part): how the energy we integrate compares with what the vendor reports.
 select
-    compared.vendor,
+    wanted.part,
     compared.flow,
     count(distinct compared.system_id) as systems,
     count(*) as days,
@@ -13,11 +13,11 @@ select
     sum_exactly(case when compared.difference_kwh is not null then compared.integrated_kwh end) as integrated_kwh,
     sum_exactly(case when compared.difference_kwh is not null then compared.reported_kwh end) as reported_kwh
 from marts.reconciliation as compared
-semi join wanted on wanted.system_id = compared.system_id
+inner join wanted on wanted.system_id = compared.system_id
 where compared.day between $start and $end
-group by compared.vendor, compared.flow
+group by wanted.part, compared.flow
 order by
-    compared.vendor nulls last,
+    wanted.part nulls last,
     list_position(
         ['generation', 'consumption', 'grid_import', 'grid_export', 'battery_charge', 'battery_discharge'], compared.flow
     )

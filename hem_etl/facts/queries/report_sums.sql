@@ -1,10 +1,11 @@
--- The systems of `wanted` over the range, all of them (is_total) and those of each vendor, as marts.daily_energy has them
--- by day: sums and means beside coverage and the homes behind them, attributed flows, ratios with bounds, the highest peak.
+-- Each part of the systems in `wanted` (system_id, part) over each of the periods in `period` (first_day, last_day), as
+-- marts.daily_energy has them by day: sums and means beside coverage and the homes behind them, attributed flows, ratios with bounds, the highest peak.
 select
-    daily.vendor,
-    grouping(daily.vendor) = 1 as is_total,
+    wanted.part,
+    period.first_day,
+    period.last_day,
     count(distinct daily.system_id) filter (where spine.is_expected) as systems,
-    count(*) as days,
+    count(daily.day) as days,
     count(*) filter (where spine.is_loaded) as loaded_days,
     count(*) filter (where daily.is_complete) as complete_days,
     sum_exactly(daily.generation_kwh) as generation_kwh,
@@ -53,12 +54,13 @@ select
     arg_max(daily.peak_import_at_local, daily.peak_import_kw) as peak_import_at_local,
     cast(sum(daily.edited_buckets) as bigint) as edited_buckets,
     cast(sum(daily.findings) as bigint) as findings
-from marts.daily_energy as daily
-semi join wanted on wanted.system_id = daily.system_id
-inner join staging.day as spine on spine.system_id = daily.system_id and spine.day = daily.day
-inner join staging.day_flow as flow on flow.system_id = daily.system_id and flow.day = daily.day
-inner join staging.day_gap as gap on gap.system_id = daily.system_id and gap.day = daily.day
+from wanted
+cross join period
+left join marts.daily_energy as daily
+    on daily.system_id = wanted.system_id and daily.day between period.first_day and period.last_day
+left join staging.day as spine on spine.system_id = daily.system_id and spine.day = daily.day
+left join staging.day_flow as flow on flow.system_id = daily.system_id and flow.day = daily.day
+left join staging.day_gap as gap on gap.system_id = daily.system_id and gap.day = daily.day
 left join core.day_energy as energy on energy.system_id = daily.system_id and energy.day = daily.day
-where daily.day between $start and $end
-group by grouping sets ((daily.vendor), ())
-order by daily.vendor nulls last
+group by wanted.part, period.first_day, period.last_day
+order by wanted.part nulls last, period.first_day, period.last_day

@@ -12,11 +12,11 @@ from unit.report.reader import Element, files_of, read_page
 import hem_etl.report
 from hem_etl.facts import DayFacts
 from hem_etl.report.bars import Bars, bars
-from hem_etl.report.cells import heat_map, kind_of
+from hem_etl.report.cells import heat_map, told_of
 from hem_etl.report.day import LEFT, day_figure
 from hem_etl.report.language import Language, german
 from hem_etl.report.markup import tag
-from hem_etl.vocabulary import FLOWS, Outcome
+from hem_etl.vocabulary import FLOWS
 
 ENGLISH, GERMAN = Language("en"), Language("de")
 DAY = date(2026, 3, 2)
@@ -32,7 +32,7 @@ def day_of(powers: list[float | None], **changes: Any) -> Element:
         for flow in FLOWS:
             row |= {f"{flow}_kw": power, f"{flow}_minutes": 0.0 if power is None else 15.0}
         quarters.append(row | changes)
-    return read_page(day_figure(DayFacts(DAY, "UTC", quarters, []), "power", ENGLISH))
+    return read_page(day_figure(DayFacts(DAY, "UTC", {}, quarters, []), "power", ENGLISH))
 
 
 def paths(figure: Element, style: str) -> list[str]:
@@ -102,54 +102,41 @@ def test_a_total_of_nothing_is_no_bar_of_zero() -> None:
     assert "2 Mar 2026: nothing known" in [title.text() for title in figure.all("title")]
 
 
-def cell(outcome: str, **changes: Any) -> dict[str, Any]:
-    known = {"outcome": outcome, "detail": None, "is_loaded": False, "is_complete": False, "coverage": None}
-    return known | {"reason": None, "reasons": None, "edited_buckets": 0} | changes
+def cell(first: date, days: int, kind: str, **changes: Any) -> dict[str, Any]:
+    last = first + timedelta(days=days - 1)
+    known = {"first_day": first, "last_day": last, "days": days, "kind": kind, "kind_days": 1, "complete_days": 0}
+    return (
+        known | {"outcome": "loaded", "detail": None, "coverage": 1.0, "reasons": None, "edited_buckets": 0} | changes
+    )
 
 
-@pytest.mark.parametrize(
-    ("given", "kind"),
-    [
-        (None, "absent"),
-        (cell("not_asked"), "absent"),
-        (cell("loaded", is_loaded=True, is_complete=True, coverage=1.0), "complete"),
-        (cell("loaded", is_loaded=True, coverage=0.7), "partial"),
-        (cell("loaded", is_loaded=True, coverage=0.2), "scant"),
-        (cell("loaded", is_loaded=True, coverage=0.0), "nothing"),
-        (cell("unreachable", is_loaded=True, is_complete=True, coverage=1.0), "complete"),
-        (cell("unavailable"), "nothing"),
-    ],
-)
-def test_a_cell_tells_what_became_of_the_day(given: dict[str, Any] | None, kind: str) -> None:
-    assert kind_of(given) == kind
-
-
-def test_every_outcome_has_a_kind_of_cell() -> None:
-    assert {outcome: kind_of(cell(outcome)) for outcome in Outcome} == {
-        "loaded": "nothing",
-        "unavailable": "nothing",
-        "unreadable": "failed",
-        "refused": "failed",
-        "unreachable": "failed",
-        "relink_needed": "blocked",
-        "forbidden": "blocked",
-        "before_installation": "none",
-        "unsupported": "none",
-        "gone": "none",
+def test_a_cell_of_several_days_says_how_many_are_complete_and_what_the_worst_are() -> None:
+    whole = cell(DAY, 7, "complete", complete_days=7, kind_days=7)
+    assert told_of(whole, ENGLISH) == "2 Mar 2026 – 8 Mar 2026: 7 of 7 days complete; coverage 100 %"
+    torn = whole | {
+        "kind": "failed",
+        "kind_days": 2,
+        "complete_days": 4,
+        "outcome": "unreachable",
+        "detail": "HTTP 503",
     }
+    torn |= {"coverage": 0.64, "reasons": "partial", "edited_buckets": 3}
+    assert told_of(torn, ENGLISH) == (
+        "2 Mar 2026 – 8 Mar 2026: 4 of 7 days complete; the worst (2): unreachable; HTTP 503; partial; coverage 64 %; "
+        "3 buckets corrected by hand"
+    )
+    assert told_of(cell(DAY, 1, "absent", outcome=None, coverage=None), ENGLISH) == "2 Mar 2026: never asked"
 
 
-def test_the_map_of_a_large_fleet_draws_neighbours_that_look_alike_as_one() -> None:
-    days = [DAY + timedelta(days=number) for number in range(365)]
-    good = cell("loaded", is_loaded=True, is_complete=True, coverage=1.0)
-    bad = cell("loaded", is_loaded=True, coverage=0.5, reason="partial", reasons="partial (generation)")
-    homes = [(f"home {number}", f"home {number}", None) for number in range(1_000)]
-    cells = {name: {day: bad if day.day == 13 else good for day in days} for name, *_ in homes}
-
-    drawn = heat_map(homes, cells, days, "map", ENGLISH)
-
-    assert len(drawn.encode()) < 5_000_000
-    assert drawn.count("coverage 50 %; partial") == 12 * 1_000
+def test_the_map_of_a_thousand_homes_and_a_year_by_month_stays_small() -> None:
+    cells = [
+        cell(date(2025, month, 1), 28, "failed", detail="HTTP 503 Service Unavailable", reasons="partial; no_data")
+        for month in range(1, 13)
+    ]
+    homes = [(f"home {number}", None, cells) for number in range(1_000)]
+    drawn = heat_map(homes, date(2025, 1, 1), date(2025, 12, 31), "map", ENGLISH)
+    assert len(drawn.encode()) < 4_000_000
+    assert drawn.count("cell-failed") == 12_000 + 1
 
 
 def test_text_is_escaped_wherever_it_stands() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import polars as pl
 import pytest
 from unit.report.conftest import ATTACK, CLOCK_CHANGE, CORRECTED_KW, END, NOW, START, Looked
-from unit.report.reader import Element, files_of
+from unit.report.reader import Element, files_of, read_page
 from world import World
 
 from hem_etl.errors import UsageError
 from hem_etl.facts import open_report
-from hem_etl.report import make_report
+from hem_etl.report import make_report, making
 from hem_etl.report.making import page_name
 from hem_etl.simulator import make_fleet
 from hem_etl.vocabulary import FLOWS
@@ -74,7 +74,8 @@ def test_a_homes_days_and_quarter_hours_are_those_of_the_marts(looked: Looked) -
 def test_totals_ratios_and_paths_of_the_range_are_sums_over_its_days(looked: Looked) -> None:
     days = looked.world.sql(f"from marts.daily_energy where system_id = '{looked.berlin}' and {RANGE} order by day")
     with open_report(looked.warehouse, systems=[looked.berlin], start=START, end=END) as report:
-        total = report.home(looked.berlin, 1).total
+        (home,) = report.homes([looked.berlin], 1)
+    total = home.total
     for name in (*(f"{flow}_kwh" for flow in FLOWS), "used_solar_kwh", "used_total_kwh", "battery_to_grid_kwh"):
         assert total[name] == pytest.approx(days[name].sum()), name
     used, stored, exported = (
@@ -150,7 +151,8 @@ def test_a_home_without_a_battery_says_why_it_has_no_paths_and_keeps_its_simple_
     page = looked.page(looked.no_battery)
     assert "A home without a battery has none to split" in page.one("section", id="paths").text()
     with open_report(looked.warehouse, systems=[looked.no_battery], start=START, end=END) as report:
-        total = report.home(looked.no_battery, 1).total
+        (home,) = report.homes([looked.no_battery], 1)
+    total = home.total
     value, why = tile(page, "Self-consumption")
     assert value == f"{100 * total['self_consumption_simple_ratio']:.0f} %"
     assert why == "from the grid's side alone: not all five flows are there"
@@ -265,6 +267,27 @@ def test_a_day_that_one_home_was_asked_for_is_not_the_fleets_newest(tmp_path: Pa
     warehouse = open_warehouse(world.settings)
     assert make_report(warehouse, tmp_path / "pages").end == date(2026, 10, 25)
     assert make_report(warehouse, tmp_path / "pages", end=END).end == END
+
+
+def test_a_map_without_room_for_days_shows_weeks_and_then_the_worst_homes_alone_and_says_so(
+    looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "MOST_CELLS", 27)
+    make_report(looked.warehouse, tmp_path, start=START, end=END)
+    page = read_page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    rows = files_of(page)["days"]
+    days = looked.world.sql(
+        "select date_trunc('week', day) as week, count(*) as days, count(*) filter (where is_complete) as complete "
+        f"from marts.daily_energy where system_id = '{looked.never_loaded}' and {RANGE} group by week order by week"
+    )
+    told = [row for row in rows if row["system_id"] == looked.never_loaded]
+    assert [(int(row["days"]), int(row["complete_days"])) for row in told] == days.select("days", "complete").rows()
+    assert "looks like the worst of them" in page.one("section", id="map").text()
+
+    monkeypatch.setattr(making, "MOST_CELLS", 4)
+    make_report(looked.warehouse, tmp_path, start=START, end=END)
+    page = read_page((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert "Only the worst 2 of 9 homes fit." in page.one("section", id="map").text()
 
 
 @pytest.mark.parametrize(
