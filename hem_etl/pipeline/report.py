@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import polars as pl
 
 from hem_etl.answer import Key
 from hem_etl.pipeline.ledger import Entry
@@ -46,6 +48,17 @@ class Listed:
     failure: str | None
     is_out_of_reach: bool = False
     """No answer at all came: the others were not asked."""
+
+
+NOTHING_LISTED: Final = Listed(None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class ListsWanted:
+    """Lists that events wait for: of these users' systems (None: of all), beside the systems that are known."""
+
+    users: list[str | None]
+    systems: pl.DataFrame
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,15 @@ from hem_etl.pipeline.listing import list_fleet, list_users
 from hem_etl.pipeline.overrides import land_overrides, list_overrides
 from hem_etl.pipeline.planning import Plan, Request
 from hem_etl.pipeline.publishing import published_results
-from hem_etl.pipeline.report import Listed, OverridesReport, Progress, RunReport, Silence
+from hem_etl.pipeline.report import (
+    NOTHING_LISTED,
+    Listed,
+    ListsWanted,
+    OverridesReport,
+    Progress,
+    RunReport,
+    Silence,
+)
 from hem_etl.pipeline.stored import known_systems, overrides_in_force, require_whole, seconds_per_request
 from hem_etl.settings import Settings
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
@@ -116,16 +124,22 @@ class Road:
 
     def run_due(self) -> RunReport:
         """The whole road for what webhooks announced: lists what events ask to be listed; errors as `run`."""
-        return self._travel(
-            lambda warehouse: plans.of_events(warehouse, self.settings, self._now_utc()), self._list_announced
-        )
+        return self._travel(lambda warehouse: plans.of_events(warehouse, self.settings, self._now_utc()), None)
 
-    def _travel(self, make_plan: Callable[[Reader], Plan], make_lists: Callable[[], Listed]) -> RunReport:
+    def _travel(self, make_plan: Callable[[Reader], Plan], make_lists: Callable[[], Listed] | None) -> RunReport:
+        """make_lists: None where what is landed says which lists are to be asked, if any."""
         started = self._clock()
         requests_before = self.client.requests_made
         self.take_deliveries()
-        listed = make_lists()
-        plan, report = self._begin(make_plan, listed)
+        listed = None if make_lists is None else make_lists()
+        begun = self._begin(make_plan, listed)
+        if isinstance(begun, ListsWanted):
+            self._progress.begin("systems", None)
+            listed = list_users(self.client, self.landing, begun.users, begun.systems)
+            begun = self._begin(make_plan, listed)
+            assert not isinstance(begun, ListsWanted)
+        plan, report = begun
+        listed = listed or NOTHING_LISTED
         report.list_failure = listed.failure
         if plan.requests:
             report.body_bytes = self.extract(plan, listed).body_bytes
@@ -144,10 +158,17 @@ class Road:
         return report
 
     @_on_a_whole_file
-    def _begin(self, make_plan: Callable[[Reader], Plan], listed: Listed) -> tuple[Plan, RunReport]:
-        """Load what is landed and plan; where nothing is due, publish too, in the same opening of the writer's file."""
+    def _begin(
+        self, make_plan: Callable[[Reader], Plan], listed: Listed | None
+    ) -> tuple[Plan, RunReport] | ListsWanted:
+        """Load what is landed and plan; where nothing is due, publish too, in the same opening of the writer's file.
+
+        Without lists: where events wait for some, those and no plan.
+        """
         with self._loading() as (writer, loaded):
-            if listed.is_out_of_reach:
+            if listed is None and (users := users_to_list(writer)):
+                return ListsWanted(users, known_systems(writer))
+            if listed is not None and listed.is_out_of_reach:
                 raise OutOfReachError(
                     f"Enode cannot be reached ({listed.failure}): nothing was asked, what is landed is loaded. Check "
                     "the network, and HTTPS_PROXY and SSL_CERT_FILE where there is a proxy; then run again."
@@ -364,17 +385,6 @@ class Road:
         with self.warehouse.writing() as writer:
             writer.create_tables(self.models)
             yield writer
-
-    @_on_a_whole_file
-    def _list_announced(self) -> Listed:
-        """Ask for the lists that events wait for; where none does, none is asked."""
-        with self._loading() as (writer, _):
-            users = users_to_list(writer)
-            systems = known_systems(writer)
-        if not users:
-            return Listed(None, None)
-        self._progress.begin("systems", None)
-        return list_users(self.client, self.landing, users, systems)
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self._progress.note(f"no good answer ({why}): trying again in {seconds:.0f} s · {what}")

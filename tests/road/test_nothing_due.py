@@ -53,7 +53,10 @@ def test_the_published_file_stays_as_it_was_and_the_report_tells_its_checks(worl
     assert again.entries.keys() == first.entries.keys() != set()
 
 
-def test_it_opens_the_writers_file_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("run", [lambda world: world.run(DAY), World.run_due], ids=["of a day", "of what events say"])
+def test_it_opens_the_writers_file_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, run: Callable[[World], object]
+) -> None:
     opened: list[str] = []
     connect = duckdb.connect
 
@@ -62,7 +65,7 @@ def test_it_opens_the_writers_file_once(world: World, monkeypatch: pytest.Monkey
         return connect(database, *args, **options)
 
     monkeypatch.setattr(duckdb, "connect", counted)
-    world.run(DAY)
+    run(world)
 
     assert opened == [writers_file(world)]
 
