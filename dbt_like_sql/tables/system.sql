@@ -15,6 +15,7 @@
 --   place_source | varchar | - | who told latitude and longitude: list or locations
 --   location_id | varchar | - | Enode's id of the place
 --   is_reachable | boolean | - | whether Enode could reach the system at its last contact
+--   has_invalid_credentials | boolean | - | whether the newest look that told said that the user must link again; false before any did
 --   first_seen_utc | timestamp | UTC | when a list first showed the system
 --   listed_at_utc | timestamp | UTC | newest list that showed the system
 --   last_seen_utc | timestamp | UTC | the vendor's last contact as Enode states it, else the newest list that showed the system
@@ -33,6 +34,7 @@ create table if not exists core.system (
     place_source varchar,
     location_id varchar,
     is_reachable boolean,
+    has_invalid_credentials boolean,
     first_seen_utc timestamp,
     listed_at_utc timestamp,
     last_seen_utc timestamp,

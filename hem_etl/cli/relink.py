@@ -4,15 +4,20 @@ import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from hem_etl.cli.options import Json
-from hem_etl.cli.output import print_line, print_rows, say
+from hem_etl.cli.output import print_line, print_rows, printable, say
+
+SOME_FAILED: Final = 3
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from hem_etl.enode.client import EnodeClient
+    from hem_etl.errors import HemEtlError
 
 
 def relink(
@@ -21,8 +26,8 @@ def relink(
     ] = False,
     redirect_uri: Annotated[str | None, typer.Option(help="Where the user comes back to.")] = None,
     language: Annotated[str, typer.Option(help="Of the pages that the user sees, e.g. de-DE.")] = "browser",
-    output: Annotated[
-        Path | None, typer.Option(help="Write CSV there, readable by you alone, and not to the terminal.")
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write there, readable by you alone, and not to the terminal.")
     ] = None,
     is_json: Json = False,
 ) -> None:
@@ -35,44 +40,80 @@ def relink(
     if create_links and redirect_uri is None:
         raise UsageError("--create-links needs --redirect-uri: where the user comes back to after linking")
     rows = facts.read_relink(open_warehouse(load_settings()))
+    failure = None
+    if csv_file is not None:
+        _write_privately(csv_file, "")  # a file that cannot be written is told before a link is made
     if create_links:
-        rows = _with_links(rows, str(redirect_uri), language)
-    if output is not None:
-        _write_privately(output, rows.write_csv())
-        say(f"{rows.height} users written to {output}.")
+        rows, failure = _with_links(rows, str(redirect_uri), language)
+    if csv_file is not None:
+        _write_privately(csv_file, rows.write_csv())
+        say(f"{rows.height} users written to {csv_file}.")
     elif create_links and not is_json:
         print_line(_as_csv(rows.select("user_id", "vendor", "reason", "link_url")))
     else:
         print_rows(rows, is_json=is_json)
     if not rows.height:
         say("Nobody must link again.")
+    if failure is not None:
+        raise failure
+    if create_links and rows["link_url"].null_count():
+        raise typer.Exit(SOME_FAILED)
 
 
-def _with_links(rows: "pl.DataFrame", redirect_uri: str, language: str) -> "pl.DataFrame":
-    """A link for each row that names a user; the others say why there is none."""
+def _with_links(rows: "pl.DataFrame", redirect_uri: str, language: str) -> tuple["pl.DataFrame", "HemEtlError | None"]:
+    """The rows with a link each, and what ended that before its end: links that were made by then are not lost."""
     import polars as pl
 
-    from hem_etl.enode.subscriptions import open_link_session
+    from hem_etl.errors import HemEtlError
     from hem_etl.pipeline import make_client
     from hem_etl.settings import load_settings
 
     links: list[str | None] = []
+    failure = None
     with make_client(load_settings()) as client:
-        for user_id, vendor in rows.select("user_id", "vendor").iter_rows():
-            if user_id is None:
-                say("A system names no user: no link can be made for it.")
-                links.append(None)
-                continue
-            session = open_link_session(client, user_id, redirect_uri=redirect_uri, language=language, vendor=vendor)
-            links.append(session.link_url.get_secret_value())
-    return rows.with_columns(link_url=pl.Series(links, dtype=pl.String))
+        for row in rows.iter_rows(named=True):
+            try:
+                links.append(_link(client, row, redirect_uri, language))
+            except HemEtlError as error:
+                failure = error
+                break
+    links += [None] * (rows.height - len(links))
+    return rows.with_columns(link_url=pl.Series(links, dtype=pl.String)), failure
+
+
+def _link(client: "EnodeClient", row: dict[str, Any], redirect_uri: str, language: str) -> str | None:
+    """By a device whose account Enode lost, where one is known; else by a session of the user, which asks for scopes.
+
+    None, and a line that says why, where Enode refuses it or nobody is named.
+    """
+    from hem_etl.enode.subscriptions import open_link_session, open_relink_session
+    from hem_etl.errors import RequestRefusedError
+
+    who = f"{row['vendor'] or 'an unknown vendor'} of user {row['user_id'] or 'unknown'}"
+    if row["asset_id"] is not None:
+        try:
+            session = open_relink_session(client, row["asset_id"], redirect_uri=redirect_uri, language=language)
+            return session.link_url.get_secret_value()
+        except RequestRefusedError as error:
+            say(printable(f"{who}: no link by a device ({error}) A session of the user is tried."))
+    if row["user_id"] is None:
+        say(printable(f"{who}: the systems name no user, so no link can be made."))
+        return None
+    try:
+        session = open_link_session(
+            client, row["user_id"], redirect_uri=redirect_uri, language=language, vendor=row["vendor"]
+        )
+    except RequestRefusedError as error:
+        say(printable(f"{who}: no link ({error})"))
+        return None
+    return session.link_url.get_secret_value()
 
 
 def _as_csv(rows: "pl.DataFrame") -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows.columns)
-    writer.writerows(rows.iter_rows())
+    writer.writerows(["" if cell is None else printable(cell) for cell in row] for row in rows.iter_rows())
     return text.getvalue().rstrip()
 
 

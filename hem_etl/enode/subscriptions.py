@@ -85,6 +85,15 @@ def open_link_session(
     return _read(LinkSession, client.manage("POST", "users", user_id, "link", content=content), "link session")
 
 
+def open_relink_session(client: EnodeClient, asset_id: str, *, redirect_uri: str, language: str) -> LinkSession:
+    """A session in which a user gives the credentials of one device's account again; it asks for no scope.
+
+    Raises RequestRefusedError where Enode cannot link that device again.
+    """
+    content = {"redirectUri": redirect_uri, "language": language}
+    return _read(LinkSession, client.manage("POST", "assets", asset_id, "relink", content=content), "link session")
+
+
 def _subscribe(client: EnodeClient, url: str, secret: SecretStr, events: Sequence[str]) -> Subscription:
     content = {
         "url": url,

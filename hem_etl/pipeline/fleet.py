@@ -23,7 +23,7 @@ import polars as pl
 from hem_etl.answer import Kind, Receipt
 from hem_etl.enode.wire import WireError, canonical_json, read_asset, read_location, read_page, read_system
 from hem_etl.local_day import naive_utc, zone_named
-from hem_etl.vocabulary import AssetKind, Source
+from hem_etl.vocabulary import AssetKind, Outcome, Source
 from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +33,16 @@ ASSET_LISTS: Final = {
     Kind.BATTERIES: AssetKind.BATTERY,
     Kind.METERS: AssetKind.METER,
 }
-TRACKED: Final = ("user_id", "vendor", "timezone", "latitude", "longitude", "is_reachable", "gone_at_utc")
+TRACKED: Final = (
+    "user_id",
+    "vendor",
+    "timezone",
+    "latitude",
+    "longitude",
+    "is_reachable",
+    "has_invalid_credentials",
+    "gone_at_utc",
+)
 """A change in one of these is a row of history; that a system was seen again is not."""
 
 SEEN: Final = ("listed_at_utc", "last_seen_utc", "raw")
@@ -42,9 +51,10 @@ SEEN: Final = ("listed_at_utc", "last_seen_utc", "raw")
 OPEN_PERIODS: Final = """
 select system_id, max(valid_from_utc) as valid_from_utc from core.system_history where valid_to_utc is null group by all
 """
-LOOKED_AFTER: Final = """
+ANSWERED_AFTER: Final = """
 select count(*) from core.load where system_id = $system_id and timezone = $timezone and answered_at_utc > $at
 """
+LOOKED_AFTER: Final = "select count(*) from core.load where system_id = $system_id and fetched_at_utc > $at"
 
 SYSTEM_SCHEMA: Final = pl.Schema(
     {
@@ -59,6 +69,7 @@ SYSTEM_SCHEMA: Final = pl.Schema(
         "place_source": pl.String(),
         "location_id": pl.String(),
         "is_reachable": pl.Boolean(),
+        "has_invalid_credentials": pl.Boolean(),
         "first_seen_utc": pl.Datetime("us"),
         "listed_at_utc": pl.Datetime("us"),
         "last_seen_utc": pl.Datetime("us"),
@@ -158,6 +169,23 @@ class Fleet:
         if before is not None and before["gone_at_utc"] is None and at >= before["listed_at_utc"]:
             self._change(before | {"gone_at_utc": at}, at)
 
+    def tells_of_credentials(self, look: Receipt) -> bool:
+        """Whether it says otherwise than the looks before it, and none that came after it is known."""
+        row = self._systems.get(str(look.system_id))
+        if row is None or look.outcome not in (None, Outcome.RELINK_NEEDED):
+            return False
+        is_refused = look.outcome is Outcome.RELINK_NEEDED
+        at = look.fetched_at_utc
+        if bool(row["has_invalid_credentials"]) == is_refused or at < self._open_since[row["system_id"]]:
+            return False
+        return not self._writer.read(LOOKED_AFTER, {"system_id": row["system_id"], "at": at}).item()
+
+    def learn_credentials(self, look: Receipt) -> None:
+        """Take in a look that `tells_of_credentials`."""
+        row = self._systems[str(look.system_id)]
+        is_refused = look.outcome is Outcome.RELINK_NEEDED
+        self._change(row | {"has_invalid_credentials": is_refused}, look.fetched_at_utc)
+
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
         """Where the system's object states no zone, the zone of its newest series is the system's."""
         row = self._systems.get(system_id)
@@ -166,7 +194,7 @@ class Fleet:
         if at < self._zone_stated_at.get(system_id, at):
             return
         if timezone != row["timezone"]:
-            if self._has_look_after(system_id, row["timezone"], at):
+            if self._has_answer_after(system_id, row["timezone"], at):
                 return
             self._change(row | {"timezone": timezone, "timezone_source": Source.SERIES.value}, at)
         self._zone_stated_at[system_id] = at
@@ -198,9 +226,9 @@ class Fleet:
         changed, self._changed = self._changed, set()
         return changed
 
-    def _has_look_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
+    def _has_answer_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
         facts = {"system_id": system_id, "timezone": timezone, "at": at}
-        return bool(self._writer.read(LOOKED_AFTER, facts).item())
+        return bool(self._writer.read(ANSWERED_AFTER, facts).item())
 
     def _see_system(self, item: Any, user_id: str | None, at: datetime) -> None:
         sent = read_system(item)
@@ -216,7 +244,8 @@ class Fleet:
             **_stated(Source.LIST, "timezone_source", timezone=sent.timezone if zone_named(sent.timezone) else None),
             **_stated(Source.LIST, "place_source", latitude=sent.location.latitude, longitude=sent.location.longitude),
         }
-        nothing = dict.fromkeys(SYSTEM_SCHEMA) | {"system_id": sent.id, "first_seen_utc": at}
+        unsaid = {"system_id": sent.id, "first_seen_utc": at, "has_invalid_credentials": False}
+        nothing = dict.fromkeys(SYSTEM_SCHEMA) | unsaid
         old = before or nothing
         new = {name: old[name] if value is None else value for name, value in stated.items()}
         seen = {

@@ -229,6 +229,10 @@ class _Loading:
         looks: list[Receipt] = []
         for event in events:
             if isinstance(event, LookSeen):
+                if commit.fleet.tells_of_credentials(event.look):
+                    self._read_in_parts(looks, commit)
+                    looks = []
+                    commit.fleet.learn_credentials(event.look)
                 looks.append(event.look)
                 commit.events.see_look(event.look)
                 continue

@@ -146,7 +146,11 @@ class Faults:
 
     def has_vanishing(self, system_id: str) -> bool:
         """Whether the system is one that vanishes in mid-run."""
-        return any(target.name == "vanish" for target in (self.targets or {}).get(system_id, ()))
+        return self._hits_whole(system_id, "vanish")
+
+    def has_dead_credentials(self, system_id: str) -> bool:
+        """Whether the system's user has to link again."""
+        return self._hits_whole(system_id, "relink")
 
     def transient(self, request: str, attempt: int) -> str | None:
         """The fault that spoils try number `attempt` (0-based) of `request`, if any."""
@@ -157,6 +161,9 @@ class Faults:
             for _ in range(2 if name == "burst_503" else 1)
         ][:MOST_SPOILT_TRIES]
         return tries[attempt] if attempt < len(tries) else None
+
+    def _hits_whole(self, system_id: str, fault: str) -> bool:
+        return any(target.name == fault for target in (self.targets or {}).get(system_id, ()))
 
     @property
     def uses_of_a_token(self) -> int | None:

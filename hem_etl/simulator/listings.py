@@ -92,10 +92,16 @@ def count_assets(home: Home, kind: AssetKind) -> int:
     return int(home.has_battery if kind is AssetKind.BATTERY else home.has_meter)
 
 
-def asset_row(home: Home, kind: AssetKind, place: int, now: datetime) -> dict[str, object]:
+def asset_id_of(home: Home, kind: AssetKind, place: int) -> str:
+    return stable_hex("asset", home.system_id, kind, place)
+
+
+def asset_row(
+    home: Home, kind: AssetKind, place: int, now: datetime, *, is_reachable: bool = True
+) -> dict[str, object]:
     """The device of `kind` number `place` (0-based), as its list shows it."""
     system_id = home.system_id if place == 0 else None
-    asset_id = stable_hex("asset", home.system_id, kind, place)
+    asset_id = asset_id_of(home, kind, place)
     brand = _BRANDS.get(home.vendor, home.vendor.capitalize())
     row: dict[str, object] = {
         "id": asset_id,
@@ -103,7 +109,7 @@ def asset_row(home: Home, kind: AssetKind, place: int, now: datetime) -> dict[st
         "vendor": home.vendor,
         "hemSystemId": system_id,
         "lastSeen": _last_seen(now),
-        "isReachable": True,
+        "isReachable": is_reachable,
         "information": {"id": asset_id, "brand": brand, "model": f"{brand} {kind} {home.pv_watts // 1000}", "sn": ""},
     }
     if kind is AssetKind.BATTERY:

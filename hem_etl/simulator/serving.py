@@ -26,6 +26,7 @@ from hem_etl.simulator.ledger import Ledger
 from hem_etl.simulator.listings import (
     PAGE_PARAMETERS,
     Row,
+    asset_id_of,
     asset_row,
     count_assets,
     location_row,
@@ -48,6 +49,7 @@ _INTERVAL = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 _METHODS = {
     "token": ("POST",),
     "link": ("POST",),
+    "relink": ("POST",),
     "webhooks": ("GET", "POST"),
     "webhook": ("PATCH", "DELETE"),
     "webhook_test": ("POST",),
@@ -199,6 +201,11 @@ class Simulator:
             case "link":
                 request.parameters(frozenset())
                 return lambda: self.webhooks.link(request, ticket.argument or "")
+            case "relink":
+                request.parameters(frozenset())
+                if not self.has_asset_access or not self._has_asset(ticket.argument or ""):
+                    raise Refusal.unknown("The asset")
+                return lambda: self.webhooks.relink(request, ticket.argument or "")
             case "system":
                 request.parameters(frozenset())
                 return lambda: self._system(ticket.argument or "")
@@ -275,13 +282,26 @@ class Simulator:
             homes = [(i, home) for i, home in homes if home.user_id == ticket.argument]
         if kind := _ASSET_LISTS.get(ticket.endpoint):
             assets = [(i, home, place) for i, home in homes for place in range(count_assets(home, kind))]
-            rows = [Row(2 * i + place, partial(asset_row, home, kind, place, now)) for i, home, place in assets]
+            reachable = {home.system_id: not self._faults.has_dead_credentials(home.system_id) for _, home in homes}
+            rows = [
+                Row(2 * i + place, partial(asset_row, home, kind, place, now, is_reachable=reachable[home.system_id]))
+                for i, home, place in assets
+            ]
         elif ticket.endpoint == "locations":
             rows = [Row(i, partial(location_row, home)) for i, home in homes]
         else:
             rows = [Row(i, partial(system_row, home, now)) for i, home in homes]
         repeats_row = self._faults.rates.get("repeated_rows", 0) > 0
         return page_of(rows, f"{ticket.endpoint}/{ticket.argument}", parameters, repeats_row=repeats_row)
+
+    def _has_asset(self, asset_id: str) -> bool:
+        return any(
+            asset_id_of(home, kind, place) == asset_id
+            for home in self.fleet.homes
+            if not self._has_vanished(home.system_id)
+            for kind in AssetKind
+            for place in range(count_assets(home, kind))
+        )
 
     def _has_vanished(self, system_id: str) -> bool:
         return self._faults.has_vanishing(system_id) and self._asked[system_id] > ANSWERS_BEFORE_VANISHING
@@ -298,6 +318,8 @@ def _route(request: Request) -> tuple[str, str | None]:
             return "user_systems", user_id
         case ["users", user_id, "link"] if user_id:
             return "link", user_id
+        case ["assets", asset_id, "relink"] if asset_id:
+            return "relink", asset_id
         case ["webhooks"]:
             return "webhooks", None
         case ["webhooks", name] if name:

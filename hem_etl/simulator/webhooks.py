@@ -19,13 +19,15 @@ from hem_etl.simulator.axis import utc_stamp
 from hem_etl.simulator.chance import stable_hex, stable_ratio
 from hem_etl.simulator.exchange import API_VERSION, Refusal, Request, Response
 from hem_etl.simulator.homes import Home
-from hem_etl.vocabulary import EventName
+from hem_etl.vocabulary import EventName, Vendor
 
 SCOPES: Final = frozenset({"inverter:read:data", "battery:read:data", "meter:read:data"})
 LANGUAGES: Final = frozenset(
     {"browser", "da-DK", "de-DE", "en-US", "en-GB", "es-ES", "fi-FI", "fr-FR", "it-IT", "nb-NO", "nl-NL", "pl-PL"}
     | {"pt-PT", "sv-SE"}
 )
+SESSION_FIELDS: Final = frozenset({"redirectUri", "language", "colorScheme"})
+"""What every link session is asked with."""
 MOST_EVENTS: Final = 100
 """In one delivery."""
 HEARTBEAT_EVERY: Final = timedelta(minutes=30)
@@ -133,18 +135,31 @@ class WebhookDesk:
     def link(self, request: Request, user_id: str) -> Response:
         """The answer to `POST /users/{userId}/link`."""
         content = _content(request)
-        allowed = {"scopes", "redirectUri", "language", "vendor", "vendorType", "colorScheme"}
-        _refuse_others(content, allowed)
+        _refuse_others(content, {"scopes", "vendor", "vendorType", *SESSION_FIELDS})
         scopes = content.get("scopes")
         if not isinstance(scopes, list) or not scopes or not SCOPES.issuperset(map(str, scopes)):
             raise Refusal.of_query("scopes must be a list of scopes that this client has")
+        if content.get("vendor") not in (None, *Vendor):
+            raise Refusal.of_query("vendor must be one that Enode links")
+        return self._session(content, user_id)
+
+    def relink(self, request: Request, asset_id: str) -> Response:
+        """The answer to `POST /assets/{assetId}/relink`, for an asset that is there."""
+        content = _content(request)
+        _refuse_others(content, SESSION_FIELDS)
+        return self._session(content, asset_id)
+
+    def _session(self, content: Mapping[str, Any], whose: str) -> Response:
+        """A link that is used once: what both kinds of session ask alike is checked, and another token made."""
         if not isinstance(content.get("redirectUri"), str) or not urlsplit(content["redirectUri"]).scheme:
             raise Refusal.of_query("redirectUri is required")
         if content.get("language") not in LANGUAGES:
             raise Refusal.of_query("language is required, and must be one that the Link UI speaks")
+        if content.get("colorScheme") not in (None, "light", "dark", "system"):
+            raise Refusal.of_query("colorScheme must be light, dark or system")
         with self._lock:
             self._made += 1
-            token = stable_hex(self._seed, "link", user_id, self._made)
+            token = stable_hex(self._seed, "link", whose, self._made)
             self.link_tokens.add(token)
         return Response.of_json({"linkUrl": f"https://link.enode.com/{token}", "linkToken": token})
 

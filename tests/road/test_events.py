@@ -13,7 +13,7 @@ from hem_etl.answer import Kind
 from hem_etl.facts import heartbeat_warning
 from hem_etl.local_day import Interval
 from hem_etl.pipeline.ledger import Announcements, Entry, is_due
-from hem_etl.simulator import make_fleet
+from hem_etl.simulator import Faults, make_fleet
 from hem_etl.simulator.fleet import Fleet
 from hem_etl.vocabulary import EventName
 from hem_etl.warehouse import open_warehouse
@@ -224,6 +224,33 @@ def test_an_event_that_is_landed_after_the_look_that_came_after_it_waits_for_no_
     assert home.run_due().asked == 0
     row = events(home).row(0, named=True)
     assert row["led_to"] == "asked: answered"
+
+
+def test_who_linked_again_leaves_the_list_and_how_long_it_took_stays(home: World) -> None:
+    dead = home.simulator.fleet.homes[1]
+    home.simulator.faults = Faults.pinned({dead.system_id: "relink"})
+    home.deliver(event(EventName.INVALIDATED, user_id=dead.user_id))
+    home.run_due()
+    refused_at = home.now.replace(tzinfo=None)
+    listed = home.sql("select user_id, vendor, reason, refused_at_utc, announced_at_utc from marts.relink")
+    assert listed.rows() == [
+        (dead.user_id, dead.vendor, listed["reason"][0], refused_at, refused_at),
+    ]
+    assert "credentials are invalid" in listed["reason"][0]
+    home.pass_time(hours=5)
+    home.run(*DAYS)
+    assert home.sql("select linked_at_utc from marts.relink_history")["linked_at_utc"].to_list() == [None]
+
+    home.simulator.faults = Faults.none()
+    home.pass_time(hours=2, minutes=30)
+    home.run(*DAYS)
+
+    assert home.sql("from marts.relink").is_empty()
+    found = home.sql("select system_id, user_id, refused_at_utc, relink_hours from marts.relink_history")
+    assert found.rows() == [(dead.system_id, dead.user_id, refused_at, 7.5)]
+    before = home.tables()
+    home.road().rebuild()
+    same_tables(before, home.tables())
 
 
 @pytest.mark.parametrize(

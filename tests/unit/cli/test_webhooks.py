@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 from commands import TODAY, Run
 
+from hem_etl.errors import OutOfReachError
 from hem_etl.settings import load_settings
 from hem_etl.simulator import Faults, Simulator
+from hem_etl.simulator.exchange import Effect, Refusal, Request, Response
+from hem_etl.simulator.serving import Ticket
 from hem_etl.webhooks.receiver import answer_here
 
 URL = "https://hem.example/"
 SECRET = "a-long-secret-of-the-tests"
+BACK = ("--redirect-uri", "https://app.example/back")
 
 
 def receive(url: str, headers: Mapping[str, str], body: bytes) -> int:
@@ -133,8 +137,7 @@ def test_users_who_must_link_again_are_listed_and_get_links_that_are_kept_nowher
 
     assert run("relink", "--create-links") == 2
     output = tmp_path / "links.csv"
-    back = ("--redirect-uri", "https://app.example/back")
-    assert run("relink", "--create-links", *back, "--output", str(output)) == 0
+    assert run("relink", "--create-links", *BACK, "--csv", str(output)) == 0
     (token, *_) = simulator.webhooks.link_tokens
     assert token in output.read_text()
     assert output.stat().st_mode & 0o077 == 0
@@ -142,6 +145,96 @@ def test_users_who_must_link_again_are_listed_and_get_links_that_are_kept_nowher
     assert token not in out + err
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path != output]
     assert not any(token.encode() in path.read_bytes() for path in kept)
+
+
+def links(run: Run, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, str | None]], str]:
+    """Exit code, the rows that --create-links prints, and what it says besides."""
+    capsys.readouterr()
+    code = run("relink", "--create-links", *BACK, "--json")
+    out, err = capsys.readouterr()
+    return code, json.loads(out), err
+
+
+def paths_of(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that are posted to from here on."""
+    paths: list[str] = []
+    answer = simulator.answer
+
+    def noted(request: Request, ticket: Ticket) -> Response:
+        if request.method == "POST" and "oauth2" not in request.path:
+            paths.append(request.path)
+        return answer(request, ticket)
+
+    monkeypatch.setattr(simulator, "answer", noted)
+    return paths
+
+
+@pytest.fixture
+def dead(run: Run, simulator: Simulator) -> Run:
+    """A fleet of whose users every one must link again."""
+    simulator.faults = Faults.pinned({home.system_id: "relink" for home in simulator.fleet.homes})
+    day = f"{TODAY.replace(day=1)}"
+    run("run", "--start", day, "--end", day, "--no-months")
+    return run
+
+
+def test_an_account_is_linked_again_by_a_device_that_enode_cannot_reach(
+    dead: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted = paths_of(simulator, monkeypatch)
+    code, rows, _ = links(dead, capsys)
+    assert code == 0
+    assert len(rows) == 4
+    assert posted == [f"/assets/{row['asset_id']}/relink" for row in rows]
+    assert {str(row["link_url"]).rpartition("/")[2] for row in rows} == simulator.webhooks.link_tokens
+
+
+def test_where_no_device_is_known_or_enode_refuses_it_the_user_gets_a_session(
+    dead: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.has_asset_access = False  # the published list still names the devices
+    posted = paths_of(simulator, monkeypatch)
+    code, rows, err = links(dead, capsys)
+    assert code == 0
+    assert posted[1::2] == [f"/users/{row['user_id']}/link" for row in rows]
+    assert err.count("A session of the user is tried") == len(rows)
+    assert all(row["link_url"] for row in rows)
+
+
+def test_links_that_were_made_before_enode_was_out_of_reach_are_not_lost(
+    dead: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relink = simulator.webhooks.relink
+
+    def once(request: Request, asset_id: str) -> Response:
+        if simulator.webhooks.link_tokens:
+            return Response(status=200, body=b"", effect=Effect.RESET)
+        return relink(request, asset_id)
+
+    monkeypatch.setattr(simulator.webhooks, "relink", once)
+    code, rows, err = links(dead, capsys)
+    assert code == OutOfReachError.exit_code
+    assert "no answer from Enode" in err
+    assert [row["link_url"] is not None for row in rows] == [True, False, False, False]
+
+
+def test_a_user_whom_enode_refuses_holds_no_other_up(
+    dead: Run, simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulator.has_asset_access = False
+    link = simulator.webhooks.link
+
+    def refuse_one(request: Request, user_id: str) -> Response:
+        if not simulator.webhooks.link_tokens:
+            simulator.webhooks.link_tokens.add("none")
+            raise Refusal.unknown("The user")
+        return link(request, user_id)
+
+    monkeypatch.setattr(simulator.webhooks, "link", refuse_one)
+    code, rows, err = links(dead, capsys)
+    assert code == 3
+    assert [row["link_url"] is not None for row in rows] == [False, True, True, True]
+    assert "no link (Enode refuses that" in err
 
 
 def findings(run: Run, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:

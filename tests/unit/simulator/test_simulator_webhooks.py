@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from hem_etl.simulator import Simulator, make_fleet
+from hem_etl.simulator import Faults, Simulator, make_fleet
 from hem_etl.simulator.webhooks import Mischief
 from hem_etl.webhooks.signature import is_signed
 
@@ -155,9 +155,42 @@ def test_mischief_is_sent_on_demand(simulator: Simulator, api: Callable[..., htt
         {"language": "klingon"},
         {"language": None},
         {"colour": "red"},
+        {"colorScheme": "red"},
+        {"vendor": "ACME"},
     ],
 )
 def test_a_wrong_link_session_is_400(api: Callable[..., httpx.Response], wrong: dict[str, Any]) -> None:
     good = {"scopes": ["inverter:read:data"], "redirectUri": "https://app.example/back", "language": "de-DE"}
     assert api("POST", "/users/user-1/link", json=good | wrong).status_code == 400
     assert api("POST", "/users/user-1/link", json=good).json()["linkUrl"].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({}, 200),
+        ({"colorScheme": "dark"}, 200),
+        ({"scopes": ["inverter:read:data"]}, 400),
+        ({"vendor": "SMA"}, 400),
+        ({"redirectUri": None}, 400),
+        ({"language": None}, 400),
+    ],
+)
+def test_a_session_for_a_device_asks_for_no_scope(
+    api: Callable[..., httpx.Response], wrong: dict[str, Any], status: int
+) -> None:
+    asset_id = api("GET", "/inverters").json()["data"][0]["id"]
+    content = {"redirectUri": "https://app.example/back", "language": "de-DE"} | wrong
+    assert api("POST", f"/assets/{asset_id}/relink", json=content).status_code == status
+    assert api("POST", "/assets/no-such-asset/relink", json=content).status_code == 404
+    assert api("GET", f"/assets/{asset_id}/relink").status_code == 405
+
+
+def test_devices_of_a_user_whose_credentials_died_cannot_be_reached(
+    simulator: Simulator, api: Callable[..., httpx.Response]
+) -> None:
+    dead, other = simulator.fleet.homes
+    simulator.faults = Faults.pinned({dead.system_id: "relink"})
+    listed = api("GET", "/inverters").json()["data"]
+    reachable = {each["hemSystemId"]: each["isReachable"] for each in listed}
+    assert reachable == {dead.system_id: False, other.system_id: True}
