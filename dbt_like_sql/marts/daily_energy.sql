@@ -65,7 +65,7 @@
 --   battery_full_cycles | double | cycles | battery_discharge ÷ usable capacity; NULL where no list tells the capacity
 --   edited_buckets | bigint | buckets | buckets of all metrics whose value is a correction by hand (core.override); in every number of this row but the reported ones
 --   findings | bigint | findings | what the rules noticed about this day
---   state | varchar | - | open until the local end, then provisional, then settled
+--   state | varchar | - | open until the local end, then provisional, then settled; of an open day every coverage is of the whole day (marts.today: of the time that is over), the bounds of time that is over
 
 -- formulas: energy, coverage, complete day, balance residual, flow attribution, ratios, peak, load factor, bounds
 with

@@ -1,7 +1,7 @@
 -- name: marts.today
 -- meaning: The running day of each system, as its newest look found it: energy so far, how much of the time that is over is
---   known, the last bucket, its age. A day that was not over when it was last looked at stays here until it is.
--- grain: one row per system whose newest day asked for was not over
+--   known, the last bucket, its age. Coverage here is of the time that is over, in marts.daily_energy of the whole day.
+-- grain: one row per system that is there and whose newest day asked for was not over at the newest run
 -- key: system_id
 -- null: an energy or coverage: nothing of that flow is valid, or it is not available; last_*, soc_pct: no bucket has
 --   ended yet, or none was sent; outcome of a failed look: what an earlier look brought stays.
@@ -18,23 +18,34 @@
 --   grid_export_kwh | double | kWh | so far, from valid buckets
 --   battery_charge_kwh | double | kWh | so far, from valid buckets
 --   battery_discharge_kwh | double | kWh | so far, from valid buckets
---   generation_coverage | double | 0–1 | share of the time of ended buckets that is valid
---   consumption_coverage | double | 0–1 | share of the time of ended buckets that is valid
---   grid_import_coverage | double | 0–1 | share of the time of ended buckets that is valid
---   grid_export_coverage | double | 0–1 | share of the time of ended buckets that is valid
---   battery_charge_coverage | double | 0–1 | share of the time of ended buckets that is valid
---   battery_discharge_coverage | double | 0–1 | share of the time of ended buckets that is valid
+--   generation_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
+--   consumption_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
+--   grid_import_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
+--   grid_export_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
+--   battery_charge_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
+--   battery_discharge_coverage | double | 0–1 | share of the time of the buckets that had ended at its last answer that is valid
 --   last_quarter_utc | timestamp | UTC | start of the last quarter hour in which anything is known
 --   last_quarter_local | timestamp | local time | the same
---   age_minutes | double | min | from the end of that quarter hour to the look; 0 where the look came before its end
+--   age_minutes | double | min | from the end of that quarter hour to the newest look at any system (no clock is asked); 0 where that came before its end
 --   soc_pct | double | % | last known state of charge
 
 with
-running as (
+newest_look as (
+    select max(fetched_at_utc) as at_utc
+    from core.load
+),
+
+newest_day as (
     select system_id, day, outcome, state, fetched_at_utc
     from core.load
     where interval_kind = 'day' and fetched_at_utc is not null
     qualify row_number() over (partition by system_id order by day desc) = 1
+),
+
+running as (
+    select system_id, day, outcome, state, fetched_at_utc
+    from newest_day
+    where state = 'open'
 ),
 
 covered as (
@@ -44,7 +55,7 @@ covered as (
         share_of_time(series.valid_minutes, series.expected_buckets * series.resolution_minutes / 60) as share
     from core.series as series
     inner join running on running.system_id = series.system_id and running.day = series.day
-    where running.state = 'open' and series.expected_buckets > 0
+    where series.expected_buckets > 0
 ),
 
 so_far as (
@@ -68,7 +79,6 @@ newest as (
         max_by(quarter.soc_pct, quarter.start_utc) filter (where quarter.soc_pct is not null) as soc_pct
     from core.interval_15min as quarter
     inner join running on running.system_id = quarter.system_id and running.day = quarter.day
-    where running.state = 'open'
     group by quarter.system_id
 )
 
@@ -89,12 +99,13 @@ select
     -- greatest() alone would turn what is not known into 0
     case
         when newest.start_utc is not null
-            then greatest(date_diff('second', newest.start_utc + interval 15 minute, running.fetched_at_utc), 0) / 60
+            then greatest(date_diff('second', newest.start_utc + interval 15 minute, newest_look.at_utc), 0) / 60
     end as age_minutes,
     newest.soc_pct
 from running
+cross join newest_look
 inner join core.system as system on system.system_id = running.system_id
 left join core.day_energy as energy on energy.system_id = running.system_id and energy.day = running.day
 left join so_far on so_far.system_id = running.system_id
 left join newest on newest.system_id = running.system_id
-where running.state = 'open' and system.gone_at_utc is null
+where system.gone_at_utc is null

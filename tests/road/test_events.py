@@ -313,3 +313,21 @@ def test_heartbeats_that_stop_and_events_that_are_held_back_are_a_warning(home: 
     home.pass_time(hours=4)
     home.run(*DAYS)
     assert "the last heartbeat came" in str(heartbeat_warning(warehouse))
+
+
+def test_a_running_day_is_covered_by_the_whole_day_and_in_today_by_the_time_that_is_over(home: World) -> None:
+    rows = home.sql(
+        "select today.generation_coverage as so_far, daily.generation_coverage as of_day, daily.is_complete, "
+        "series.expected_buckets * series.resolution_minutes / 60 as ended_hours, daily.day_hours, today.age_minutes "
+        "from marts.today as today "
+        "inner join marts.daily_energy as daily on daily.system_id = today.system_id and daily.day = today.day "
+        "inner join core.series as series on series.system_id = today.system_id and series.day = today.day "
+        "where series.metric = 'generation' and daily.state = 'open'"
+    )
+    assert rows.height > 0
+    for so_far, of_day, is_complete, ended_hours, day_hours, age_minutes in rows.iter_rows():
+        assert so_far * ended_hours == pytest.approx(of_day * day_hours)
+        assert so_far == pytest.approx(1)
+        assert of_day < so_far
+        assert not is_complete
+        assert 0 <= age_minutes <= 15
