@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     event_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(15, alias="HEM_ETL_EVENT_MINUTES")
     """How often at most events make one system be asked again."""
 
+    event_days: Annotated[int, Field(ge=8, le=36_500)] = Field(30, alias="HEM_ETL_EVENT_DAYS")
+    """How long the tables keep events of the kind that grows with the fleet; landing keeps all. More than a week: in
+    that time a repetition is known as one."""
+
     alert_url: SecretStr | None = Field(None, alias="HEM_ETL_ALERT_URL")
     """Where Dagster posts failed runs. Secret: such addresses usually carry a key."""
 

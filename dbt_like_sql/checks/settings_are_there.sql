@@ -6,7 +6,7 @@
 with
 needed as (
     select names.name
-    from (values ('complete_coverage'), ('over_limit_kw'), ('settle_days'), ('gap_generation_kw'), ('gap_consumption_kw')) as names (name)
+    from (values ('complete_coverage'), ('over_limit_kw'), ('settle_days'), ('event_days'), ('gap_generation_kw'), ('gap_consumption_kw')) as names (name)
 )
 
 select needed.name

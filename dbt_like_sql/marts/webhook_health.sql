@@ -1,6 +1,6 @@
 -- name: marts.webhook_health
 -- meaning: How webhooks arrive, day by day: how many, how late, how often twice, what could not be read, whether Enode's
---   heartbeats come and what it still holds back.
+--   heartbeats come and what it still holds back. Of the last event_days days: of older ones not every event is kept.
 -- grain: UTC day on which any delivery was received
 -- key: day
 -- null: lag_seconds, lag_most_seconds: no event says when it happened; handled_seconds: none led to a look;
@@ -21,6 +21,17 @@
 --   pending_most | bigint | events | the most events that a heartbeat says Enode holds back
 
 with
+setting as (
+    select max(value) filter (where name = 'event_days') as event_days
+    from core.setting
+),
+
+since as (
+    select cast(max(event.received_at_utc) as date) - cast(any_value(setting.event_days) as integer) as day
+    from core.event as event
+    cross join setting
+),
+
 beats as (
     select
         received_at_utc,
@@ -46,5 +57,7 @@ select
     max(beats.gap_minutes) as heartbeat_gap_minutes,
     max(try_cast(json_extract_string(event.raw, '$.pendingEvents') as bigint)) filter (where event.event = 'system:heartbeat') as pending_most
 from core.event as event
+cross join since
 left join beats on beats.event_id = event.event_id
+where cast(event.received_at_utc as date) >= since.day
 group by cast(event.received_at_utc as date)

@@ -141,7 +141,7 @@ class Commit:
         self._now = now
         self._changed_days: set[tuple[str, date]] = set()
         self.fleet = Fleet(writer)
-        self.events = Events(writer)
+        self.events = Events(writer, settings.event_days)
 
     def judging(self, system_ids: Iterable[str]) -> Judging:
         """What days of these systems are judged with, as their vendors are known now."""

@@ -19,7 +19,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
@@ -66,15 +66,36 @@ ROWS_AT_ONCE: Final = 50_000
 """New events in memory before they are put into the table."""
 
 ANY_WAITS: Final = "from core.event where handled_at_utc is null limit 1"
+REPEATED_WITHIN: Final = timedelta(days=7)
+"""What equals an event that came so long ago or less repeats it; Enode tries again for a day."""
 DUPLICATES: Final = """
-select event_id, first_id as duplicate_of, 'a repetition' as led_to, received_at_utc as handled_at_utc
-from (
-    select *, first_value(event_id) over (partition by raw order by received_at_utc, event_id) as first_id
+with
+first_new as (select min(received_at_utc) as at_utc from core.event semi join new using (event_id)),
+
+compared as (
+    select *, arg_min(event_id, (received_at_utc, event_id)) over earlier as first_id
     from core.event
-    where raw in (select raw from core.event semi join new using (event_id))
+    where
+        raw in (select raw from core.event semi join new using (event_id))
+        and received_at_utc >= (select at_utc from first_new) - $within
+    window earlier as (
+        partition by raw order by received_at_utc range between $within preceding and current row
+    )
 )
-where event_id <> first_id
+
+select event_id, first_id as duplicate_of, 'a repetition' as led_to, received_at_utc as handled_at_utc
+from compared
+where event_id <> first_id and received_at_utc >= (select at_utc from first_new)
 """
+OUTLIVED: Final = """
+delete from core.event
+where
+    received_at_utc < (select cast(max(received_at_utc) as date) from core.event) - $days
+    and handled_at_utc is not null
+    and (event is null or event not in (select unnest($kept)))
+"""
+KEPT_FOR_EVER: Final = [name.value for name in EventName if name is not EventName.UPDATED]
+"""Events that are few, however large the fleet: a system's or a user's state, and heartbeats."""
 HANDLED: Final = """
 with
 waiting as (
@@ -214,8 +235,9 @@ def backlog(inbox: Inbox, most: int = 1_000) -> Backlog:
 class Events:
     """What one transaction has seen: deliveries, and the looks and lists that may be what events wait for."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, days_kept: int) -> None:
         self._writer = writer
+        self._days_kept = timedelta(days=days_kept)
         self._rows: list[dict[str, Any]] = []
         self._new: list[str] = []
         self._looks: list[tuple[str, date, datetime, int | None, str | None]] = []
@@ -257,7 +279,8 @@ class Events:
             return []
         new = pl.DataFrame({"event_id": self._new}, schema={"event_id": pl.String()})
         if self._new:
-            self._writer.update("core.event", self._writer.read(DUPLICATES, new=new), key="event_id")
+            repeated = self._writer.read(DUPLICATES, {"within": REPEATED_WITHIN}, new=new)
+            self._writer.update("core.event", repeated, key="event_id")
         looks = pl.DataFrame(self._looks, schema=LOOK_SCHEMA, orient="row")
         lists = pl.DataFrame(self._lists, schema=LIST_SCHEMA, orient="row")
         discovered = {"discovered": EventName.DISCOVERED.value}
@@ -265,6 +288,8 @@ class Events:
         self._writer.update("core.event", handled, key="event_id")
         changed = pl.concat([new, handled.select("event_id")]).unique()
         systems = self._writer.rows("core.event", ["system_id"], keys=changed)["system_id"]
+        # counted from the newest event, not from a clock: a rebuild leaves the same
+        self._writer.change(OUTLIVED, {"days": self._days_kept, "kept": KEPT_FOR_EVER})
         return systems.fill_null("").unique().sort().to_list()
 
     def _put(self) -> None:

@@ -85,6 +85,7 @@ def _write_thresholds(writer: Writer, settings: Settings) -> None:
         **_judged_with(settings),
         "complete_coverage": settings.complete_coverage,
         "settle_days": settings.settle_days,
+        "event_days": settings.event_days,
         "gap_generation_kw": settings.gap_generation_kw,
         "gap_consumption_kw": settings.gap_consumption_kw,
     }

@@ -225,7 +225,7 @@ class Writer(Reader):
         self._wrote(table)
 
     def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
-        """Run an `update` of our own; values as `$name`."""
+        """Run an `update` or `delete` of our own; values as `$name`."""
         self._connection.execute(statement, _named_in(statement, values))
         changed = _CHANGED.match(statement)
         self._wrote(changed[1] if changed else statement)

@@ -253,6 +253,51 @@ def test_who_linked_again_leaves_the_list_and_how_long_it_took_stays(home: World
     same_tables(before, home.tables())
 
 
+def test_updates_go_after_their_days_others_and_what_waits_stay_and_a_rebuild_leaves_the_same(home: World) -> None:
+    home.settings = home.settings.model_copy(update={"event_days": 8})
+    user = home.simulator.fleet.homes[0].user_id
+
+    def deliver(*more: dict[str, Any]) -> None:
+        home.deliver(event(EventName.UPDATED, system(home), createdAt=home.now.isoformat()), *more)
+        home.road().take_deliveries()
+        home.road().load()
+
+    again = event(EventName.UPDATED, system(home, 1))
+    deliver(event(EventName.INVALIDATED, user_id=user), again, event("user:toaster:updated"), {"event": 7})
+    home.pass_time(minutes=1)
+    home.run_due()
+    home.pass_time(days=6)
+    deliver(again)  # a repetition
+    home.pass_time(days=2)
+    deliver(again)  # of the first one no more, but of the second
+    home.pass_time(days=12)
+    deliver(again)
+    home.run_due()
+
+    kept = events(home).select("event", "received_at_utc", "duplicate_of")
+    assert kept["event"].to_list() == [EventName.INVALIDATED, EventName.UPDATED, EventName.UPDATED]
+    assert kept["duplicate_of"].to_list() == [None] * 3
+    days = home.sql("select day, events from marts.webhook_health order by day").rows()
+    assert days == [(home.now.date(), 2)]
+    before = home.tables()
+    home.road().rebuild()
+    same_tables(before, home.tables())
+
+
+def test_a_repetition_is_one_of_the_week_before(home: World) -> None:
+    for days in (0, 5, 5, 8):
+        home.pass_time(days=days)
+        home.deliver(event(EventName.HEARTBEAT))
+        home.run_due()
+    first, second, third, fourth = events(home).iter_rows(named=True)
+    assert [each["duplicate_of"] for each in (first, second, third, fourth)] == [
+        None,
+        first["event_id"],
+        second["event_id"],
+        None,
+    ]
+
+
 @pytest.mark.parametrize(
     ("minutes_since_look", "event_minutes_ago", "state", "due"),
     [

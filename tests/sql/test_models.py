@@ -200,7 +200,7 @@ def fill_defaults(con: duckdb.DuckDBPyConnection) -> None:
     if not con.sql("select 1 from core.setting").fetchall():
         con.execute(
             "insert into core.setting values ('complete_coverage', 0.9), ('over_limit_kw', 50), ('settle_days', 7), "
-            "('gap_generation_kw', 10), ('gap_consumption_kw', 10)"
+            "('event_days', 30), ('gap_generation_kw', 10), ('gap_consumption_kw', 10)"
         )
     if not con.sql("select 1 from core.local_day").fetchall():
         zones = con.sql("select timezone from core.system union select timezone from core.load").fetchall()
