@@ -358,6 +358,7 @@ def test_the_contract_is_there() -> None:
         "marts.vendor_monthly",
         "marts.webhook_health",
         "marts.relink",
+        "marts.relink_history",
         "marts.today",
         "marts.vendor_behaviour",
         "marts.coverage_daily",
