@@ -35,6 +35,13 @@ os.execv(sys.argv[3], sys.argv[3:])
 """The browser reads at descriptor 3 and writes at 4."""
 
 
+KEYS: dict[str, dict[str, Any]] = {
+    "Tab": {"windowsVirtualKeyCode": 9},
+    "Enter": {"windowsVirtualKeyCode": 13, "text": "\r"},
+    "ArrowDown": {"windowsVirtualKeyCode": 40},
+}
+
+
 class Tab:
     """One page at a time, and everything that happened since it was opened."""
 
@@ -72,6 +79,19 @@ class Tab:
     def picture(self) -> bytes:
         """What the window shows, as PNG."""
         return b64decode(self._ask("Page.captureScreenshot")["data"])
+
+    def pressed(self, key: str) -> None:
+        """A key that somebody presses and lets go."""
+        for kind in ("keyDown", "keyUp"):
+            self._ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, **KEYS[key])
+
+    def allow_scripts(self, is_allowed: bool) -> None:
+        """Whether a page that is opened from now on may run its scripts; `run` still looks into it."""
+        self._ask("Emulation.setScriptExecutionDisabled", value=not is_allowed)
+
+    def printed(self) -> bytes:
+        """The page on paper, in its own size and margins, as PDF."""
+        return b64decode(self._ask("Page.printToPDF", preferCSSPageSize=True, printBackground=False)["data"])
 
     def complaints(self) -> list[dict[str, Any]]:
         """What the console shows, uncaught errors, and violations of the page's policy."""

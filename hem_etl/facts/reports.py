@@ -188,8 +188,10 @@ class ReportFacts:
 
     def _map(self, most_cells: int) -> dict[str, list[Row]]:
         """By day where every home has room for its days, else by week, else by month, else of the worst homes alone."""
-        days = (self.scope.end - self.scope.start).days + 1
-        places = {"day": days, "week": days // 7 + 2, "month": days // 28 + 2}
+        start, end = self.scope.start, self.scope.end
+        days = (end - start).days + 1
+        weeks = (start.weekday() + days - 1) // 7 + 1
+        places = {"day": days, "week": weeks, "month": len(list(months_between(start, end)))}
         unit = next((unit for unit, count in places.items() if count * len(self._homes) <= most_cells), "month")
         worst = pl.DataFrame({"system_id": [home["system_id"] for home in self._homes[: most_cells // places[unit]]]})
         return _by_home(self._cells(worst, unit))

@@ -1,16 +1,19 @@
 """Coverage as cells: what became of each day. Colour and pattern tell the reason; a cell leads to its day."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
 from markupsafe import Markup
 
+from hem_etl.local_day import days_between
 from hem_etl.report.language import Language
 from hem_etl.report.markup import tag
 from hem_etl.report.plot import legend, picture
 
 CELL: Final = 15
+ON_PAPER: Final = 20
+"""Homes of the map that are printed; the style cuts the picture there."""
 NAME_WIDTH: Final = 190
 ROW_HEIGHT: Final = 15
 WIDTH: Final = 960
@@ -64,16 +67,17 @@ def heat_map(
     for number, (name, address, cells) in enumerate(homes):
         y = 26 + number * ROW_HEIGHT
         label = tag("text", name, x=0, y=y + 11, font_size=11)
-        lines.append(tag("a", label, href=address) if address else label)
+        row: list[Markup] = [tag("a", label, href=address) if address else label]
         for cell in cells:
             x, width = NAME_WIDTH + (cell["first_day"] - first).days * step, cell["days"] * step
             body = (tag("title", told_of(cell, language)), _cell(cell, x, y, width, ROW_HEIGHT))
             target = f"{address}#d{cell['first_day']}" if address else None
-            lines.append(tag("a", body, href=target, tabindex=-1) if target else tag("g", body))
+            row.append(tag("a", body, href=target, tabindex=-1) if target else tag("g", body))
+        lines.append(tag("g", row, class_="screen" if number >= ON_PAPER else None))
     every = -(-days // 10)
     labels = [
         tag("text", language.short_day(day), x=NAME_WIDTH + place * step, y=16, class_="soft")
-        for place, day in enumerate(_days(first, last))
+        for place, day in enumerate(days_between(first, last))
         if place % every == 0 and days - place >= every * 0.7
     ]
     described = language.say(
@@ -127,7 +131,3 @@ def _cell(cell: Row, x: float, y: float, width: float, height: float) -> list[Ma
     if cell["edited_buckets"]:
         drawn.append(tag("rect", class_="edited", x=x + 1, y=y + 1, width=max(width - 3, 1), height=height - 3))
     return drawn
-
-
-def _days(first: date, last: date) -> Iterable[date]:
-    return (first + timedelta(days=number) for number in range((last - first).days + 1))

@@ -8,8 +8,8 @@ from hem_etl.report.flows import flow_name
 from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, tag
 from hem_etl.report.page import explain_command
-from hem_etl.report.spans import agreement, ratio_told, settling, vendor_panels
-from hem_etl.report.tables import MOST_ROWS, Column, behind, figure, listed, number, share
+from hem_etl.report.spans import ON_PAPER, agreement, ratio_told, settling, vendor_panels
+from hem_etl.report.tables import MOST_ROWS, Column, behind, figure, listed, number, paper_note, share
 from hem_etl.vocabulary import FLOWS
 
 
@@ -82,6 +82,7 @@ def agreement_section(fleet: FleetFacts, language: Language) -> Child:
     return figure(
         title,
         say("Integrated: power × time of the valid buckets. Reported: the vendor's value for the day."),
+        paper_note(ON_PAPER, len(fleet.reconciliation), language),
         agreement(fleet.reconciliation, title, language),
         behind("reconciliation", agreement_columns(language), fleet.reconciliation, title, language),
     )

@@ -1,14 +1,13 @@
 """The page of the fleet, top down as an operator asks: how fresh, how complete, who is worst, who needs a person."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
 
 from markupsafe import Markup
 
 from hem_etl.facts import FleetFacts
-from hem_etl.local_day import months_between
+from hem_etl.local_day import days_between, months_between
 from hem_etl.report.bars import Bars, bars
-from hem_etl.report.cells import heat_map
+from hem_etl.report.cells import ON_PAPER, heat_map
 from hem_etl.report.columns import energy_columns, home_column
 from hem_etl.report.comparing import (
     agreement_section,
@@ -30,6 +29,7 @@ from hem_etl.report.tables import (
     figure,
     listed,
     number,
+    paper_note,
     share,
 )
 
@@ -54,6 +54,7 @@ def fleet_page(fleet: FleetFacts, pages: Mapping[str, str], language: Language) 
         sections,
         fleet.scope,
         language,
+        off_paper=say("Not on paper: the tables behind the figures, and of what is long all but its beginning."),
     )
 
 
@@ -111,7 +112,10 @@ def _homes(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> C
         share("complete_days_ratio", say("Share"), language),
         Column("last_outcome", say("Last look")),
     ]
-    caption = say("Homes, those whose complete days end longest ago first; {days}", days=_range_text(fleet, language))
+    caption = say(
+        "Homes, those whose complete days end longest ago first; {days}",
+        days=language.days(fleet.scope.start, fleet.scope.end),
+    )
     unmade = len(fleet.homes) - len(pages)
     return [
         note(
@@ -142,7 +146,8 @@ def _people(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> 
         Column("why", say("Why")),
         Column("step", say("Next step"), None, lambda row: text_of(row["step"]), drawn=lambda row: row["step"]),
     ]
-    return listed("people", columns, rows, say("{count} homes, worst first", count=len(rows)), language)
+    caption = say("{count} homes, worst first", count=len(rows))
+    return listed("people", columns, rows, caption, language, on_paper=5)
 
 
 def _coverage(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -> Child:
@@ -179,6 +184,7 @@ def _coverage(fleet: FleetFacts, pages: Mapping[str, str], language: Language) -
     return figure(
         title,
         joined((part for part in about if part), " "),
+        paper_note(ON_PAPER, len(homes), language),
         heat_map(homes, fleet.scope.start, fleet.scope.end, title, language),
         behind("days", columns, rows, say("Days that are not complete"), language, most=MOST_ROWS),
     )
@@ -196,7 +202,10 @@ def _of_several_days(language: Language) -> list[Column]:
 
 def _energy(fleet: FleetFacts, language: Language) -> Child:
     say = language.say
-    days, months = _days(fleet), list(months_between(fleet.scope.start, fleet.scope.end))
+    days, months = (
+        list(days_between(fleet.scope.start, fleet.scope.end)),
+        list(months_between(fleet.scope.start, fleet.scope.end)),
+    )
     drawn: list[Child] = []
     for kind, rows, places, title, file in (
         (Bars(ABOVE, BELOW), fleet.days, days, say("Energy of all homes by day"), "energy_by_day"),
@@ -217,17 +226,7 @@ def _energy(fleet: FleetFacts, language: Language) -> Child:
                 behind(file, columns, rows, title, language),
             )
         )
-    return drawn
-
-
-def _days(fleet: FleetFacts) -> list[date]:
-    return [
-        fleet.scope.start + timedelta(days=place) for place in range((fleet.scope.end - fleet.scope.start).days + 1)
-    ]
-
-
-def _range_text(fleet: FleetFacts, language: Language) -> str:
-    return f"{language.day(fleet.scope.start)} – {language.day(fleet.scope.end)}"
+    return tag("div", drawn, class_="pair")
 
 
 def _short(system_id: str) -> str:

@@ -1,14 +1,13 @@
 """The page of a home: its days, where its energy came from and went, what is missing of it and why."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
-from typing import Final
+from datetime import date
 
 from markupsafe import Markup
 
-from hem_etl.facts import HomeFacts
-from hem_etl.local_day import months_between
-from hem_etl.report.bars import WHOLE, Bars, at_least, bars
+from hem_etl.facts import HomeFacts, Period
+from hem_etl.local_day import days_between, months_between
+from hem_etl.report.bars import Bars, bars
 from hem_etl.report.cells import calendar
 from hem_etl.report.columns import agreement_columns, energy_columns
 from hem_etl.report.day import day_figure
@@ -17,7 +16,7 @@ from hem_etl.report.language import Language
 from hem_etl.report.markup import Child, joined, tag
 from hem_etl.report.needs import need_of
 from hem_etl.report.page import explain_command, note, page, tile, tiles
-from hem_etl.report.sankey import LINKS, sankey
+from hem_etl.report.picking import choice
 from hem_etl.report.spans import agreement, load_profile, ratio_ranges
 from hem_etl.report.tables import (
     Column,
@@ -29,9 +28,7 @@ from hem_etl.report.tables import (
     number,
     share,
 )
-from hem_etl.vocabulary import FLOWS
-
-RATIOS: Final = {"self_consumption_ratio": "Self-consumption", "self_sufficiency_ratio": "Self-sufficiency"}
+from hem_etl.report.totals import RATIOS, complete_tile, energy_tiles, paths_figure
 
 
 def home_page(facts: HomeFacts, language: Language) -> str:
@@ -40,6 +37,7 @@ def home_page(facts: HomeFacts, language: Language) -> str:
     sections: list[tuple[str, str, Child]] = [
         ("days", say("Days"), _days(facts, language)),
         ("energy", say("Energy by day"), _energy(facts, language)),
+        ("periods", say("A week or a month"), _periods(facts, language)),
         ("paths", say("Where it came from, where it went"), _paths(facts, language)),
         ("ratios", say("Self-consumption and self-sufficiency"), _ratios(facts, language)),
         ("peaks", say("Peaks"), _peaks(facts, language)),
@@ -49,7 +47,16 @@ def home_page(facts: HomeFacts, language: Language) -> str:
         ("findings", say("What the rules noticed"), _findings(facts, language)),
         ("versions", say("Versions"), _versions(facts, language)),
     ]
-    return page(f"{say('Home')} {facts.home['system_id']}", _lead(facts, language), sections, facts.scope, language)
+    return page(
+        f"{say('Home')} {facts.home['system_id']}",
+        _lead(facts, language),
+        sections,
+        facts.scope,
+        language,
+        off_paper=say(
+            "Not on paper: other days, weeks and months, findings, versions, and the tables behind the figures."
+        ),
+    )
 
 
 def _lead(facts: HomeFacts, language: Language) -> Child:
@@ -70,61 +77,77 @@ def _lead(facts: HomeFacts, language: Language) -> Child:
 
 def _tiles(facts: HomeFacts, language: Language) -> Child:
     say, total = language.say, facts.total
-    shown = [
-        tile(
-            flow_name(flow, language),
-            at_least(total[f"{flow}_kwh"], total[f"{flow}_coverage"], "kWh", language),
-            say("coverage {coverage}", coverage=language.share(total[f"{flow}_coverage"])),
-        )
-        for flow in FLOWS
-    ]
-    for ratio, name in RATIOS.items():
-        simple = ratio.replace("_ratio", "_simple_ratio")
-        if total[ratio] is None and total[simple] is not None:
-            why = say("from the grid's side alone: not all five flows are there")
-            shown.append(tile(say(name), language.share(total[simple]), why))
-        else:
-            shown.append(tile(say(name), language.share(total[ratio]), *_range_of(total, ratio, language)))
-    peak = total["peak_import_kw"]
-    at = say("{when}, mean of 15 minutes", when=language.instant(total["peak_import_at_local"]))
-    shown.append(
-        tile(
-            say("Highest import"),
-            "–" if peak is None else f"{language.number(peak, 2)} kW",
-            None if peak is None else at,
-        )
-    )
-    complete = say("{part} of {whole}", part=total["complete_days"], whole=total["days"])
     newest = say("newest: {day}", day=language.day(facts.home["newest_complete_day"]))
-    shown.append(tile(say("Complete days"), complete, newest))
+    shown = [*energy_tiles(total, language), complete_tile(total, language, newest)]
     if total["edited_buckets"]:
         shown.append(tile(say("Corrected by hand"), say("{count} buckets", count=total["edited_buckets"])))
     return tiles(shown)
 
 
-def _range_of(total: Row, ratio: str, language: Language) -> list[str]:
-    if total[ratio] is None:
-        return [language.say("generation, grid and battery flows are not known together")]
-    low, high = language.share(total[f"{ratio}_low"]), language.share(total[f"{ratio}_high"])
-    covered = language.say("coverage {coverage}", coverage=language.share(total["attributed_coverage"]))
-    return [language.say("between {low} and {high}", low=low, high=high), covered]
-
-
 def _days(facts: HomeFacts, language: Language) -> Child:
     if not facts.shown:
         return _nothing_loaded(facts, language)
-    return [
-        tag(
-            "details",
-            tag("summary", f"{language.weekday(shown.day)} {language.day(shown.day)}"),
-            day_figure(shown, f"power_{shown.day}", language),
-            tag("p", explain_command(facts.home["system_id"], shown.day), class_="screen"),
-            id=f"d{shown.day}",
-            class_="day",
-            open=place == 0,
+    parts = [
+        (
+            f"d{shown.day}",
+            f"{language.weekday(shown.day)} {language.day(shown.day)}",
+            [
+                day_figure(shown, f"power_{shown.day}", language),
+                tag("div", tiles(energy_tiles(shown.energy, language)), class_="screen"),
+                tag("p", explain_command(facts.home["system_id"], shown.day), class_="screen"),
+            ],
         )
-        for place, shown in enumerate(facts.shown)
+        for shown in facts.shown
     ]
+    return choice(language.say("Day"), parts, language, is_open=True)
+
+
+def _periods(facts: HomeFacts, language: Language) -> Child:
+    if not facts.parts:
+        return tag("p", language.say("The range is too short to have parts."))
+    parts = [
+        (f"p{_code(period)}", _called(period, language), _period(facts, period, total, language))
+        for period, total in facts.parts
+    ]
+    return choice(language.say("Period"), parts, language, is_open=False)
+
+
+def _period(facts: HomeFacts, period: Period, total: Row, language: Language) -> Child:
+    title = language.say("Energy by day")
+    days = [row for row in facts.days if period.first_day <= row["day"] <= period.last_day]
+    places = list(days_between(period.first_day, period.last_day))
+    when = language.days(period.first_day, period.last_day)
+    return [
+        tag("p", when, class_="soft"),
+        tiles([*energy_tiles(total, language), complete_tile(total, language)]),
+        paths_figure(total, when, f"paths_{_code(period)}", language) if total["used_total_kwh"] is not None else None,
+        figure(
+            title,
+            f"{when}. {language.say('kWh; above zero what came in, below zero what went out.')}",
+            bars(Bars(ABOVE, BELOW), days, places, title, facts.complete_coverage, language),
+            behind(
+                f"energy_by_day_{_code(period)}",
+                energy_columns(language, has_systems=False),
+                days,
+                f"{title}, {when}",
+                language,
+            ),
+        ),
+    ]
+
+
+def _code(period: Period) -> str:
+    """In anchors and names of files."""
+    return f"{period.first_day:%Y-%m}" if period.newest is None else f"newest-{period.newest}"
+
+
+def _called(period: Period, language: Language) -> str:
+    if period.newest is not None:
+        return language.say("Newest {days} days", days=period.newest)
+    month = language.month(period.first_day)
+    if period.is_whole_month:
+        return month
+    return f"{month} ({language.short_day(period.first_day)} – {language.short_day(period.last_day)})"
 
 
 def _nothing_loaded(facts: HomeFacts, language: Language) -> Markup:
@@ -154,23 +177,7 @@ def _paths(facts: HomeFacts, language: Language) -> Child:
             ),
         )
     months = list(months_between(facts.scope.start, facts.scope.end))
-    title = say("Between solar, battery, grid and home")
-    is_whole = total["attributed_coverage"] is not None and total["attributed_coverage"] >= WHOLE
-    flows = [{"flow": flow, "energy_kwh": total[f"{flow}_kwh"]} for flow in (*LINKS, "used_total")]
-    columns = [
-        Column("flow", say("Flow"), lambda flow: flow_name(flow, language)),
-        number("energy_kwh", "kWh", language),
-    ]
-    drawn: list[Child] = [
-        figure(
-            title,
-            [say("Whole range; coverage {coverage}.", coverage=language.share(total["attributed_coverage"]))],
-            sankey(total, title, "" if is_whole else "≥ ", language)
-            if any(total[f"{flow}_kwh"] for flow in LINKS)
-            else tag("p", say("All flows are 0 kWh.")),
-            behind("paths", columns, flows, title, language),
-        )
-    ]
+    drawn: list[Child] = [paths_figure(total, say("Whole range"), "paths", language)]
     for flows_shown, name in ((CAME_FROM, "Where consumption came from"), (WENT_TO, "Where generation went")):
         for is_months, rows, places in ((False, facts.days, _places(facts)), (True, facts.months, months)):
             when = say("{what}, by month (whole months)" if is_months else "{what}, by day", what=say(name))
@@ -369,8 +376,7 @@ def _versions(facts: HomeFacts, language: Language) -> Child:
 
 
 def _places(facts: HomeFacts) -> list[date]:
-    scope = facts.scope
-    return [scope.start + timedelta(days=place) for place in range((scope.end - scope.start).days + 1)]
+    return list(days_between(facts.scope.start, facts.scope.end))
 
 
 def _file(title: str) -> str:

@@ -18,12 +18,20 @@ from hem_etl.report.plot import patterns
 GENERATOR: Final = "hem-etl report"
 
 
-def page(title: str, lead: Child, sections: Iterable[tuple[str, str, Child]], scope: Scope, language: Language) -> str:
-    """The whole file. Sections: (anchor, heading, content)."""
+def page(
+    title: str,
+    lead: Child,
+    sections: Iterable[tuple[str, str, Child]],
+    scope: Scope,
+    language: Language,
+    *,
+    off_paper: str,
+) -> str:
+    """The whole file. Sections: (anchor, heading, content). `off_paper`: what a print leaves out."""
     parts = list(sections)
     policy = (
         f"default-src 'none'; style-src 'sha256-{_sha256(_text('style.css'))}'; "
-        f"script-src 'sha256-{_sha256(_text('sort.js'))}'; img-src data:; base-uri 'none'; form-action 'none'"
+        f"script-src 'sha256-{_sha256(_text('page.js'))}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     head = tag(
         "head",
@@ -62,8 +70,9 @@ def page(title: str, lead: Child, sections: Iterable[tuple[str, str, Child]], sc
                 ),
             ),
             tag("p", language.say("(low … high): where a ratio can lie, whatever the missing time held.")),
+            tag("p", off_paper, class_="paper"),
         ),
-        tag("script", Markup(_text("sort.js"))),  # noqa: S704
+        tag("script", Markup(_text("page.js"))),  # noqa: S704
     )
     return f"<!doctype html>\n{tag('html', head, body, lang=language.code)}\n"
 

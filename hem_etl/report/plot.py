@@ -20,8 +20,8 @@ CELL_MARKS: Final = {
 }
 """Kinds of cells and the marks on their colour: the pattern `cell-<kind>` is both, so that a large map stays small."""
 WIDTH: Final = 960
-LEFT: Final = 58
-"""Room for the numbers of the vertical axis."""
+LEFT: Final = 80
+"""Room for the numbers of the vertical axis: a million, also in the larger letters of a print."""
 
 
 def picture(

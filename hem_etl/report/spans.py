@@ -12,6 +12,8 @@ from hem_etl.report.plot import LEFT, WIDTH, Scale, legend, picture, scale_over,
 from hem_etl.vocabulary import FLOWS
 
 ROW: Final = 22
+ON_PAPER: Final = 24
+"""Rows that are printed of a picture that grows with the fleet; the style cuts it there."""
 NAMES: Final = 210
 """Room for names at the left."""
 Row = dict[str, Any]
@@ -96,22 +98,22 @@ def agreement(rows: Sequence[Row], title: str, language: Language) -> Markup:
     width = WIDTH - NAMES - 90
     drawn: list[Markup] = []
     for number, row in enumerate(rows):
-        y, x = 4 + number * ROW, float(NAMES)
+        y, x, bar = 4 + number * ROW, float(NAMES), list[Markup]()
         name = flow_name(row["flow"], language)
         if "vendor" in row and row.get("has_vendor_name", True):
             name = f"{row['vendor'] or '?'} · {name}"
-        drawn.append(tag("text", name, x=0, y=y + 13, font_size=11))
+        label = tag("text", name, x=0, y=y + 13, font_size=11)
         for column, style, text, pattern in kinds:
             part = row[column] / row["days"] * width if row["days"] else 0
             if part:
                 said = f"{name}: {language.say(text)}: {row[column]} / {row['days']}"
                 box = {"x": round(x, 1), "y": y + 2, "width": round(part, 1), "height": 14}
                 hatch = tag("rect", fill=f"url(#{pattern})", **box) if pattern else None
-                drawn.append(tag("g", tag("title", said), tag("rect", class_=style, **box), hatch))
+                bar.append(tag("g", tag("title", said), tag("rect", class_=style, **box), hatch))
                 x += part
-        drawn.append(
-            tag("text", language.say("{count} days", count=row["days"]), x=NAMES + width + 8, y=y + 13, font_size=11)
-        )
+        days = language.say("{count} days", count=row["days"])
+        told = tag("text", days, x=NAMES + width + 8, y=y + 13, font_size=11)
+        drawn.append(tag("g", label, bar, told, class_="screen" if number >= ON_PAPER else None))
     described = language.say("{count} bars; their numbers are in the table below", count=len(rows))
     return picture(title, described, WIDTH, 8 + len(rows) * ROW, drawn) + legend(
         [(style, language.say(text), pattern) for _, style, text, pattern in kinds]

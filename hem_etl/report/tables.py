@@ -63,8 +63,9 @@ def table(
     *,
     identify: Callable[[Row], str | None],
     sorts: bool,
+    on_paper: int,
 ) -> Markup:
-    """Rows for people. An empty cell: not known. `sorts`: a script may let people sort it."""
+    """Rows for people. An empty cell: not known. `sorts`: a script may let people sort it; so many rows are printed."""
     return tag(
         "table",
         tag("caption", caption),
@@ -72,7 +73,7 @@ def table(
             "thead", tag("tr", [tag("th", c.title, scope="col", class_="n" if c.is_number else None) for c in columns])
         ),
         tag("tbody", [tag("tr", [_cell(c, row, sorts) for c in columns], id=identify(row)) for row in rows]),
-        class_="sorts" if sorts else None,
+        class_=" ".join(name for name in ("sorts" if sorts else "", f"paper-{on_paper}") if name),
     )
 
 
@@ -128,6 +129,7 @@ def listed(
     most: int | None = MOST_ROWS,
     sorts: bool = True,
     identify: Callable[[Row], str | None] = lambda row: None,
+    on_paper: int = 8,
 ) -> list[Child]:
     """A table of at most so many rows, and the file beside it, which has more of them; what is cut off is said."""
     shown = rows[:most]
@@ -143,8 +145,9 @@ def listed(
         cut = language.say("The first {shown} of {total} rows; the file has all.", shown=len(shown), total=len(rows))
     return [
         download(file, columns, rows[:MOST_IN_FILE], language),
-        tag("p", cut) if cut else None,
-        scrolled(caption, table(columns, shown, caption, identify=identify, sorts=sorts)),
+        tag("p", cut, class_="screen") if cut else None,
+        paper_note(on_paper, len(rows), language),
+        scrolled(caption, table(columns, shown, caption, identify=identify, sorts=sorts, on_paper=on_paper)),
     ]
 
 
@@ -166,6 +169,13 @@ def behind(
 def closed(name: str, content: Child) -> Markup:
     """What somebody may open."""
     return tag("details", tag("summary", name), content, class_="data")
+
+
+def paper_note(shown: int, total: int, language: Language) -> Markup | None:
+    """Printed alone: that a print has the first rows of more."""
+    if shown >= total:
+        return None
+    return tag("p", language.say("On paper the first {shown} of {total}.", shown=shown, total=total), class_="paper")
 
 
 def scrolled(caption: str, content: Child) -> Markup:

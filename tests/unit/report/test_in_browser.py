@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from browser import PROGRAM, Tab, browser
 from unit.report.conftest import ATTACK, CLOCK_CHANGE, END, START, Looked
 
+from hem_etl.facts import reports
+from hem_etl.report import make_report
 from hem_etl.report.making import page_name
 from hem_etl.vocabulary import FLOWS
 
@@ -103,6 +106,83 @@ def test_what_a_homes_page_shows_is_what_the_mart_says(looked: Looked, tab: Tab,
             assert row[f"{name} [kWh]"] == shown(day[f"{flow}_kwh"], day[f"{flow}_coverage"]), (day["day"], flow)
 
 
+def choose(tab: Tab, section: str, place: int) -> dict[str, str]:
+    """What the tiles show after somebody chose; nothing else of the choice is to be seen."""
+    return dict(
+        tab.run(
+            f"""(() => {{
+        const list = document.querySelector('#{section} .bar select');
+        list.selectedIndex = {place};
+        list.dispatchEvent(new Event('change'));
+        const seen = [...document.querySelectorAll('#{section} .choice > details')].filter(each => each.offsetHeight);
+        if (seen.length !== 1) throw seen.length;
+        const texts = tile => [...tile.children].slice(0, 2).map(each => each.innerText);
+        return [...seen[0].querySelectorAll('.tile')].map(texts);
+    }})()"""
+        )
+    )
+
+
+def told(value: float | None, coverage: float | None) -> str:
+    return shown(value, coverage) + ("" if value is None else " kWh")
+
+
+@pytest.mark.parametrize("which", ["berlin", "no_battery"])
+def test_what_is_shown_of_a_chosen_day_or_period_is_what_the_marts_say(
+    looked: Looked, tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    monkeypatch.setattr(reports, "NEWEST_DAYS", (2, 3))
+    system_id = getattr(looked, which)
+    made = make_report(looked.warehouse, tmp_path, systems=[system_id], start=START, end=END)
+    tab.show_as()
+    tab.open(made.index.parent / page_name(system_id))
+    of_home = f"where system_id = '{system_id}' and day between '{START}' and '{END}'"
+    days = looked.world.sql(f"from marts.daily_energy {of_home} order by day desc")
+    for place, day in enumerate(days.rows(named=True)):
+        tiles = choose(tab, "days", place)
+        for flow in FLOWS:
+            name = flow.replace("_", " ").capitalize()
+            assert tiles[name] == told(day[f"{flow}_kwh"], day[f"{flow}_coverage"]), (day["day"], flow)
+    for place, newest in enumerate((2, 3)):
+        tiles = choose(tab, "periods", place)
+        for flow in FLOWS:
+            sums = days.head(newest)[f"{flow}_kwh"].drop_nulls()
+            whole = days.head(newest)[f"{flow}_coverage"].eq(1).fill_null(False).all()
+            name = flow.replace("_", " ").capitalize()
+            assert tiles[name] == told(sums.sum() if len(sums) else None, 1 if whole else 0), (newest, flow)
+        assert tiles["Complete days"] == f"{days.head(newest)['is_complete'].sum()} of {newest}"
+    assert tab.complaints() == []
+
+
+def test_the_keyboard_alone_goes_from_day_to_day_and_sorts(looked: Looked, tab: Tab) -> None:
+    tab.show_as()
+    tab.open(looked.folder / page_name(looked.berlin))
+    seen = "[...document.querySelectorAll('#days .choice > details')].find(each => each.offsetHeight).id"
+    assert tab.run(seen) == f"d{END}"
+    tab.run("document.querySelector('#days select').focus()")
+    tab.pressed("Tab")
+    assert tab.run("document.activeElement.innerText") == "Earlier"
+    tab.pressed("Enter")
+    assert tab.run(seen) == f"d{END - timedelta(days=1)}"
+    tab.open(looked.made.index)
+    tab.run("document.querySelector('#worst th button').focus()")
+    tab.pressed("Enter")
+    assert tab.run("document.activeElement.parentElement.getAttribute('aria-sort')") == "ascending"
+
+
+def test_without_scripts_every_day_can_be_opened_and_the_newest_is(looked: Looked, tab: Tab) -> None:
+    tab.show_as()
+    tab.allow_scripts(False)
+    try:
+        tab.open(looked.folder / page_name(looked.berlin))
+        assert not tab.run("document.querySelectorAll('select, th button').length")
+        heads = "[...document.querySelectorAll('#days .choice > details > summary')]"
+        assert tab.run(f"{heads}.map(each => each.offsetHeight > 0)") == [True] * 5
+        assert tab.run(f"{heads}.map(each => each.parentElement.open)") == [True, *[False] * 4]
+    finally:
+        tab.allow_scripts(True)
+
+
 def test_the_axis_is_the_homes_clock_whatever_the_browsers_zone(looked: Looked, tab: Tab) -> None:
     tab.open(looked.folder / page_name(looked.berlin), f"#d{CLOCK_CHANGE}")
     assert tab.run(f"document.getElementById('d{CLOCK_CHANGE}').open"), "a link opens the day that it names"
@@ -139,4 +219,28 @@ def test_a_page_fits_a_phone_and_prints_light(looked: Looked, tab: Tab, kind: st
         "[getComputedStyle(document.body).color, getComputedStyle(document.querySelector('svg text')).fill]"
     )
     assert colours[0] == "rgb(0, 0, 0)"
+    tab.show_as()
+
+
+@pytest.fixture(scope="module")
+def german(looked: Looked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make_report(looked.warehouse, tmp_path_factory.mktemp("de"), start=START, end=END, language="de")
+    return made.index.parent
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_a_page_prints_on_two_sheets_whatever_the_screen_was(
+    looked: Looked, german: Path, tab: Tab, kind: str, language: str
+) -> None:
+    file = pages(looked)[kind]
+    tab.show_as(scheme="dark")
+    tab.open(file if language == "en" else german / file.name)
+    assert len(re.findall(rb"/Type\s*/Page[^s]", tab.printed())) <= 2
+    tab.show_as(media="print", scheme="dark")
+    seen = tab.run("document.body.innerText")
+    assert ("Not on paper:" if language == "en" else "Nicht auf Papier:") in seen
+    assert (
+        len(tab.run("[...document.querySelectorAll('tbody')].map(each => each.offsetHeight).filter(each => each)")) < 7
+    )
     tab.show_as()

@@ -15,7 +15,7 @@ from unit.report.reader import Element, files_of, read_page
 from world import World
 
 from hem_etl.errors import UsageError
-from hem_etl.facts import open_report
+from hem_etl.facts import open_report, reports
 from hem_etl.report import make_report, making
 from hem_etl.report.making import page_name
 from hem_etl.simulator import make_fleet
@@ -269,6 +269,40 @@ def test_a_day_that_one_home_was_asked_for_is_not_the_fleets_newest(tmp_path: Pa
     assert make_report(warehouse, tmp_path / "pages", end=END).end == END
 
 
+def test_parts_of_the_range_are_there_without_a_script_and_their_sums_are_those_of_the_mart(
+    looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "NEWEST_DAYS", (2, 3, 30))
+    make_report(looked.warehouse, tmp_path, systems=[looked.berlin], start=START, end=END)
+    page = read_page((tmp_path / page_name(looked.berlin)).read_text(encoding="utf-8"))
+    parts = page.one("section", id="periods").all("details")
+
+    assert [next(each for each in part.all("summary")).text() for part in parts if part.attributes.get("id")] == [
+        "Newest 2 days",
+        "Newest 3 days",
+    ]
+    for most in (2, 3):
+        part = page.one("details", id=f"pnewest-{most}")
+        days = looked.world.sql(
+            f"from marts.daily_energy where system_id = '{looked.berlin}' and day > date '{END}' - {most} order by day"
+        )
+        assert tile(part, "Generation")[0].removeprefix("≥ ") == f"{days['generation_kwh'].sum():,.1f} kWh"
+        assert tile(part, "Complete days")[0] == f"{days['is_complete'].sum()} of {most}"
+        assert [row["day"] for row in files_of(part)[f"energy_by_day_newest-{most}"]] == days["day"].cast(str).to_list()
+        paths = {row["flow"]: float(row["energy_kwh"]) for row in files_of(part)[f"paths_newest-{most}"]}
+        assert paths == {flow: pytest.approx(days[f"{flow}_kwh"].sum(), abs=1e-6) for flow in paths}
+
+
+def test_a_day_that_is_shown_has_the_totals_of_the_mart(looked: Looked) -> None:
+    page = looked.page(looked.berlin)
+    for day in looked.world.sql(f"from marts.daily_energy where system_id = '{looked.berlin}' and {RANGE}").rows(
+        named=True
+    ):
+        shown = page.one("details", id=f"d{day['day']}")
+        assert tile(shown, "Consumption")[0].removeprefix("≥ ") == f"{day['consumption_kwh']:,.1f} kWh"
+        assert tile(shown, "Highest import")[0] == f"{day['peak_import_kw']:.2f} kW"
+
+
 def test_a_map_without_room_for_days_shows_weeks_and_then_the_worst_homes_alone_and_says_so(
     looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,7 +318,7 @@ def test_a_map_without_room_for_days_shows_weeks_and_then_the_worst_homes_alone_
     assert [(int(row["days"]), int(row["complete_days"])) for row in told] == days.select("days", "complete").rows()
     assert "looks like the worst of them" in page.one("section", id="map").text()
 
-    monkeypatch.setattr(making, "MOST_CELLS", 4)
+    monkeypatch.setattr(making, "MOST_CELLS", 2)
     make_report(looked.warehouse, tmp_path, start=START, end=END)
     page = read_page((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert "Only the worst 2 of 9 homes fit." in page.one("section", id="map").text()
