@@ -1,9 +1,10 @@
-"""`make dev`: the simulator, Dagster's webserver and its daemon on this machine, over a filled fleet.
+"""`make dev`: simulator, webhook receiver, Dagster's webserver and daemon on this machine, over a filled fleet.
 
 Everything is kept in ./hem_dev, which survives; demo, real and these data never mix. Ctrl-C or TERM stops all of it.
 """
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -21,13 +22,14 @@ import httpx
 import hem_etl
 from hem_etl.errors import ModelError, SettingsError
 from hem_etl.locks import BusyError, FileLock, Note
+from hem_etl.orchestration import dev_events
 from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS
 from hem_etl.orchestration.dead_runs import settle_dead_runs
 from hem_etl.orchestration.models import every_model_key
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.pipeline import Road
 from hem_etl.settings import load_settings
-from hem_etl.simulator import Simulator, make_fleet, serve
+from hem_etl.simulator import Fleet, Simulator, make_fleet, serve
 
 HOME: Final = Path("hem_dev")
 PACKAGE: Final = Path(hem_etl.__file__).parent
@@ -36,6 +38,7 @@ DAYS_FILLED: Final = 7
 DAYS_BEFORE: Final = 45
 """The first partition lies so long before the first start: there is a past to backfill."""
 CLIENT_ID, CLIENT_SECRET = "simulator", "simulator-secret"
+SECRET_BYTES: Final = 32
 WEB_PORT: Final = 3000
 """Where it is free; else any free port."""
 STARTED_WITHIN_SECONDS: Final = 600
@@ -61,6 +64,7 @@ Dagster is at {url}   (simulated Enode: {simulator}; data: {home}; Ctrl-C stops 
   Runs                        what has run so far
   Automation > daily          the schedule, 13:15 UTC: switch it on, or preview a tick now
   Automation > new_systems    fills the missing past by itself, newest first: switch it on
+  Automation > webhook_events asks for what webhooks announce (a home tells of new data every minute): switch it on
 
   duckdb -readonly {home}/hem.duckdb      ask it anything, while runs go on
 """
@@ -72,22 +76,35 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     home = HOME.resolve()
     today = datetime.now(UTC).date()
-    simulator = Simulator(make_fleet(SYSTEMS, today=today), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    child: subprocess.Popen[bytes] | None = None
+    fleet = make_fleet(SYSTEMS + 1, today=today)
+    simulator = Simulator(Fleet(fleet.homes[:SYSTEMS]), client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    children: list[subprocess.Popen[bytes]] = []
     try:
         with only_one(home) as address, serve(simulator) as simulator_url:
             _say(f"{SYSTEMS} simulated homes at {simulator_url}")
             move_into(home, simulator_url, today)
             renew_tables()
             settle()
+            has_moved_in = dev_events.has_moved_in(fleet.homes[-1])
+            if has_moved_in:
+                simulator.fleet = fleet  # it stays: a home that the lists lacked would be gone
             fill(today)
+            receiver_port = free_port()
+            children.append(dev_events.start_receiver(receiver_port))
+            receiver_url = f"http://127.0.0.1:{receiver_port}/"
+            if not _answers(f"{receiver_url}healthz", children[0]):
+                return 1
+            dev_events.deliver_to(simulator, receiver_url)
+            if not has_moved_in:
+                dev_events.move_in(simulator, fleet, QUIET)
+                _say(f"Then a {fleet.homes[-1].vendor} home moved in: a webhook said so, and its past is there too.")
             url = f"http://127.0.0.1:{free_port(WEB_PORT)}"
             address(url)
-            child = start_dagster(url)
-            if not _answers(url, child):
+            children.append(start_dagster(url))
+            if not _answers(f"{url}/server_info", children[1]):
                 return 1
             _say(WHAT_TO_CLICK.format(url=url, simulator=simulator_url, home=HOME, days=DAYS_FILLED))
-            return child.wait()
+            return dev_events.wait_for(children[1], simulator)
     except _Stopped:
         _say("Stopping …")
         return 0
@@ -95,7 +112,7 @@ def main() -> int:
         _say(str(error))
         return 1
     finally:
-        if child is not None:
+        for child in reversed(children):
             stop(child)
 
 
@@ -119,6 +136,7 @@ def move_into(home: Path, simulator_url: str, today: date) -> None:
         "ENODE_CLIENT_SECRET": CLIENT_SECRET,
         "ENODE_API_URL": simulator_url,
         "ENODE_OAUTH_URL": f"{simulator_url}/oauth2/token",
+        "ENODE_WEBHOOK_SECRET": secrets.token_urlsafe(SECRET_BYTES),
         "HEM_ETL_HOME": str(home),
         "HEM_ETL_START_DATE": first_day(home, today).isoformat(),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH")))),
@@ -219,12 +237,12 @@ def stop(child: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(url: str, child: subprocess.Popen[bytes]) -> bool:
-    """Wait until the webserver answers; False when it ended instead."""
+    """Wait until the process answers there; False when it ended instead."""
     for _ in range(STARTED_WITHIN_SECONDS * 2):
         if child.poll() is not None:
             return False
         with suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/server_info", timeout=1).status_code == 200:
+            if httpx.get(url, timeout=1).status_code == 200:
                 return True
         with suppress(subprocess.TimeoutExpired):
             child.wait(0.5)
