@@ -15,6 +15,7 @@ from hem_etl.orchestration.checks import freshness_check, last_due_day
 from hem_etl.orchestration.partitions import SYSTEMS, encoded
 from hem_etl.orchestration.schedules import daily_schedule
 from hem_etl.orchestration.sensors import Rectangle, backfill_request, newest_rectangle, post_alert
+from hem_etl.pipeline import Road
 from hem_etl.simulator import Faults, Fleet, make_fleet
 from hem_etl.warehouse import open_warehouse
 
@@ -309,6 +310,48 @@ def test_events_become_one_run_and_rest_until_the_debounce_is_over(dagster: Inst
     assert "began less than" in str(events_tick(dagster))
     dagster.world.deliver({"event": "user:credentials:invalidated", "user": {"id": homes[1].user_id}})
     assert isinstance(events_tick(dagster), dg.RunRequest)
+
+
+@pytest.mark.slow
+def test_a_daemon_or_run_that_dies_loses_no_event_and_asks_nothing_twice(
+    dagster: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = dagster.world
+    world.settings = world.settings.model_copy(update={"event_minutes": 0})  # the sensor lives by the real clock
+    world.run("2026-11-21", "2026-11-22", months=False)
+    world.pass_time(minutes=59)
+    world.simulator.ledger.clear()
+    world.deliver(updated(world.simulator.fleet.homes[0].system_id))
+
+    first = events_tick(dagster)  # and the daemon dies before it makes the run
+    again = events_tick(dagster)
+    assert isinstance(first, dg.RunRequest)
+    assert isinstance(again, dg.RunRequest)
+    assert first.run_key == again.run_key
+
+    job = dagster.definitions.resolve_implicit_global_asset_job_def()
+    selection = frozenset({dg.AssetKey("announced_data")})
+    run = dagster.dagster.create_run_for_job(job, tags=dict(first.tags), asset_selection=selection)
+    assert "still going on" in str(events_tick(dagster))
+    dagster.dagster.report_run_failed(run, "its process is dead")  # before it began
+
+    second = events_tick(dagster)
+    assert isinstance(second, dg.RunRequest)
+    assert second.run_key != first.run_key
+    with monkeypatch.context() as patch:
+        patch.setattr(Road, "_finish", die_there)  # it asked, and dies before it loads the answers
+        assert not dagster.run("announced_data", tags=dict(second.tags)).success
+    third = events_tick(dagster)
+    assert isinstance(third, dg.RunRequest)
+    assert dagster.run("announced_data", tags=dict(third.tags)).success
+
+    assert set(world.simulator.ledger.statistics.values()) == {1}
+    assert world.sql("select led_to from core.event")["led_to"].to_list() == ["asked: answered"]
+    assert isinstance(events_tick(dagster), dg.SkipReason)
+
+
+def die_there(*_: object) -> None:
+    raise RuntimeError("the process is dead")
 
 
 @pytest.mark.slow
