@@ -8,13 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from kept import everything_kept
 from pydantic import SecretStr
 
+from hem_etl.simulator import Faults, Simulator, make_fleet, serve
+from hem_etl.simulator.webhooks import Mischief
+from hem_etl.vocabulary import EventName
 from hem_etl.webhooks.inbox import Inbox
 from hem_etl.webhooks.signature import signature_of
 
@@ -22,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 SECRET = "a-secret-of-the-tests"
 PATIENCE_SECONDS = 60
+TODAY = datetime.now(UTC).date()
 
 
 def free_port() -> int:
@@ -29,12 +35,18 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def environment(home: Path, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+    return kept | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET} | more
+
+
 @contextlib.contextmanager
 def receiver(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
-    environment = kept | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET}
-    command = [sys.executable, "-m", "hem_etl", "webhooks", "serve", "--port", str(port)]
-    with (home / "receiver.log").open("ab") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
+    command = [sys.executable, "-m", "hem_etl", "-vv", "webhooks", "serve", "--port", str(port)]
+    with (
+        (home / "receiver.log").open("ab") as log,
+        subprocess.Popen(command, env=environment(home), stderr=log) as process,
+    ):
         try:
             until = time.monotonic() + PATIENCE_SECONDS
             while process.poll() is None and time.monotonic() < until:
@@ -119,3 +131,54 @@ def test_sigterm_ends_it_and_what_was_answered_is_there(tmp_path: Path) -> None:
         process.terminate()
         assert process.wait(PATIENCE_SECONDS) in (0, -signal.SIGTERM)
     assert [one.delivery.body for one in Inbox(tmp_path / "inbox").untaken()] == [b"[]"]
+
+
+def test_a_whole_round_of_real_processes_leaves_no_secret_on_disk_or_in_a_log(tmp_path: Path) -> None:
+    port, signatures = free_port(), set[str]()
+    home, links = tmp_path / "home", tmp_path / "links.csv"
+    home.mkdir()
+    simulator = Simulator(make_fleet(3, today=TODAY))
+    dead = simulator.fleet.homes[1]
+    simulator.faults = Faults.pinned({dead.system_id: "relink"})
+
+    def post(_: str, headers: Mapping[str, str], body: bytes) -> int | None:
+        signatures.add(headers["x-enode-signature"].removeprefix("sha1="))
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.post(f"http://127.0.0.1:{port}/", content=body, headers=dict(headers)).status_code
+        return None
+
+    desk = simulator.webhooks
+    desk.post, desk.mischief = post, Mischief(forgeries=0.5, repeats=0.5, splits=0.5)
+    with serve(simulator) as url, (tmp_path / "commands.log").open("ab") as log:
+        settings = environment(
+            home,
+            ENODE_API_URL=url,
+            ENODE_OAUTH_URL=f"{url}/oauth2/token",
+            ENODE_CLIENT_ID="simulator",
+            ENODE_CLIENT_SECRET="simulator-secret",
+            HEM_ETL_START_DATE=f"{TODAY - timedelta(days=2)}",
+        )
+
+        def command(*arguments: str) -> int:
+            line = [sys.executable, "-m", "hem_etl", "-vv", *arguments]
+            return subprocess.run(line, env=settings, cwd=home, stdout=log, stderr=log, check=False).returncode
+
+        assert command("webhooks", "subscribe", "https://hem.example/") == 0
+        for each in simulator.fleet.homes:
+            desk.announce(EventName.DISCOVERED, each)
+            with receiver(home, port) as process:
+                desk.deliver()
+                process.kill()
+        desk.announce(EventName.INVALIDATED, dead)
+        with receiver(home, port):
+            desk.deliver()
+        assert command("run", "--due") in (0, 3)
+        assert command("doctor") in (0, 1)
+        assert command("relink", "--create-links", "--redirect-uri", "https://a.example/", "--csv", str(links)) == 0
+    (token,) = desk.link_tokens
+    assert token in links.read_text()
+    kept = everything_kept(tmp_path, but=(links,))
+    assert dead.user_id.encode() in kept
+    assert len(signatures) > 3
+    for secret in (SECRET, "simulator-secret", token, *signatures):
+        assert secret.encode() not in kept
