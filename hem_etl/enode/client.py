@@ -45,6 +45,8 @@ LIST_PATHS: Final = {
 PAGE_SIZE: Final[int | None] = None
 """None: Enode's default of 50. Its maximum is not documented, and a value above it may be refused."""
 MOST_PAGES: Final = 10_000
+MOST_PART_CHARACTERS: Final = 8_000
+"""Of an id or a cursor in a URL: no server takes a longer one, and httpx raises where a URL is far longer."""
 CACHED_READ_SECONDS: Final = 30.0
 """Read timeout of lists and of one system, which Enode serves from a cache; statistics have a setting."""
 MOST_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -164,7 +166,7 @@ class EnodeClient:
         """
         parts = [_path_segment(part) for part in path]
         if None in parts:
-            raise UsageError(f"{'/'.join(path)!r} cannot be part of a URL")
+            raise UsageError(one_line(f"{'/'.join(path)!r} cannot be part of a URL"))
         asking = _Asking("/".join([self._api_url, *map(str, parts)]))
         try:
             received = self._send_once(asking, method, {}, CACHED_READ_SECONDS, content)
@@ -236,8 +238,8 @@ class EnodeClient:
             yield answer
             if after is None:
                 return
-            if after in seen:
-                why = "the list was ended: its cursor came back"
+            if after in seen or len(after) > MOST_PART_CHARACTERS:
+                why = f"the list was ended: its cursor {'came back' if after in seen else 'is too long for a URL'}"
                 break
             seen.add(after)
             query["after"] = after
@@ -373,12 +375,12 @@ def _not_asked(look: Answer, outcome: Outcome, detail: str) -> Answer:
 
 
 def _path_segment(identifier: str) -> str | None:
-    """The id as one segment of a path; None for the few texts that cannot be one (`..` would name another resource)."""
+    """The id as one segment of a path; None for texts that cannot be one (`..` would name another resource)."""
     try:
         segment = quote(identifier, safe="")
     except UnicodeEncodeError:
         return None
-    return None if segment in ("", ".", "..") else segment
+    return None if segment in ("", ".", "..") or len(segment) > MOST_PART_CHARACTERS else segment
 
 
 def _named(look: Answer) -> str:

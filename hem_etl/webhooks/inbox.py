@@ -111,6 +111,7 @@ class InboxWriter:
                 raise FullError
             self._waiting_bytes += len(frame)
         future = Future[None]()
+        future.set_running_or_notify_cancel()  # whoever stops waiting must not stop the thread that keeps it
         self._waiting.put((frame, future))
         return future
 
@@ -128,7 +129,7 @@ class InboxWriter:
             try:
                 self._append(b"".join(frame for frame, _ in together))
                 failure = None
-            except OSError as error:
+            except Exception as error:  # somebody waits for each of them, whatever went wrong
                 failure = error
             with self._counting:
                 self._waiting_bytes -= sum(len(frame) for frame, _ in together)
@@ -149,7 +150,7 @@ class InboxWriter:
         except OSError:
             with suppress(OSError):
                 file.truncate(self._size)
-            self._close_file()  # after a failed fsync nothing is known of the file's pages: never append to it again
+            self._leave_file()  # after a failed fsync nothing is known of the file's pages: never append to it again
             raise
         self.syncs += 1
         self._size += len(frames)
@@ -160,7 +161,19 @@ class InboxWriter:
         self._file = path.open("xb", buffering=0)
         self._files += 1
         self._size = 0
-        sync_folder(self._folder)
+        try:
+            sync_folder(self._folder)
+        except OSError:
+            self._leave_file()  # a file whose name may not be on disk keeps nothing
+            raise
+
+    def _leave_file(self) -> None:
+        """Another one next time; an empty one goes, or a full disk would leave one for each try."""
+        file = self._file
+        self._close_file()
+        if file is not None and self._size == 0:
+            with suppress(OSError):
+                Path(file.name).unlink()
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -5,7 +5,7 @@
 | is not signed with our secret | 401 |
 | is longer than 1 MB | 413, while it is read |
 | does not come to its end in time | 408 |
-| cannot be kept: the disk refuses, or too much waits for it | 503: Enode tries again, for 24 hours |
+| cannot be kept: the disk refuses, or too much waits or comes at once | 503: Enode tries again, for 24 hours |
 | anything else, readable or not | 204, once its bytes are on disk |
 
 Enode stops sending to a receiver that goes on refusing, so whatever is rightly signed is kept.
@@ -40,6 +40,8 @@ MOST_BODY_BYTES: Final = 1_000_000
 READ_SECONDS: Final = 4.0
 """Enode gives up after five."""
 MOST_HEADER_BYTES: Final = 32 * 1024
+MOST_READING_BYTES: Final = 64_000_000
+"""More than this is not held in memory of bodies that are still coming: nobody knows yet who sends them."""
 DRAIN_SECONDS: Final = 10
 KEPT_HEADERS: Final = ("content-type", "content-encoding", "user-agent")
 MOST_HEADER_TEXT: Final = 200
@@ -56,6 +58,7 @@ class Receiver:
         self.answers: Counter[int] = Counter()
         self.odd_types = 0
         self.kept_bytes = 0
+        self.reading_bytes = 0
         self.seconds = 0.0
         self.newest: datetime | None = None
 
@@ -65,19 +68,41 @@ class Receiver:
         status = await self._receive(request)
         self.answers[status] += 1
         self.seconds += time.monotonic() - started
-        headers = {"connection": "close"} if status in (408, 413) else None
+        headers = {"connection": "close"} if status in (408, 413, 503) else None
         return Response(status_code=status, headers=headers)
 
     async def _receive(self, request: Request) -> int:
+        body = bytearray()
         try:
             async with asyncio.timeout(READ_SECONDS):
-                body = await _read(request)
+                is_whole = await self._read(request, body)
         except TimeoutError:
             return _refused(408, "it did not come to its end")
         except ClientDisconnect:
             return _refused(400, "the sender left")
-        if body is None:
+        except FullError:
+            return _refused(503, "too much comes at once")
+        finally:
+            self.reading_bytes -= len(body)
+        if not is_whole:
             return _refused(413, "it is too long")
+        return await self._keep(request, bytes(body))
+
+    async def _read(self, request: Request, body: bytearray) -> bool:
+        """Fill the body; False as soon as it is too long. FullError: too much is being read of all senders."""
+        length = request.headers.get("content-length", "0")
+        if not (length.isascii() and length.isdecimal() and len(length) < 10) or int(length) > MOST_BODY_BYTES:
+            return False
+        async for piece in request.stream():
+            body += piece
+            self.reading_bytes += len(piece)
+            if len(body) > MOST_BODY_BYTES:
+                return False
+            if self.reading_bytes > MOST_READING_BYTES:
+                raise FullError
+        return True
+
+    async def _keep(self, request: Request, body: bytes) -> int:
         signatures = request.headers.getlist("x-enode-signature")
         if len(signatures) != 1 or not is_signed(body, signatures[0], self._secrets):
             return _refused(401, "its signature is missing or wrong")
@@ -231,19 +256,6 @@ class ImpatientProtocol(H11Protocol):
         self._patience = None
         if self._is_idle() and not self.transport.is_closing():
             self.transport.abort()
-
-
-async def _read(request: Request) -> bytes | None:
-    """The body; None as soon as it is too long."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MOST_BODY_BYTES:
-        return None
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def _refused(status: int, why: str) -> int:

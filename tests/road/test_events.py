@@ -1,6 +1,7 @@
 """Webhook events on the road: an event makes somebody look, and the look alone says what is true."""
 
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,8 @@ def test_a_deleted_system_is_gone_only_when_list_and_read_agree(home: World) -> 
 def test_what_cannot_be_read_is_kept_beside_what_can(home: World) -> None:
     hostile = ["user:hem-system:updated", None, {"event": 7}, {"event": None}, event("user:vehicle:updated"), 3]
     ids = ["../../etc/passwd", "'; drop table core.event; --", "x" * 10_000, "a\nb\0c", "<script>"]
-    home.deliver(*hostile, *(event(EventName.UPDATED, name, "no-such-user") for name in ids))
+    ids_of_users = ["no-such-user", "u" * 70_000, "é" * 10_000, "..", "a\nb\0c"]
+    home.deliver(*hostile, *map(partial(event, EventName.UPDATED), ids, ids_of_users))
     home.deliver(body=b"\xff not JSON", delivery_id=None)
     home.deliver(body=b'{"payload":"example"}')
     tables = home.tables()

@@ -105,7 +105,7 @@ def test_an_id_stays_one_segment_of_the_path(connect: Connect, enode: Any, syste
     assert answer.system_id == system_id
 
 
-@pytest.mark.parametrize("system_id", ["", ".", "..", "\ud800"])
+@pytest.mark.parametrize("system_id", ["", ".", "..", "\ud800", "é" * 70_000])
 def test_an_id_that_can_be_no_segment_is_refused_without_asking(connect: Connect, enode: Any, system_id: str) -> None:
     answer = connect().fetch_statistics(system_id, Interval.parse("2026-03-29"))
     assert (answer.outcome, answer.attempts, answer.http_status) == (Outcome.REFUSED, 0, None)
@@ -393,6 +393,13 @@ def test_a_cursor_that_comes_back_ends_the_list_with_an_error(connect: Connect, 
     assert [answer.outcome for answer in answers] == [None, None, None, Outcome.REFUSED]
     assert answers[-1].detail == "the list was ended: its cursor came back"
     assert (answers[-1].page, answers[-1].attempts, answers[-1].body) == (3, 0, None)
+
+
+def test_a_cursor_that_no_url_can_hold_ends_the_list_with_an_error(connect: Connect, enode: Any) -> None:
+    enode.script = [page("c", after="x" * 70_000), page("b", after=None)]
+    answers = list(connect().fetch_list("systems"))
+    assert [answer.outcome for answer in answers] == [None, Outcome.REFUSED]
+    assert answers[-1].detail == "the list was ended: its cursor is too long for a URL"
 
 
 def test_a_page_cap_stops_a_cursor_that_never_ends(connect: Connect, enode: Any) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import SecretStr
+from starlette.requests import Request
 
 from hem_etl.errors import SettingsError
 from hem_etl.settings import GivenSettings
@@ -169,6 +170,80 @@ def test_a_full_disk_hands_the_delivery_back_and_the_next_one_is_kept(tmp_path: 
 
     assert asyncio.run(one_after_the_other()) == [204, 503, 204]
     assert bodies(tmp_path / "inbox") == [b"1", b"3"]
+
+
+def no_room(_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def fails_once(patch: pytest.MonkeyPatch) -> None:
+    """The folder's own flush."""
+
+    def refuse(folder: Path) -> None:
+        patch.undo()
+        no_room(folder)
+
+    patch.setattr("hem_etl.webhooks.inbox.sync_folder", refuse)
+
+
+def test_a_disk_that_stays_full_is_not_filled_with_empty_files(tmp_path: Path) -> None:
+    with InboxWriter(tmp_path, sync=no_room) as writer:
+        for _ in range(20):
+            assert isinstance(writer.keep(Delivery(b"x", AT)).exception(10), OSError)
+        assert list(tmp_path.glob("*.frames")) == []
+
+
+def test_nothing_is_kept_in_a_file_whose_name_may_not_be_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hem_etl.webhooks.inbox.FILE_BYTES", 1)
+    with InboxWriter(tmp_path) as writer:
+        writer.keep(Delivery(b"first", AT)).result(10)
+        with monkeypatch.context() as patch:
+            fails_once(patch)
+            assert isinstance(writer.keep(Delivery(b"second", AT)).exception(10), OSError)
+        writer.keep(Delivery(b"third", AT)).result(10)
+    assert bodies(tmp_path) == [b"first", b"third"]
+
+
+def test_a_sender_that_gives_up_or_an_odd_error_does_not_end_the_thread_that_keeps(tmp_path: Path) -> None:
+    calls = iter([None, None, ValueError("odd"), None])
+    may_sync = threading.Event()
+
+    def sync(_: int) -> None:
+        assert may_sync.wait(10)
+        if error := next(calls):
+            raise error
+
+    with InboxWriter(tmp_path, sync=sync) as writer:
+        given_up = writer.keep(Delivery(b"1", AT))
+        assert not given_up.cancel()
+        may_sync.set()
+        given_up.result(10)
+        writer.keep(Delivery(b"2", AT)).result(10)
+        assert isinstance(writer.keep(Delivery(b"3", AT)).exception(10), ValueError)
+        writer.keep(Delivery(b"4", AT)).result(10)
+
+
+def test_more_than_memory_shall_hold_of_unknown_senders_is_handed_back_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hem_etl.webhooks.receiver.MOST_READING_BYTES", 10)
+    receiver = Receiver(given(tmp_path))
+    long = b"longer than ten bytes"
+    assert post(receiver, (long, signed(long))) == [503]
+    assert receiver.reading_bytes == 0
+    receiver.writer = InboxWriter(receiver.inbox.folder)
+    assert post(receiver, (b"[]", signed(b"[]")), (b"forged", {})) == [204, 401]
+    assert receiver.reading_bytes == 0
+
+
+@pytest.mark.parametrize("length", ["²", "9" * 5000, "-1", "1e3", ""])
+def test_a_length_that_is_none_is_too_long(tmp_path: Path, length: str) -> None:
+    receiver = Receiver(given(tmp_path))
+    headers = [(b"content-length", length.encode("latin-1"))]
+    request = Request({"type": "http", "method": "POST", "headers": headers})
+    assert asyncio.run(receiver.receive(request)).status_code == 413
 
 
 def test_deliveries_that_come_together_share_one_flush_and_none_is_done_before_it(tmp_path: Path) -> None:
