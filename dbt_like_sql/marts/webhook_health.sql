@@ -12,6 +12,7 @@
 --   duplicates | bigint | events | events that repeat an earlier one
 --   unreadable | bigint | events | events, or whole deliveries, that cannot be read
 --   unknown_names | bigint | events | events whose name we do not know
+--   unknown_fields | bigint | events | events of a name that we know with a field that we do not: Enode tells more, or spells it otherwise
 --   waiting | bigint | events | events that no look has followed yet
 --   lag_seconds | double | s | median time from when it happened, by the sender, to when we had it
 --   lag_most_seconds | double | s | the longest of them
@@ -48,6 +49,11 @@ select
     count(event.duplicate_of) as duplicates,
     count(*) filter (where event.event is null) as unreadable,
     count(*) filter (where event.led_to = 'recorded: no name that we know') as unknown_names,
+    count(*) filter (
+        where event.led_to is distinct from 'recorded: no name that we know'
+        and event.event is not null
+        and not list_has_all(['event', 'createdAt', 'version', 'user', 'hemSystem', 'updatedFields', 'pendingEvents'], json_keys(event.raw))
+    ) as unknown_fields,
     count(*) filter (where event.handled_at_utc is null) as waiting,
     median(date_diff('millisecond', event.created_at_utc, event.received_at_utc)) / 1000 as lag_seconds,
     max(date_diff('millisecond', event.created_at_utc, event.received_at_utc)) / 1000 as lag_most_seconds,

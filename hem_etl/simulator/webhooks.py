@@ -31,6 +31,7 @@ SESSION_FIELDS: Final = frozenset({"redirectUri", "language", "colorScheme"})
 MOST_EVENTS: Final = 100
 """In one delivery."""
 HEARTBEAT_EVERY: Final = timedelta(minutes=30)
+DELAY: Final = timedelta(hours=1)
 FIRST_RETRY: Final = timedelta(minutes=1)
 GIVES_UP_AFTER: Final = timedelta(hours=24)
 
@@ -53,6 +54,10 @@ class Mischief:
     reversed_order: float = 0
     splits: float = 0
     """Each event in a delivery of its own."""
+    replays: float = 0
+    """The first delivery of all is sent once more, besides."""
+    delays: float = 0
+    """It comes an hour late, with what has gathered by then."""
 
     def happens(self, what: str, number: int) -> bool:
         return stable_ratio(self.seed, "webhook", what, number) < float(getattr(self, what))
@@ -71,6 +76,7 @@ class _Subscription:
     next_try: datetime | None = None
     gap: timedelta = FIRST_RETRY
     last_heartbeat: datetime | None = None
+    is_delayed: bool = False
 
     def content(self) -> dict[str, Any]:
         return {
@@ -192,6 +198,10 @@ class WebhookDesk:
                     each.pending.append(self._event(EventName.HEARTBEAT) | {"pendingEvents": len(each.pending)})
                     each.last_heartbeat = now
                 while each.pending and each.is_active:
+                    if not each.is_delayed and self.mischief.happens("delays", self._sent + 1):
+                        each.is_delayed, each.next_try = True, now + DELAY
+                        break
+                    each.is_delayed = False
                     taken = each.pending[:MOST_EVENTS]
                     if not self._send_all(each, taken):
                         each.fail(now)
@@ -215,6 +225,8 @@ class WebhookDesk:
             events = events[::-1]
         if happens("forgeries", number):
             self._send(subscription.url, b"not the secret", json.dumps(events).encode())
+        if happens("replays", number) and self.deliveries:
+            self._send(subscription.url, subscription.secret, self.deliveries[0][0])
         if happens("malformed", number):
             self._send(subscription.url, subscription.secret, b'{"events": [')
         parts = [[event] for event in events] if happens("splits", number) else [events]

@@ -144,6 +144,33 @@ def test_mischief_is_sent_on_demand(simulator: Simulator, api: Callable[..., htt
     assert any(b"toaster" in body for body in signed)
 
 
+def test_a_delivery_is_replayed_on_demand(simulator: Simulator, api: Callable[..., httpx.Response]) -> None:
+    simulator.webhooks.post = inbox = Inbox()
+    api("POST", "/webhooks", json=GOOD)
+    simulator.webhooks.mischief = Mischief(replays=1)
+    for _ in range(3):
+        simulator.webhooks.announce("user:hem-system:updated", simulator.fleet.homes[0])
+        simulator.webhooks.deliver()
+    first, *others = [body for _, _, body in inbox.posts]
+    assert others.count(first) == 2
+    assert len(others) == 4
+
+
+def test_a_delivery_is_delayed_on_demand_and_comes_with_what_has_gathered(
+    simulator: Simulator, api: Callable[..., httpx.Response], clock: Clock
+) -> None:
+    simulator.webhooks.post = inbox = Inbox()
+    api("POST", "/webhooks", json=GOOD)
+    simulator.webhooks.mischief = Mischief(delays=1)
+    came = []
+    for _ in range(4):
+        simulator.webhooks.announce("user:hem-system:updated", simulator.fleet.homes[0])
+        simulator.webhooks.deliver()
+        came.append(sum(names.count("user:hem-system:updated") for names in inbox.events))
+        clock.now += timedelta(minutes=30)
+    assert came == [0, 0, 3, 3]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
