@@ -70,14 +70,21 @@ REPEATED_WITHIN: Final = timedelta(days=7)
 """What equals an event that came so long ago or less repeats it; Enode tries again for a day."""
 DUPLICATES: Final = """
 with
-first_new as (select min(received_at_utc) as at_utc from core.event semi join new using (event_id)),
+of_new as (
+    select raw
+    from core.event
+    semi join new using (event_id)
+    where received_at_utc between $first and $last
+),
 
+-- equal events say the same of when they happened: that leaves few rows whose text is looked at
 compared as (
     select *, arg_min(event_id, (received_at_utc, event_id)) over earlier as first_id
     from core.event
     where
-        raw in (select raw from core.event semi join new using (event_id))
-        and received_at_utc >= (select at_utc from first_new) - $within
+        received_at_utc >= $first - $within
+        and (created_at_utc between $created_from and $created_to or created_at_utc is null)
+        and raw in (from of_new)
     window earlier as (
         partition by raw order by received_at_utc range between $within preceding and current row
     )
@@ -85,7 +92,7 @@ compared as (
 
 select event_id, first_id as duplicate_of, 'a repetition' as led_to, received_at_utc as handled_at_utc
 from compared
-where event_id <> first_id and received_at_utc >= (select at_utc from first_new)
+where event_id <> first_id and received_at_utc >= $first
 """
 OUTLIVED: Final = """
 delete from core.event
@@ -240,6 +247,9 @@ class Events:
         self._days_kept = timedelta(days=days_kept)
         self._rows: list[dict[str, Any]] = []
         self._new: list[str] = []
+        self._received: list[datetime] = []
+        self._created: list[datetime] = []
+        """The first and last instants of each part of the new ones."""
         self._looks: list[tuple[str, date, datetime, int | None, str | None]] = []
         self._lists: list[tuple[str | None, datetime, str]] = []
 
@@ -279,8 +289,7 @@ class Events:
             return []
         new = pl.DataFrame({"event_id": self._new}, schema={"event_id": pl.String()})
         if self._new:
-            repeated = self._writer.read(DUPLICATES, {"within": REPEATED_WITHIN}, new=new)
-            self._writer.update("core.event", repeated, key="event_id")
+            self._writer.update("core.event", self._repetitions(new), key="event_id")
         looks = pl.DataFrame(self._looks, schema=LOOK_SCHEMA, orient="row")
         lists = pl.DataFrame(self._lists, schema=LIST_SCHEMA, orient="row")
         discovered = {"discovered": EventName.DISCOVERED.value}
@@ -292,6 +301,17 @@ class Events:
         self._writer.change(OUTLIVED, {"days": self._days_kept, "kept": KEPT_FOR_EVER})
         return systems.fill_null("").unique().sort().to_list()
 
+    def _repetitions(self, new: pl.DataFrame) -> pl.DataFrame:
+        """The new events that repeat one before them, and those that one of them comes before."""
+        values = {
+            "within": REPEATED_WITHIN,
+            "first": min(self._received),
+            "last": max(self._received),
+            "created_from": min(self._created, default=None),
+            "created_to": max(self._created, default=None),
+        }
+        return self._writer.read(DUPLICATES, values, new=new)
+
     def _put(self) -> None:
         """The new events into the table; a delivery may have been landed twice, its events handled in between."""
         if not self._rows:
@@ -301,6 +321,8 @@ class Events:
         rows = rows.join(known, on="event_id", how="anti", maintain_order="left")
         self._writer.append("core.event", rows)
         self._new += rows["event_id"].to_list()
+        for column, bounds in ((rows["received_at_utc"], self._received), (rows["created_at_utc"], self._created)):
+            bounds += [each for each in (column.min(), column.max()) if isinstance(each, datetime)]
         self._rows = []
 
 
