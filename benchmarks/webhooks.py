@@ -4,7 +4,8 @@
 
 The storm sends deliveries of 1 to 100 events, some forged, repeated or malformed, kills the receiver at random and
 starts it again; then a load, and every delivery that was answered 2XX must stand in core.event exactly once, none that
-was refused. The pace compares the answers of our receiver with those of one that keeps nothing, in the same run.
+was refused. The pace compares the answers of our receiver with those of one that keeps nothing, in the same run, and
+tells whether what it holds in memory grows.
 """
 
 import argparse
@@ -209,6 +210,21 @@ def compare(rounds: int, deliveries: int) -> None:
     print(f"ours / in memory {share:.2f}")
 
 
+def memory(deliveries: int) -> None:
+    """What one receiver holds after a few deliveries, and after many."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        process = receiver(port, Path(folder))
+        held = []
+        for more in (deliveries // 10, deliveries):
+            asyncio.run(pace(port, more))
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            held.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
+        process.terminate()
+        process.wait()
+    print(f"memory after {deliveries // 10} deliveries {held[0]:.0f} MB, after {deliveries} more {held[1]:.0f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deliveries", type=int, default=10_000)
@@ -217,6 +233,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     compare(given.rounds, 2_000)
+    memory(20_000)
     with tempfile.TemporaryDirectory() as folder:
         home = given.home or Path(folder)
         began = time.perf_counter()
