@@ -3,12 +3,18 @@
 import os
 import re
 import shutil
-import socket
+import ssl
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
+from receivers import free_port, receiver, signed
+
+from hem_etl.webhooks.inbox import Inbox
+from hem_etl.webhooks.receiver import MOST_BODY_BYTES
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +52,7 @@ def complaints(file: Path, *command: str, **environment: str) -> str:
     return ran.stderr or "refused" if ran.returncode else of_file
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def nginx_file(folder: Path, server: str) -> Path:
+def nginx_file(folder: Path, server: str, port: int) -> Path:
     """The page's server with a certificate and a port that may be had, in a whole configuration."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=hem.example"]
@@ -60,7 +61,7 @@ def nginx_file(folder: Path, server: str) -> Path:
     server = replaced(
         server,
         {
-            "listen 443 ssl": f"listen 127.0.0.1:{free_port()} ssl",
+            "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
             "/etc/letsencrypt/live/hem.example/fullchain.pem": str(certificate),
             "/etc/letsencrypt/live/hem.example/privkey.pem": str(key),
         },
@@ -73,11 +74,38 @@ def nginx_file(folder: Path, server: str) -> Path:
 
 
 def test_nginx_takes_its_file(tmp_path: Path) -> None:
-    nginx, file = tool("nginx"), nginx_file(tmp_path, block("nginx"))
+    nginx, file = tool("nginx"), nginx_file(tmp_path, block("nginx"), free_port())
     command = [nginx, "-t", "-q", "-p", str(tmp_path), "-e", "stderr", "-c", str(file)]
     assert complaints(file, *command) == ""
     file.write_text(file.read_text().replace("deny all;", "deny everybody;"))
     assert complaints(file, *command) != ""
+
+
+def test_behind_nginx_as_the_page_says_a_delivery_arrives_and_nothing_else_is_passed_on(tmp_path: Path) -> None:
+    port, receiver_port = free_port(), free_port()
+    parts = {"192.0.2.0/24": "127.0.0.1", "127.0.0.1:8788": f"127.0.0.1:{receiver_port}"}
+    nginx, file = tool("nginx"), nginx_file(tmp_path, replaced(block("nginx"), parts), port)
+    command = [nginx, "-p", str(tmp_path), "-e", "stderr", "-c", str(file), "-g", "daemon off; master_process off;"]
+    url, trusted = f"https://127.0.0.1:{port}", ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+    trusted.check_hostname = False
+    with (
+        receiver(tmp_path, receiver_port),
+        httpx.Client(verify=trusted, timeout=PATIENCE_SECONDS) as client,
+        subprocess.Popen(command) as process,
+    ):
+        try:
+            while process.poll() is None:
+                with suppress(httpx.ConnectError):
+                    assert client.get(f"{url}/healthz").text == "ok\n"
+                    break
+            assert client.post(url, content=b"[]", headers=signed(b"[]")).status_code == 204
+            assert client.post(url, content=b"[]").status_code == 401
+            long = b"x" * (MOST_BODY_BYTES + 100_000)
+            assert client.post(url, content=long, headers=signed(long)).status_code == 413
+            assert {client.get(f"{url}{path}").status_code for path in ("/metrics", "/readyz")} == {404}
+        finally:
+            process.terminate()
+    assert [kept.delivery.body for kept in Inbox(tmp_path / "inbox").untaken()] == [b"[]"]
 
 
 def test_caddy_takes_its_file(tmp_path: Path) -> None:

@@ -1,66 +1,30 @@
 """The receiver as a process: what dies, what dribbles and what is told to stop costs no answered delivery."""
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from kept import everything_kept
-from pydantic import SecretStr
+from receivers import SECRET, environment, free_port, receiver, signed
 
 from hem_etl.simulator import Faults, Simulator, make_fleet, serve
 from hem_etl.simulator.webhooks import Mischief
 from hem_etl.vocabulary import EventName
 from hem_etl.webhooks.inbox import Inbox
-from hem_etl.webhooks.signature import signature_of
 
 pytestmark = pytest.mark.slow
 
-SECRET = "a-secret-of-the-tests"
 PATIENCE_SECONDS = 60
 TODAY = datetime.now(UTC).date()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
-    return kept | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET} | more
-
-
-@contextlib.contextmanager
-def receiver(home: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "hem_etl", "-vv", "webhooks", "serve", "--port", str(port)]
-    with (
-        (home / "receiver.log").open("ab") as log,
-        subprocess.Popen(command, env=environment(home), stderr=log) as process,
-    ):
-        try:
-            until = time.monotonic() + PATIENCE_SECONDS
-            while process.poll() is None and time.monotonic() < until:
-                with contextlib.suppress(httpx.HTTPError):
-                    httpx.get(f"http://127.0.0.1:{port}/healthz")
-                    break
-                time.sleep(0.05)
-            yield process
-        finally:
-            process.kill()
-
-
-def signed(body: bytes) -> dict[str, str]:
-    return {"x-enode-signature": signature_of(body, SecretStr(SECRET)), "content-type": "application/json"}
 
 
 def test_every_answered_delivery_outlives_any_number_of_kills(tmp_path: Path) -> None:
