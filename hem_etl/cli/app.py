@@ -207,6 +207,7 @@ def rebuild(is_json: Json = False) -> None:
 
 
 app.command()(looking.check)
+app.command()(looking.dictionary)
 app.command()(looking.sql)
 
 

@@ -4,7 +4,7 @@ Each imports what it uses when it runs: see `app`.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +14,13 @@ import typer
 
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors
 from hem_etl.cli.output import as_json, objects, print_json, print_line, print_rows, print_table, say
-from hem_etl.errors import UsageError, disk_trouble
+from hem_etl.errors import ModelError, UsageError, disk_trouble
 from hem_etl.vocabulary import Scope
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from hem_etl.facts import Checked
     from hem_etl.warehouse import Warehouse
 
 ROWS_ON_A_TERMINAL: Final = 100
@@ -126,23 +127,88 @@ def check(
     is_all: Annotated[bool, typer.Option("--all", help="Run every check again, on all of history.")] = False,
     is_json: Json = False,
 ) -> None:
-    """What the SQL checks found at the last publish, with failing rows. Exit 1 when a structural one fails."""
-    from hem_etl import facts
-    from hem_etl.warehouse import packaged_models
+    """What the SQL checks found at the last publish, with failing rows; and what those of HEM_ETL_MODELS find.
 
-    checked = (facts.check_again if is_all else facts.checks_of_the_publish)(_warehouse())
-    failing = [(result, found) for result, found in checked if found is not None]
+    Exit 1 when a structural one of ours fails; your own change nothing about it.
+    """
+    from hem_etl import facts
+    from hem_etl.settings import load_settings
+
+    warehouse = _warehouse()
+    checked = (facts.check_again if is_all else facts.checks_of_the_publish)(warehouse)
+    folder = load_settings().own_models
+    own = facts.OwnChecked([], None) if folder is None else facts.check_own(warehouse, folder)
     if is_json:
-        print_json([asdict(result) for result, _ in checked])
-    for result, found in () if is_json else failing:
-        meaning = packaged_models().check(result.name).failing_row
-        title = f"{result.severity}: {result.name} does not hold. Each row: {meaning}"
-        print_table(found.names, found.rows, title=title, total=result.failing_rows)
-    narrow = sum(result.scope == Scope.CHANGED for result, _ in checked)
+        named = [{**asdict(each.result), "name": f"own.{each.result.name}"} for each in own.checked]
+        print_json([*(asdict(each.result) for each in checked), *named])
+    else:
+        _print_failing(checked, "")
+    narrow = sum(each.result.scope == Scope.CHANGED for each in checked)
     where = f"; {narrow} ran on what had changed, `--all` runs them on all of history" if narrow else ""
-    say(f"{len(checked)} checks, {len(failing)} with rows{where}.")
-    if any(result.severity == "error" for result, _ in failing):
+    say(f"{len(checked)} checks, {_with_rows(checked)} with rows{where}.")
+    if folder is not None:
+        if not is_json:
+            _print_failing(own.checked, "own ")
+        say(
+            f"Your own models cannot be checked: {own.problem}"
+            if own.problem
+            else f"{len(own.checked)} checks of your own models, {_with_rows(own.checked)} with rows."
+        )
+    if any(each.found is not None and each.result.severity == "error" for each in checked):
         raise typer.Exit(1)
+
+
+def _with_rows(checked: Sequence["Checked"]) -> int:
+    return sum(each.found is not None for each in checked)
+
+
+def _print_failing(checked: Sequence["Checked"], whose: str) -> None:
+    for each in checked:
+        if each.found is not None:
+            title = (
+                f"{whose}{each.result.severity}: {each.result.name} does not hold. Each row: {each.check.failing_row}"
+            )
+            print_table(each.found.names, each.found.rows, title=title, total=each.result.failing_rows)
+
+
+def dictionary(
+    relation: Annotated[str | None, typer.Argument(help="Only this one, with its columns: marts.daily_energy.")] = None,
+    is_json: Json = False,
+) -> None:
+    """What relations and their columns mean, with units and what NULL means; those of HEM_ETL_MODELS too."""
+    from hem_etl import facts
+    from hem_etl.settings import load_settings
+
+    try:
+        meanings = facts.read_meanings(load_settings().own_models)
+    except ModelError as error:
+        say(f"Your own models cannot be read, these are ours: {error}")
+        meanings = facts.read_meanings(None)
+    if relation is None:
+        listed = {name: each.model.meaning for name, each in meanings.items()}
+        if is_json:
+            print_json([{"relation": name, "meaning": meaning} for name, meaning in listed.items()])
+        for name, meaning in () if is_json else listed.items():
+            print_line(f"{name}: {meaning}")
+        return
+    told = facts.meaning_of(relation, meanings)
+    model = told.model
+    about = {
+        "relation": model.relation,
+        "meaning": model.meaning,
+        "grain": model.grain,
+        "key": ", ".join(model.key) or "none",
+        "null": model.null,
+        "reads": ", ".join(told.reads) or "none",
+        "read by": ", ".join(told.read_by) or "none",
+    }
+    if is_json:
+        print_json(about | {"columns": [asdict(column) for column in model.columns]})
+        return
+    for name, text in about.items():
+        print_line(f"{name}: {text}")
+    for column in model.columns:
+        print_line(f"  {column.name} | {column.type} | {column.unit} | {column.meaning}")
 
 
 def sql(

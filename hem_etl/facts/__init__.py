@@ -5,7 +5,15 @@ same in SQL finds it in a mart where there is one. The SQL stands in `queries/`,
 door's tools: typer, rich, Dagster.
 """
 
-from hem_etl.facts.checks import FailingRows, check_again, checks_of_the_publish, failing_rows
+from hem_etl.facts.checks import (
+    Checked,
+    FailingRows,
+    OwnChecked,
+    check_again,
+    check_own,
+    checks_of_the_publish,
+    failing_rows,
+)
 from hem_etl.facts.fleet import (
     FirstPage,
     FleetNumbers,
@@ -31,12 +39,14 @@ from hem_etl.facts.intervals import (
     stale_systems,
     summed,
 )
+from hem_etl.facts.meanings import Meaning, meaning_of, read_meanings
 from hem_etl.facts.preview import Preview, count_rows, read_previews
 from hem_etl.facts.provenance import explain
 from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, Period, open_report
 from hem_etl.facts.sql import query, query_frame
 
 __all__ = [
+    "Checked",
     "DayFacts",
     "FailingRows",
     "FirstPage",
@@ -45,10 +55,13 @@ __all__ = [
     "Gaps",
     "HomeFacts",
     "IntervalFigures",
+    "Meaning",
+    "OwnChecked",
     "Period",
     "Preview",
     "PublishedNumbers",
     "check_again",
+    "check_own",
     "checks_of_the_publish",
     "count_rows",
     "explain",
@@ -58,6 +71,7 @@ __all__ = [
     "fleet_numbers",
     "heartbeat_warning",
     "known_systems",
+    "meaning_of",
     "never_asked",
     "newest_day_asked",
     "open_report",
@@ -66,6 +80,7 @@ __all__ = [
     "query_frame",
     "read_gaps",
     "read_interval_figures",
+    "read_meanings",
     "read_previews",
     "read_relink",
     "read_status",

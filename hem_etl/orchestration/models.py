@@ -62,7 +62,7 @@ def model_assets(models: Models) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name="sql_models",
         specs=[_spec(model) for model in every],
-        check_specs=[_check_spec(check, models) for check in models.checks],
+        check_specs=[check_spec(check, checked_key(check, models), STANDING) for check in models.checks],
         can_subset=True,
     )
     def build_sql_models(
@@ -81,7 +81,7 @@ def model_assets(models: Models) -> dg.AssetsDefinition:
         results = [result for result in results if result.name in wanted]
         rows = failing_rows(road.warehouse, results)
         for result in results:
-            yield evaluate(result, models, rows.get(result.name))
+            yield evaluate(result, checked_key(models.check(result.name), models), rows.get(result.name))
 
     return build_sql_models
 
@@ -127,12 +127,13 @@ def _sql(text: str) -> str:
     return f"```sql\n{text}\n```"
 
 
-def _check_spec(check: Check, models: Models) -> dg.AssetCheckSpec:
+def check_spec(check: Check, asset: dg.AssetKey, standing: Mapping[Severity, str]) -> dg.AssetCheckSpec:
+    """A check at an asset. `standing`: what comes of rows that it finds."""
     return dg.AssetCheckSpec(
         check.name,
-        asset=checked_key(check, models),
+        asset=asset,
         description=(
-            f"Has to hold: {escaped(check.meaning)} {STANDING[check.severity]} "
+            f"Has to hold: {escaped(check.meaning)} {standing[check.severity]} "
             f"A failing row: {escaped(check.failing_row)}\n\n{_sql(check.sql)}"
         ),
         metadata={"severity": check.severity.value},
@@ -143,7 +144,8 @@ def _failures(error: StructuralCheckError, models: Models, wanted: set[str]) -> 
     """The checks that stopped the publishing; the published file cannot show their rows, the error can."""
     for name, rows, sample in error.failures:
         if name in wanted:
-            yield evaluate(CheckResult(name, Severity.ERROR, rows, sample), models, None)
+            result = CheckResult(name, Severity.ERROR, rows, sample)
+            yield evaluate(result, checked_key(models.check(name), models), None)
 
 
 def _figures(preview: Preview, models: Models) -> dict[str, Any]:

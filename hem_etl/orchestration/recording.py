@@ -110,8 +110,9 @@ def record_checks(
     noteworthy = [result for result in results if result.failing_rows or result.name in changed]
     rows = failing_rows(warehouse, noteworthy)
     evaluations = [
-        (checked_key(models.check(result.name), models), result.name, evaluate(result, models, rows.get(result.name)))
+        (asset, result.name, evaluate(result, asset, rows.get(result.name)))
         for result in noteworthy
+        for asset in [checked_key(models.check(result.name), models)]
     ]
     for asset_key, name, found in [*evaluations, (RED_CHECK.asset_key, RED_CHECK.name, red_partitions(warehouse))]:
         instance.report_runless_asset_event(

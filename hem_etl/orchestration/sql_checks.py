@@ -22,8 +22,8 @@ def checked_key(check: Check, models: Models) -> dg.AssetKey:
     return model_key(max(named or check.references, key=lambda name: (len(name) if named else 0, order.index(name))))
 
 
-def evaluate(result: CheckResult, models: Models, rows: FailingRows | None) -> dg.AssetCheckResult:
-    """What a check found, for its page; with the rows that fail, where they are published."""
+def evaluate(result: CheckResult, asset: dg.AssetKey, rows: FailingRows | None) -> dg.AssetCheckResult:
+    """What a check found at an asset, for its page; with the rows that fail, where they are published."""
     metadata: dict[str, Any] = {"failing_rows": result.failing_rows}
     if rows is not None:
         metadata["rows"] = markdown(rows.names, rows.rows)
@@ -32,7 +32,7 @@ def evaluate(result: CheckResult, models: Models, rows: FailingRows | None) -> d
     return dg.AssetCheckResult(
         passed=not result.failing_rows,
         check_name=result.name,
-        asset_key=checked_key(models.check(result.name), models),
+        asset_key=asset,
         severity=dg.AssetCheckSeverity.ERROR if result.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN,
         metadata=metadata,
     )

@@ -99,9 +99,13 @@ class Reader:
         with _lent(self._connection, changed_day=days):
             return making.run_checks_on(self._connection, models, checks, "changed_day")
 
-    def failing_rows(self, models: Models, check_name: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def failing_rows(self, check: Check) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first failing rows of a check, for a person to read."""
-        return making.rows(self._connection, models, check_name)
+        return making.rows(self._connection, check)
+
+    def is_own_made(self, folder: Path | None) -> bool:
+        """Whether the schema `own` is what the folder makes now."""
+        return own.is_own_made(self._connection, folder)
 
 
 class Asked:
@@ -248,10 +252,6 @@ class Writer(Reader):
     def make_own(self, folder: Path | None, ours: Models) -> list[CheckResult]:
         """The schema `own` anew from a user's folder; ModelError, and no such schema, where it cannot be made."""
         return own.make_own(self._connection, folder, ours)
-
-    def is_own_made(self, folder: Path | None) -> bool:
-        """Whether the schema `own` is what the folder makes now."""
-        return own.is_own_made(self._connection, folder)
 
     def remember_checks(self, models: Models) -> None:
         """These checks were run."""

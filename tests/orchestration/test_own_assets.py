@@ -1,5 +1,6 @@
 """Own models as assets: after what they read, red with the reason where they are broken, never a reason for ours."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,28 @@ def test_each_own_model_is_an_asset_after_what_it_reads(tmp_path: Path) -> None:
     assert deps["own/cost_monthly"] == {"own/cost_daily"}
     assert {"marts/daily_energy", "marts/interval_15min", "own/home_price"} <= deps["own/cost_daily"]
     assert deps["own/price_window"] == set()
+
+
+def test_own_checks_are_asset_checks_with_the_rows_that_fail(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(EXAMPLE, folder)
+    (folder / "checks" / "dear.sql").write_text(
+        "-- name: checks.dear\n-- meaning: Nothing costs anything.\n-- severity: plausibility\n"
+        "-- failing row: a month that costs\n\nselect system_id, month from own.cost_monthly"
+    )
+    with with_own(folder, tmp_path / "home") as dagster:
+        dagster.world.run("2026-11-20", "2026-11-21")
+        result = dagster.run("own/cost_daily", "own/cost_monthly", "own/home_price", "own/price_window")
+    found = {
+        (check.asset_key.to_user_string(), check.check_name): check for check in result.get_asset_check_evaluations()
+    }
+    assert result.success
+    dear = found["own/cost_monthly", "dear"]
+    assert not dear.passed
+    assert dear.severity is dg.AssetCheckSeverity.WARN
+    assert dear.metadata["failing_rows"].value == 2
+    assert found["own/cost_daily", "own_cost_daily_key"].passed
+    assert len(found) == 3 + 4
 
 
 def test_what_breaks_later_is_red_with_the_reason(tmp_path: Path) -> None:

@@ -149,6 +149,11 @@ BROKEN = {
     ),
     "a torn seed": ({"seeds__price": ""}, "price"),
     "a name that is none": ({"seeds__A price": "eur\n1\n"}, "'A price' is no name"),
+    "a check that is none": ({"checks__A check": CHECK.format(severity="structural", most=9)}, "A check"),
+    "the name of a key": (
+        {"checks__own_daily_key": CHECK.replace("cheap", "own_daily_key").format(severity="structural", most=9)},
+        "is checked anyway",
+    ),
     "a name twice": ({"seeds__daily": "eur\n1\n"}, "both a seed and a model"),
 }
 
@@ -175,7 +180,11 @@ def test_what_is_wrong_with_them_is_told_in_a_line_and_costs_ours_nothing(
     assert "\n" not in line
 
     write(tmp_path / "mine", own__daily=MODEL, own__by_home=SUMMED, seeds__price="eur\n0.5\n")
-    for odd in ("seeds/A price.csv", "seeds/daily.csv", "checks/cheap.sql"):
+    for odd in (
+        "seeds/A price.csv",
+        "seeds/daily.csv",
+        *(f"checks/{name}.sql" for name in ("cheap", "A check", "own_daily_key")),
+    ):
         (tmp_path / "mine" / odd).unlink(missing_ok=True)
     world.run("2026-11-20", "2026-11-21")
     assert own(world) == ["by_home", "daily", "price"]

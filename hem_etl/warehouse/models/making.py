@@ -213,11 +213,9 @@ def run_checks_on(
         return [replace(_run_check(con, check), scope=Scope.CHANGED) for check in checks]
 
 
-def rows(
-    con: duckdb.DuckDBPyConnection, models: Models, check_name: str, limit: int = 20
-) -> tuple[list[str], list[tuple[Any, ...]]]:
+def rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int = 20) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and up to `limit` failing rows of a check, for a person to read."""
-    return _first_rows(con, models.check(check_name), limit)
+    return _first_rows(con, check, limit)
 
 
 @contextmanager

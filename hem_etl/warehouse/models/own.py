@@ -61,7 +61,7 @@ def load_own(folder: Path, ours: Models) -> OwnModels:
         raise ModelError(
             f"HEM_ETL_MODELS={folder} holds no own/*.sql and no seeds/*.csv: docs/extending.md shows a folder"
         )
-    for name in (*seeds, *(model.name for model in models)):
+    for name in (*seeds, *(model.name for model in models), *(check.name for check in checks)):
         if not _NAME.fullmatch(name):
             raise ModelError(f"{name!r} is no name: take a-z, 0-9 and _, as in tariff_valid")
     if twice := sorted(seeds.keys() & {model.name for model in models}):
@@ -71,6 +71,8 @@ def load_own(folder: Path, ours: Models) -> OwnModels:
     for reader in readers:
         require_known_references(reader, known)
     keys = [key_check(model) for model in models if model.key and not model.key_checked_by]
+    if twice := sorted({check.name for check in checks} & {check.name for check in keys}):
+        raise ModelError(f"checks/{twice[0]}.sql has the name of a key that is checked anyway: rename it")
     return OwnModels(
         seeds,
         tuple(in_order({model.relation: model for model in models})),
