@@ -10,7 +10,7 @@ interval (warehouse), what to ask (pipeline). Rules that judge values come after
 rows to its findings.
 """
 
-from hem_etl.normalise.day_energy import day_energy, day_totals
+from hem_etl.normalise.day_energy import day_energy, day_totals, summed
 from hem_etl.normalise.days import read_days
 from hem_etl.normalise.frames import (
     DAY_ENERGY_SCHEMA,
@@ -76,5 +76,6 @@ __all__ = [
     "read_days",
     "read_months",
     "stored_days",
+    "summed",
     "with_overrides",
 ]

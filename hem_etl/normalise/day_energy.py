@@ -9,7 +9,7 @@ import polars as pl
 
 from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_minutes, is_on_grid
 from hem_etl.normalise.frames import DAY_ENERGY_SCHEMA, DAY_TOTALS_SCHEMA, Days, gated
-from hem_etl.normalise.quarters import valid_rows
+from hem_etl.normalise.quarters import quarter_hours, valid_rows
 from hem_etl.vocabulary import ATTRIBUTED_FLOWS, ATTRIBUTION_INPUTS, FLOWS, QUARTER_HOUR_MINUTES, SOC, Outcome
 
 PARTNERS: Final = {
@@ -28,14 +28,22 @@ SAME_POWER_KW: Final = 1e-9
 _DAY: Final = ("system_id", "day")
 
 
-def day_energy(days: Days, quarters: pl.DataFrame) -> pl.DataFrame:
+def summed(days: Days) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What `quarter_hours` makes of the days, and what `day_energy` makes of both."""
+    rows = valid_rows(days)
+    quarters = quarter_hours(days, rows)
+    return quarters, day_energy(days, quarters, rows)
+
+
+def day_energy(days: Days, quarters: pl.DataFrame, rows: pl.DataFrame | None = None) -> pl.DataFrame:
     """core.day_energy: one row for each day that has readings. A sum of nothing is NULL, never 0.
 
-    quarters: what `quarter_hours` makes of the same days.
+    quarters: what `quarter_hours` makes of the same days. rows: what `valid_rows` makes of them, where that is made.
     """
+    native = _from_native_rows(days, valid_rows(days) if rows is None else rows)
     return gated(
         _from_quarters(quarters)
-        .join(_from_native_rows(days), on=_DAY, how="left", validate="1:1", maintain_order="left")
+        .join(native, on=_DAY, how="left", validate="1:1", maintain_order="left")
         .select(DAY_ENERGY_SCHEMA.names()),
         DAY_ENERGY_SCHEMA,
         key=_DAY,
@@ -139,7 +147,7 @@ def _from_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _from_native_rows(days: Days) -> pl.DataFrame:
+def _from_native_rows(days: Days, rows: pl.DataFrame) -> pl.DataFrame:
     """Attributed flows, state of charge and the load's first bucket: what only native buckets can tell."""
     steps = [pl.col(f"step_{flow}") for flow in ATTRIBUTION_INPUTS]
     is_common = pl.all_horizontal(step == steps[0] for step in steps).fill_null(False)  # NULL: a flow is not available
@@ -152,8 +160,7 @@ def _from_native_rows(days: Days) -> pl.DataFrame:
     first_load = pl.col("consumption") * minutes(pl.col("step_consumption")) / 60
     soc = pl.col(SOC).drop_nulls()
     return (
-        valid_rows(days)
-        .with_columns(made="generation", used="consumption")
+        rows.with_columns(made="generation", used="consumption")
         .with_columns(pl.when(on_grid).then(pl.col(name)).alias(name) for name in ATTRIBUTION_INPUTS)
         .with_columns(attributed_minutes=minutes(steps[0]))
         .pipe(with_attributed_flows)

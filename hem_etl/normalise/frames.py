@@ -259,8 +259,38 @@ def gated(frame: pl.DataFrame, schema: pl.Schema, *, key: Sequence[str] = ()) ->
     """The frame itself, if its names, dtypes and key are right; FrameError otherwise. Refuses and never casts."""
     if frame.schema != schema:
         raise FrameError(f"columns are {frame.schema}, declared are {schema}")
-    if key:
+    if key and not _is_ascending(frame, key):
         repeated = frame.select(pl.struct(*key).is_duplicated().sum()).item()
         if repeated:
             raise FrameError(f"{repeated} rows share a key of {', '.join(key)}")
     return frame
+
+
+def day_numbers(readings: pl.DataFrame, days: pl.DataFrame) -> pl.Series:
+    """Which row of `days` is the day of each reading. Readings are sorted: it begins where it or the system changes."""
+    is_first = readings.select(
+        (pl.col("day") != pl.col("day").shift()) | (pl.col("system_id") != pl.col("system_id").shift())
+    )
+    begins = is_first.to_series().fill_null(True)  # the first row has none before it, and begins a day
+    found = (
+        readings.select(DAY_KEY)
+        .filter(begins)
+        .join(
+            days.select(DAY_KEY).with_row_index("day_ix"),
+            on=DAY_KEY,
+            how="left",
+            validate="1:1",
+            maintain_order="left",
+        )
+    )
+    return found["day_ix"].gather(begins.cast(pl.UInt32).cum_sum() - 1)
+
+
+def _is_ascending(frame: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether each row comes after the one before, by day and then by the rest of the key: then none is repeated."""
+    is_after = pl.lit(False)
+    by_weight = sorted(key, key=lambda name: name != "day")
+    for name in reversed(by_weight):
+        each = pl.col(name)
+        is_after = (each > each.shift()) | ((each == each.shift()) & is_after)
+    return bool(frame.select(is_after.slice(1).fill_null(False).all()).item())

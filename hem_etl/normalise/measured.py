@@ -14,7 +14,7 @@ import polars as pl
 
 from hem_etl.normalise.axes import MINUTE_US
 from hem_etl.normalise.buckets import IS_AVAILABLE, is_over_limit, step_us, valid
-from hem_etl.normalise.frames import DAY_KEY, INSTANT, METRIC_COLUMNS, METRIC_RANK, Days
+from hem_etl.normalise.frames import DAY_KEY, INSTANT, METRIC_COLUMNS, METRIC_RANK, Days, day_numbers
 from hem_etl.vocabulary import FLOWS, METRICS
 
 FOUND_SCHEMA: Final = pl.Schema(
@@ -81,18 +81,8 @@ def measured(days: Days) -> Measured:
 
 
 def _numbered_rows(readings: pl.DataFrame, numbered: pl.DataFrame) -> pl.DataFrame:
-    """Readings are sorted by day and system: a day begins where one of them changes."""
-    begins = readings.select(
-        (pl.col("day") != pl.col("day").shift()) | (pl.col("system_id") != pl.col("system_id").shift())
-    )
-    group = begins.to_series().fill_null(True)  # the first row has none before it, and begins a day
-    firsts = readings.select(DAY_KEY).filter(group)
-    day_ix = firsts.join(
-        numbered.select("day_ix", *DAY_KEY), on=DAY_KEY, how="left", validate="1:1", maintain_order="left"
-    )
-    number = group.cast(pl.UInt32).cum_sum() - 1
     return readings.drop("system_id", "day").with_columns(
-        day_ix=day_ix["day_ix"].gather(number), start=pl.col("start_utc").dt.timestamp("us")
+        day_ix=day_numbers(readings, numbered), start=pl.col("start_utc").dt.timestamp("us")
     )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from hem_etl.normalise.axes import MINUTE_US, Calendar, calendars_of, with_bounds, with_local_time
 from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_end, is_on_grid, valid
-from hem_etl.normalise.frames import DAY_KEY, INTERVAL_15MIN_SCHEMA, METRIC_COLUMNS, Days, gated
+from hem_etl.normalise.frames import DAY_KEY, INTERVAL_15MIN_SCHEMA, METRIC_COLUMNS, Days, day_numbers, gated
 from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
 _QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
@@ -25,16 +25,17 @@ _ENERGY: Final = {
 _SUMMED: Final = tuple(_ENERGY)
 
 
-def quarter_hours(days: Days) -> pl.DataFrame:
+def quarter_hours(days: Days, rows: pl.DataFrame | None = None) -> pl.DataFrame:
     """core.interval_15min: every quarter hour of the local day that a row of `readings` reaches into.
 
     Energy, minutes and balance come from valid buckets only; kw and kwh are NULL where there is none, minutes are 0
     there, and NULL where the metric is not available that day. The state of charge is that of the last valid bucket
-    that reaches in.
+    that reaches in. rows: what `valid_rows` makes of the same days, where that is made already.
     """
     calendars = calendars_of(days.days)
     grid = _grid(days, calendars)
-    rows = _valid_rows(days, grid)
+    if rows is None:
+        rows = valid_rows(days)
     fine = rows.filter("is_fine").pipe(_from_fine_buckets)
     coarse = rows.filter(~pl.col("is_fine")).pipe(_from_any_buckets)
     quarters = (
@@ -89,30 +90,21 @@ def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
 
 
 def valid_rows(days: Days) -> pl.DataFrame:
-    """The rows of `readings`, in their order, with bounds and steps of their days, and only valid values (kW, %)."""
-    return _valid_rows(days, _grid(days, calendars_of(days.days)))
+    """The rows of `readings`, in their order: day_ix, start, bounds and steps of their days, and only valid values.
 
-
-def _valid_rows(days: Days, grid: pl.DataFrame) -> pl.DataFrame:
-    """day_ix, start, the grid's columns, per metric its valid values, and sources and sinks where all six are valid."""
+    Per metric (kW, %), and sources and sinks where all six flows are valid.
+    """
+    grid = _grid(days, calendars_of(days.days))
+    day_ix = day_numbers(days.readings, days.days)
     balances = pl.col("balance_step").is_not_null() & pl.all_horizontal(pl.col(flow).is_not_null() for flow in FLOWS)
-    return (
-        days.readings.join(grid, on=DAY_KEY, how="left", validate="m:1", maintain_order="left")
-        .select(
-            "day_ix",
-            "day_start",
-            "day_end",
-            "is_fine",
-            "balance_step",
-            *(f"step_{metric}" for metric in METRICS),
-            start=pl.col("start_utc").dt.timestamp("us"),
-            **{flow: valid(flow, days.over_limit_kw) for flow in FLOWS},
-            soc=METRIC_COLUMNS[SOC],
-        )
-        .with_columns(
-            sources=pl.when(balances).then(pl.sum_horizontal(_SOURCES)),
-            sinks=pl.when(balances).then(pl.sum_horizontal(_SINKS)),
-        )
+    return days.readings.select(
+        *(pl.lit(column.gather(day_ix)) for column in grid.drop(DAY_KEY).iter_columns()),
+        start=pl.col("start_utc").dt.timestamp("us"),
+        **{flow: valid(flow, days.over_limit_kw) for flow in FLOWS},
+        soc=METRIC_COLUMNS[SOC],
+    ).with_columns(
+        sources=pl.when(balances).then(pl.sum_horizontal(_SOURCES)),
+        sinks=pl.when(balances).then(pl.sum_horizontal(_SINKS)),
     )
 
 

@@ -198,8 +198,7 @@ class Commit:
         days, quarters, energy = prepared.days, prepared.quarters, prepared.energy
         effective = normalise.with_overrides(days, self._corrections.in_force(days.days))
         if effective is not days:
-            quarters = normalise.quarter_hours(effective)
-            energy = normalise.day_energy(effective, quarters)
+            quarters, energy = normalise.summed(effective)
         replace_findings(self._writer, pl.concat([prepared.findings, fallen]), keys, IntervalKind.DAY)
         versions = [self._version_of_answer(row, looks) for row in days.days.iter_rows(named=True)]
         self._loaded.rows += write_days(self._writer, versions, effective, quarters, energy, sent=days.readings)
@@ -265,7 +264,7 @@ class Commit:
         if changed.is_empty():
             return
         days = normalise.with_overrides(only_days(stored, changed), only_rows(after, changed))
-        quarters = normalise.quarter_hours(days)
+        quarters, energy = normalise.summed(days)
         applied = self._applied(changed)
         versions = []
         for key in days.days.select("system_id", "day").iter_rows():
@@ -275,7 +274,7 @@ class Commit:
             self._loaded.changed.add(entry.key)
             self._loaded.edited.add(entry.key)
             self._loaded.changed_days += 1
-        write_days(self._writer, versions, days, quarters, normalise.day_energy(days, quarters))
+        write_days(self._writer, versions, days, quarters, energy)
 
     def _applied(self, days: pl.DataFrame) -> dict[tuple[str, date], bool]:
         """Whether the newest version of each day holds all that its body sent: a correction does not change that."""

@@ -227,6 +227,9 @@ class Fleet:
         return changed
 
     def _has_answer_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
+        """Whether a later answer than that found the system in that zone."""
+        if timezone is None:
+            return False
         facts = {"system_id": system_id, "timezone": timezone, "at": at}
         return bool(self._writer.read(ANSWERED_AFTER, facts).item())
 

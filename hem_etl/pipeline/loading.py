@@ -35,9 +35,10 @@ from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
 
-SEGMENTS_PER_TRANSACTION: Final = 4
-BODIES_PER_BATCH: Final = 250
-"""Bodies in memory at once, parsed: about 0.3 GB at 80 kB each."""
+SEGMENTS_PER_TRANSACTION: Final = 16
+"""DuckDB writes what fills a row group once, and what does not three times (log, table, checkpoint)."""
+BODIES_PER_BATCH: Final = 500
+"""Bodies in memory at once: 40 MB, and five times that as frames."""
 LOADED_DAYS_REACHED: Final = """
 select system_id, day from core.load as load
 semi join changed on changed.system_id = load.system_id and load.day between changed.first_day and changed.last_day

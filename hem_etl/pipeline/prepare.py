@@ -69,7 +69,6 @@ def prepare_days(bodies: Sequence[normalise.Body], judging: Judging) -> Prepared
 
 def completed(days: normalise.Days, judging: Judging) -> PreparedDays:
     """Days with their quarter hours, their sums, and what the rules find in them."""
-    quarters = normalise.quarter_hours(days)
-    energy = normalise.day_energy(days, quarters)
+    quarters, energy = normalise.summed(days)
     found = normalise.judge(days, energy, judging.thresholds, judging.balance_tolerance)
     return PreparedDays(days, quarters, energy, pl.concat([days.findings, found]), days.days)

@@ -46,7 +46,7 @@ def judge_balance_again(writer: Writer, systems: Sequence[str], judging: Judging
             writer.rows("core.series", normalise.SERIES_SCHEMA, keys=keys),
             over_limit_kw=judging.over_limit_kw,
         )
-        energy = normalise.day_energy(sent, normalise.quarter_hours(sent))
+        _, energy = normalise.summed(sent)
         found = normalise.judge_balance(
             part.select("system_id", "day", "fetched_at_utc"), energy, judging.balance_tolerance
         )

@@ -140,6 +140,19 @@ def test_a_body_that_landing_never_kept_is_an_error(landing: Landing) -> None:
         landing.read_bodies(["0" * 64])
 
 
+def test_bodies_are_found_in_more_segments_than_are_read_at_once(
+    landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hem_etl.landing.store, "SEGMENTS_AT_ONCE", 2)
+    bodies = [b"%d" % number for number in range(5)]
+    for body in bodies:
+        with landing.writer() as writer:
+            writer.add(replace(DAY, body=body))
+    wanted = {sha256(body): body for body in bodies[::2]}
+    assert landing.read_bodies(wanted, likely=landing.segments()) == wanted
+    assert landing.read_bodies(wanted) == wanted
+
+
 def test_an_empty_landing_answers_with_nothing(landing: Landing) -> None:
     assert landing.segments() == []
     assert landing.read_receipts([]) == []

@@ -440,3 +440,13 @@ def test_all_seven_metrics_land_in_their_columns() -> None:
 def test_ids_with_any_character_are_values() -> None:
     body = Body("é/..\0'\"", Interval.parse("2026-03-29"), encoded({"generation": full()}), LATER, None)
     assert read_days([body], over_limit_kw=LIMIT).readings["system_id"][0] == "é/..\0'\""
+
+
+@pytest.mark.parametrize("systems", [["a", "b", "b"], ["b", "a", "b"]])
+def test_the_gate_finds_a_repeated_key_in_sorted_rows_and_in_others(systems: list[str]) -> None:
+    schema = pl.Schema({"system_id": pl.String(), "day": pl.Date()})
+    frame = pl.DataFrame({"system_id": systems, "day": [date(2026, 3, 29)] * 3}, schema=schema)
+    with pytest.raises(FrameError, match="share a key"):
+        gated(frame, schema, key=("system_id", "day"))
+    once = frame.unique(maintain_order=True)
+    assert gated(once, schema, key=("system_id", "day")) is once
