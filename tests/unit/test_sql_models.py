@@ -148,7 +148,7 @@ def test_a_check_says_how_many_rows_fail_and_shows_five(con: duckdb.DuckDBPyConn
     con.execute("insert into core.meter select 'm' || i, '2026-03-01', -i from range(1, 8) as t (i)")
 
     result = next(r for r in sql_models.run_checks(con, models) if r.name == "no_negative_energy")
-    columns, failing = sql_models.rows(con, models, "no_negative_energy", limit=6)
+    columns, failing = sql_models.rows(con, models.check("no_negative_energy"), limit=6)
 
     assert (result.severity, result.failing_rows) == (Severity.WARNING, 7)
     assert result.sample is not None
@@ -334,7 +334,7 @@ def test_unknown_models_and_checks_are_named_with_the_known_ones(
     with pytest.raises(ModelError, match=r"no SQL model 'marts.week'.*marts.month"):
         models.upstream("marts.week")
     with pytest.raises(ModelError, match=r"no SQL check 'nothing'.*no_negative_energy"):
-        sql_models.rows(con, models, "nothing")
+        models.check("nothing")
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
