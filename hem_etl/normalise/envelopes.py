@@ -6,18 +6,23 @@ sampling are not documented: it is then unavailable, with the reason, and the fl
 """
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 from hem_etl.enode.wire import SeriesEnvelope, WireError, read_statistics
+from hem_etl.enode.wire_plain import PlainSeries, Point, read_plain_statistics
 from hem_etl.vocabulary import METRICS, SOC, WIRE_SPELLINGS, Absence
 
 _DURATION: Final = re.compile(r"P(?:([0-9]{1,6})D)?(?:T(?:([0-9]{1,6})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,6})S)?)?")
 _MISSING_SCOPE: Final = re.compile(r"missing_scope_([A-Za-z0-9_:.\-]*[A-Za-z0-9])")
 _LONGEST_TEXT: Final = 500
+_STAMP: Final = itemgetter("t")
+_VALUE: Final = itemgetter("v")
 
+_Sent = PlainSeries | SeriesEnvelope
 
 Units = Mapping[str, Mapping[Any, float]]
 """Metric → unit as sent → factor to ours."""
@@ -27,9 +32,19 @@ class UnreadableBodyError(ValueError):
     """The body cannot be read without guessing. The message is one line that names what is wrong."""
 
 
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The `t` and the `v` of each point of a series, as they came."""
+
+    stamps: list[Any]
+    values: list[Any]
+    are_numbers: bool = False
+    """Whether it is known that each value is a float, or None."""
+
+
 @dataclass(slots=True)
 class Envelope:
-    """One series: what it says about itself, and its points as they came."""
+    """One series: what it says about itself, and its points."""
 
     metric: str
     wire_name: str
@@ -42,7 +57,7 @@ class Envelope:
     resolution_minutes: int | None = None
     scale: float = 1.0
     """Factor from the sent unit to ours."""
-    points: list[Any] | None = None
+    points: Points | None = None
     """Only where the series is known and available."""
 
 
@@ -52,10 +67,12 @@ def read_envelopes(body: bytes, units: Units, resolutions: Container[int]) -> li
     units: a metric without any was not asked for and is left out.
     resolutions: the bucket lengths, in minutes, that this kind of interval can have.
     """
-    try:
-        timeseries = read_statistics(body)
-    except WireError as error:
-        raise UnreadableBodyError(_line(error)) from error
+    timeseries: Mapping[str, _Sent | WireError] | None = read_plain_statistics(body)
+    if timeseries is None:
+        try:
+            timeseries = read_statistics(body)
+        except WireError as error:
+            raise UnreadableBodyError(_line(error)) from error
     known: list[Envelope] = []
     taken: set[str] = set()
     for metric in METRICS:
@@ -108,7 +125,7 @@ def printable(value: object, longest: int = 60) -> str:
 def _known(
     metric: str,
     name: str,
-    sent: SeriesEnvelope | WireError,
+    sent: _Sent | WireError,
     units: Mapping[Any, float],
     resolutions: Container[int],
 ) -> Envelope:
@@ -124,11 +141,24 @@ def _known(
             f"series {printable(name)}: unreadable resolution {printable(sent.sampling.resolution)}"
         )
     envelope.scale = units[sent.unit]
-    envelope.points = sent.data
+    envelope.points = _points_of(sent.data or ())
     return envelope
 
 
-def _unknown(timeseries: Mapping[str, SeriesEnvelope | WireError], taken: set[str]) -> list[Envelope]:
+def _points_of(points: Sequence[Any]) -> Points:
+    """No `v` is a null; what is no point at all has a time that cannot be read."""
+    if points and type(points[0]) is Point:
+        return Points([point.t for point in points], [point.v for point in points], are_numbers=True)
+    try:
+        return Points(list(map(_STAMP, points)), list(map(_VALUE, points)))
+    except (KeyError, TypeError, IndexError):
+        return Points(
+            [point.get("t") if isinstance(point, dict) else printable(point) for point in points],
+            [point.get("v") if isinstance(point, dict) else None for point in points],
+        )
+
+
+def _unknown(timeseries: Mapping[str, _Sent | WireError], taken: set[str]) -> list[Envelope]:
     envelopes, names = [], set(METRICS)
     for name in sorted(timeseries.keys() - taken):
         sent = timeseries[name]
@@ -143,7 +173,7 @@ def _unknown(timeseries: Mapping[str, SeriesEnvelope | WireError], taken: set[st
     return envelopes
 
 
-def _recorded(metric: str, name: str, sent: SeriesEnvelope, *, is_known: bool) -> Envelope:
+def _recorded(metric: str, name: str, sent: _Sent, *, is_known: bool) -> Envelope:
     return Envelope(
         metric=metric,
         wire_name=name,

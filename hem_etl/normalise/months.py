@@ -27,7 +27,7 @@ from hem_etl.normalise.frames import (
     gated,
     naive,
 )
-from hem_etl.normalise.picking import Values, collector_paused, columns_of, zone_findings, zone_of
+from hem_etl.normalise.picking import Values, collector_paused, zone_findings, zone_of
 from hem_etl.vocabulary import (
     FLOWS,
     KWH_PER_ENERGY_UNIT,
@@ -94,7 +94,6 @@ def _pick(body: Body, values: Values) -> _Picked:
         return _Picked(body, Outcome.UNREADABLE, detail=str(error))
     available = [envelope for envelope in envelopes if envelope.points is not None]
     picked = _Picked(body, Outcome.LOADED if available else Outcome.UNAVAILABLE, envelopes=envelopes)
-    columns = [columns_of(envelope.points or ()) for envelope in available]
     try:
         zone, picked.zone_name = zone_of(body, available)
     except UnreadableBodyError as error:
@@ -104,8 +103,10 @@ def _pick(body: Body, values: Values) -> _Picked:
         calendar = calendar_of(zone, day)
         if calendar.end > calendar.start:
             picked.days.append((day, calendar.start, calendar.end))
-    for envelope, (stamps, own_values) in zip(available, columns, strict=True):
-        picked.series.append((envelope.metric, stamps, values.append(own_values), envelope.scale))
+    for envelope in available:
+        assert envelope.points is not None
+        begin = values.append(envelope.points)
+        picked.series.append((envelope.metric, envelope.points.stamps, begin, envelope.scale))
         envelope.points = None
     return picked
 

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import chain
 from math import isfinite
-from operator import itemgetter
 from typing import Any, Final
 
 import polars as pl
 
 from hem_etl.local_day import LAST_ZONE_ON_EARTH, zone_named
 from hem_etl.normalise.axes import MINUTE_US, Axes, Axis, Calendar, calendar_of, instant, micros, with_local_time
-from hem_etl.normalise.envelopes import Envelope, Units, UnreadableBodyError, printable, read_envelopes
+from hem_etl.normalise.envelopes import Envelope, Points, Units, UnreadableBodyError, printable, read_envelopes
 from hem_etl.normalise.frames import Body, Finding, finding
 from hem_etl.vocabulary import FLOWS, KW_PER_POWER_UNIT, METRICS, MINUTES_PER_DAY, PERCENT_UNITS, SOC, Outcome, Severity
 
@@ -34,8 +33,6 @@ DAY_UNITS: Final[Units] = {
 
 DAY_RESOLUTIONS: Final = frozenset(step for step in range(1, MINUTES_PER_DAY + 1) if MINUTES_PER_DAY % step == 0)
 
-_STAMP: Final = itemgetter("t")
-_VALUE: Final = itemgetter("v")
 _NUMBERS: Final = frozenset({float, int, type(None)})
 _CHUNK: Final = 200_000
 
@@ -74,10 +71,10 @@ class Values:
         self._pending: list[Any] = []
         self._length = 0
 
-    def append(self, values: list[Any]) -> int:
-        """Where the first of them went."""
-        offset = self._length
-        if not _NUMBERS.issuperset(map(type, values)):
+    def append(self, points: Points) -> int:
+        """Where the first of their values went."""
+        offset, values = self._length, points.values
+        if not points.are_numbers and not _NUMBERS.issuperset(map(type, values)):
             values = self._without_odd(values, offset)
         self._pending += values
         self._length += len(values)
@@ -136,7 +133,6 @@ def pick(body: Body, axes: Axes, values: Values) -> Picked:
         return Picked(body, Outcome.UNREADABLE, detail=str(error))
     available = [envelope for envelope in envelopes if envelope.points is not None]
     picked = Picked(body, Outcome.LOADED if available else Outcome.UNAVAILABLE, envelopes=envelopes)
-    columns = [columns_of(envelope.points or ()) for envelope in available]
     try:
         zone, picked.zone_name = zone_of(body, available)
     except UnreadableBodyError as error:
@@ -150,27 +146,17 @@ def pick(body: Body, axes: Axes, values: Values) -> Picked:
         return picked
     stamps: list[Any] = []
     axis: Axis | None = None
-    for envelope, (own_stamps, own_values) in zip(available, columns, strict=True):
-        resolution = envelope.resolution_minutes
+    for envelope in available:
+        resolution, points = envelope.resolution_minutes, envelope.points
         assert resolution is not None
-        if axis is None or axis.resolution_minutes != resolution or own_stamps != stamps:
-            axis, stamps = axes.axis(calendar, resolution, own_stamps), own_stamps
+        assert points is not None
+        if axis is None or axis.resolution_minutes != resolution or points.stamps != stamps:
+            axis, stamps = axes.axis(calendar, resolution, points.stamps), points.stamps
         picked.axes[envelope.metric] = axis
-        picked.offsets[envelope.metric] = values.append(own_values)
+        picked.offsets[envelope.metric] = values.append(points)
         picked.scales[envelope.metric] = envelope.scale
         envelope.points = None
     return picked
-
-
-def columns_of(points: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The `t` and the `v` of each point. No `v` is a null; what is no point at all has a time that cannot be read."""
-    try:
-        return list(map(_STAMP, points)), list(map(_VALUE, points))
-    except (KeyError, TypeError, IndexError):
-        return (
-            [point.get("t") if isinstance(point, dict) else printable(point) for point in points],
-            [point.get("v") if isinstance(point, dict) else None for point in points],
-        )
 
 
 def zone_of(body: Body, available: Sequence[Envelope]) -> tuple[tzinfo, str | None]:
