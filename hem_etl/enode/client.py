@@ -60,6 +60,8 @@ class _Asking:
     moved_to: str | None = None
     """The same with a slash at its end, where the server wants that."""
     requests: int = 0
+    received_at: datetime | None = None
+    """When the last try was answered, by the clock that was compared with the server's at that instant."""
 
 
 def utc_now() -> datetime:
@@ -276,8 +278,8 @@ class EnodeClient:
             answer = replace(look, outcome=Outcome.UNREACHABLE, detail=str(error))
         else:
             answer = self._answer(look, effort)
-        took_ms = round((self._gate.monotonic() - started) * 1000)
-        answer = replace(answer, fetched_at=self._clock(), duration_ms=took_ms, attempts=asking.requests)
+        at, took_ms = asking.received_at or self._clock(), round((self._gate.monotonic() - started) * 1000)
+        answer = replace(answer, fetched_at=at, duration_ms=took_ms, attempts=asking.requests)
         if answer.outcome is not None:
             level = logging.WARNING if answer.outcome is Outcome.UNREACHABLE else logging.DEBUG
             facts = (_named(look), asking.requests, answer.http_status, answer.outcome, answer.detail)
@@ -290,7 +292,7 @@ class EnodeClient:
         """One answer, whatever it is; a token that ended meanwhile is renewed, a slash that is missing is added."""
         while True:
             token, is_new = self._tokens.current()
-            asking.requests += 1
+            asking.requests, asking.received_at = asking.requests + 1, None
             received = self._transfer.send(
                 method,
                 asking.moved_to or asking.url,
@@ -299,7 +301,8 @@ class EnodeClient:
                 read_timeout_seconds=read_seconds,
                 json=content,
             )
-            self._compare_clocks(received)
+            asking.received_at = self._clock()
+            self._compare_clocks(received, asking.received_at)
             if asking.moved_to is None and (moved := moved_by_a_slash(asking.url, received)) is not None:
                 asking.moved_to = moved
                 continue
@@ -313,17 +316,16 @@ class EnodeClient:
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self.on_wait(what, seconds, why)
 
-    def _compare_clocks(self, received: Received) -> None:
+    def _compare_clocks(self, received: Received, at: datetime) -> None:
         """Raises ClockError where ours is wrong: what is fetched would be stamped with an instant that was not.
 
         An answer without a readable `Date` says nothing.
         """
-        theirs = read_http_date(received.date)
-        if theirs is None:
+        if (theirs := read_http_date(received.date)) is None:
             return
         age = received.age or ""
         kept_seconds = int(age) if age.isascii() and age.isdecimal() and len(age) < 9 else 0
-        self._seconds_ahead = (self._clock() - theirs).total_seconds() - kept_seconds
+        self._seconds_ahead = (at - theirs).total_seconds() - kept_seconds
         if self._connection.has_clock_check and abs(self._seconds_ahead) > CLOCK_TOLERANCE.total_seconds():
             side = "ahead of" if self._seconds_ahead > 0 else "behind"
             raise ClockError(
