@@ -30,7 +30,7 @@ from range($systems) as fleet (number);
 
 insert into core.local_day
 select 'Asia/Kolkata', day, day - interval 330 minute, day + interval 1110 minute, 24
-from (select unnest(generate_series(date '2025-01-01', date '2025-01-01' + 400, interval 1 day))::date as day);
+from (select date '2025-01-01' + number::integer as day from range($days::integer + 35) as days (number));
 
 insert into core.load (
     system_id, interval, interval_kind, day, outcome, http_status, fetched_at_utc, attempts, loaded_at_utc,
@@ -38,7 +38,8 @@ insert into core.load (
 )
 select
     system_id, strftime(day, '%Y-%m-%d'), 'day', day, 'loaded', 200, end_utc + interval 8 day, 1,
-    end_utc + interval 8 day, 'sha', 1, 'settled', end_utc + interval 8 day, end_utc, timezone, 'loaded', 'content'
+    end_utc + interval 8 day, sha256(system_id || day), 1, 'settled', end_utc + interval 8 day, end_utc, timezone,
+    'loaded', sha256(day || system_id)
 from core.local_day cross join (select system_id from core.system)
 where day < date '2025-01-01' + $days::integer
 order by day, system_id;
@@ -105,7 +106,7 @@ cross join unnest(
 
 insert into core.day_version by name
 select
-    load.system_id, load.day, 1 as version, 'sha' as payload_sha256, 'content' as content_sha256, load.fetched_at_utc,
+    load.system_id, load.day, 1 as version, load.payload_sha256, load.content_sha256, load.fetched_at_utc,
     true as applied, false as was_settled, energy.generation_kwh, energy.consumption_kwh, energy.grid_import_kwh,
     energy.grid_export_kwh, energy.battery_charge_kwh, energy.battery_discharge_kwh, 1.0 as generation_coverage,
     1.0 as consumption_coverage, 1.0 as grid_import_coverage, 1.0 as grid_export_coverage,
