@@ -17,7 +17,7 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
-from hem_etl.warehouse import FileWarehouse, open_warehouse, packaged_models
+from hem_etl.warehouse import FileWarehouse, Warehouse, open_warehouse, packaged_models
 from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
@@ -121,21 +121,24 @@ class World:
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Everything that is published, but for when it was loaded, checked and made."""
-        with open_warehouse(self.settings).reading() as published:
-            names = published.read(
-                "select schema_name || '.' || table_name as name from duckdb_tables() "
-                "union select schema_name || '.' || view_name from duckdb_views() "
-                "where schema_name in ('staging', 'marts') order by name",
-            )["name"]
-            frames = {name: published.read(f"from {name}") for name in names}
-        frames.pop("core.check_result")
-        frames.pop("core.loaded_segment")
-        frames.pop("core.model")
-        frames.pop("core.change")
-        return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
+        return published_tables(open_warehouse(self.settings))
 
     def _sleep(self, seconds: float) -> None:
         self._monotonic += seconds
+
+
+def published_tables(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
+    """Everything that is published, but for when it was loaded, checked and made."""
+    with warehouse.reading() as published:
+        names = published.read(
+            "select schema_name || '.' || table_name as name from duckdb_tables() "
+            "union select schema_name || '.' || view_name from duckdb_views() "
+            "where schema_name in ('staging', 'marts') order by name",
+        )["name"]
+        frames = {name: published.read(f"from {name}") for name in names}
+    for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change"):
+        frames.pop(name)
+    return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 
 
 def same_tables(one: dict[str, pl.DataFrame], other: dict[str, pl.DataFrame]) -> None:

@@ -1,6 +1,7 @@
 -- name: checks.ledger_words
 -- meaning: The ledger speaks the contract's words, and its labels are its days.
 -- severity: structural
+-- local to: system_id, day
 -- failing row: a row of core.load that does not
 
 select system_id, interval, interval_kind, day, outcome, state

@@ -1,6 +1,7 @@
 -- name: checks.months_equal_their_days
 -- meaning: The energy of a month is the sum of its days, as the loader keeps them; a day that overlaps the one before is left out.
 -- severity: structural
+-- local to: system_id, month
 -- failing row: a system, month and flow with both sums
 
 with

@@ -8,6 +8,7 @@
 --   grid and battery flows valid, as in a home without a battery, whose simple ratios are exact; every ratio: also where its
 --   denominator is at most 0.05 kWh.
 -- materialized: table
+-- rebuilt by: system_id, day
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day

@@ -6,6 +6,8 @@
 --   <flow>_reported_kwh: no day reported; the attributed flows (used_*, *_to_*): no day has them; every ratio: also where
 --   its denominator is at most 0.05 kWh.
 -- materialized: table
+-- rebuilt by: system_id, month
+-- reaches: select system_id, cast(month + to_months(later) as date) as month from changed cross join range(1, 3) as months (later)
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
@@ -169,9 +171,10 @@ select
     energy.grid_import_peak_at_local as peak_import_at_local,
     load_factor(sums.consumption_kwh, touched.consumption_valid_minutes, energy.consumption_peak_kw) as load_factor_ratio,
     sums.battery_discharge_kwh / nullif(system.battery_capacity_kwh, 0) as battery_full_cycles,
-    case when energy.battery_days >= 30 then ratio(energy.battery_discharge_kwh, energy.battery_charge_kwh) end as battery_round_trip_ratio,
-    energy.battery_days as battery_round_trip_days
+    case when battery.days >= 30 then ratio(battery.discharge_kwh, battery.charge_kwh) end as battery_round_trip_ratio,
+    battery.days as battery_round_trip_days
 from staging.month as touched
 inner join sums on sums.system_id = touched.system_id and sums.month = touched.month
 inner join staging.system as system on system.system_id = touched.system_id
 inner join staging.month_energy as energy on energy.system_id = touched.system_id and energy.month = touched.month
+left join staging.month_battery as battery on battery.system_id = touched.system_id and battery.month = touched.month

@@ -18,12 +18,6 @@
 --   is_behind | boolean | - | change_ratio is below 0.8: worth a look at the home, no proof
 
 with
-newest as (
-    select max(day) as day
-    from core.load
-    where interval_kind = 'day' and ends_at_utc <= (select max(fetched_at_utc) from core.load)
-),
-
 -- only days that the flow covers almost whole: a gap must not look like a weak roof
 generating as (
     select
@@ -36,7 +30,7 @@ generating as (
         count(*) over peers - 1 as peers,
         median(daily.generation_kwh) over peers as group_kwh
     from marts.daily_energy as daily
-    cross join newest
+    cross join staging.newest_look as newest
     where daily.day > newest.day - 112 and daily.day <= newest.day and daily.generation_coverage >= 0.98
     window peers as (partition by daily.vendor, daily.timezone, daily.day)
 ),

@@ -3,6 +3,7 @@
 --   vendor or a correction by hand changed it.
 -- grain: system × local day × version above 1
 -- key: system_id, day, version
+-- local to: system_id, day
 -- null: <flow>_kwh, <flow>_kwh_before: nothing valid in that version; <flow>_kwh_change: one of the two is NULL;
 --   <flow>_coverage, <flow>_coverage_before: the flow was not available in that version; fallen_flows: none; changed_flows: no flow's energy or
 --   coverage changed (but its distribution over the day, the state of charge or a reason); hours_after_day_end: the zone is
@@ -150,3 +151,5 @@ from core.day_version as after
 inner join core.day_version as before
     on before.system_id = after.system_id and before.day = after.day and before.version = after.version - 1
 left join staging.day as spine on spine.system_id = after.system_id and spine.day = after.day
+-- follows from the join; said so that the many days with one version are not joined
+where after.version > 1

@@ -19,16 +19,10 @@
 --   gone_at_utc | timestamp | UTC | when the system was found gone
 
 with
-newest as (
-    select max(day) as day
-    from core.load
-    where interval_kind = 'day' and ends_at_utc <= (select max(fetched_at_utc) from core.load)
-),
-
 broken as (
     select finding.system_id, finding.rule, count(*) as findings
     from core.finding as finding
-    cross join newest
+    cross join staging.newest_look as newest
     where finding.day between newest.day - 29 and newest.day
     group by finding.system_id, finding.rule
 ),

@@ -5,6 +5,7 @@
 -- key: system_id
 -- null: newest_complete_day, lag_days: no day is complete; last_*: never asked; relink_reason: nothing to do; missing_scopes:
 --   none; timezone: stated nowhere; settle_hours_*: settled_days is 0.
+-- materialized: table
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   user_id | varchar | - | your own id of the user who linked the account
@@ -36,18 +37,6 @@
 --   gone_at_utc | timestamp | UTC | when the system was found gone; NULL while it is listed
 
 with
-newest_look as (
-    select max(fetched_at_utc) as at_utc
-    from core.load
-),
-
-newest_day as (
-    select max(load.day) as day
-    from core.load as load
-    cross join newest_look
-    where load.interval_kind = 'day' and load.ends_at_utc <= newest_look.at_utc
-),
-
 complete as (
     select system_id, max(day) as day
     from marts.daily_energy
@@ -70,7 +59,7 @@ recent as (
         count(*) filter (where spine.outcome = 'unreachable') as unreachable_days,
         count(*) filter (where spine.outcome = 'not_asked') as not_asked_days
     from core.system as system
-    cross join newest_day
+    cross join staging.newest_look as newest_day
     left join staging.day as spine
         on spine.system_id = system.system_id and spine.day between newest_day.day - 29 and newest_day.day
     group by system.system_id
@@ -80,13 +69,14 @@ recent as (
 -- Of a day that was loaded late (a backfill), nobody knows when its data had come: its hours would be ours, not the system's.
 day_change as (
     select
-        system_id,
-        day,
-        min(fetched_at_utc) as first_at_utc,
-        max(fetched_at_utc) as last_at_utc
-    from core.day_version
-    where cause is distinct from 'override'
-    group by system_id, day
+        version.system_id,
+        version.day,
+        min(version.fetched_at_utc) as first_at_utc,
+        max(version.fetched_at_utc) as last_at_utc
+    from core.day_version as version
+    cross join staging.newest_look as newest_day
+    where version.cause is distinct from 'override' and version.day between newest_day.day - 89 and newest_day.day
+    group by version.system_id, version.day
 ),
 
 settled as (
@@ -94,7 +84,7 @@ settled as (
         load.system_id,
         greatest(epoch(change.last_at_utc - load.ends_at_utc) / 3600, 0) as settle_hours
     from core.load as load
-    cross join newest_day
+    cross join staging.newest_look as newest_day
     inner join day_change as change on change.system_id = load.system_id and change.day = load.day
     where
         load.interval_kind = 'day'
@@ -176,7 +166,7 @@ select
     system.is_reachable,
     system.gone_at_utc
 from core.system as system
-cross join newest_day
+cross join staging.newest_look as newest_day
 inner join staging.system as known on known.system_id = system.system_id
 inner join recent on recent.system_id = system.system_id
 left join complete on complete.system_id = system.system_id

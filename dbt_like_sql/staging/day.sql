@@ -5,6 +5,12 @@
 -- null: detail, state: never asked, only reported; timezone, day_hours, elapsed_hours, day_end_utc: the zone is known nowhere;
 --   user_id: no list told a user.
 -- materialized: table
+-- rebuilt by: system_id, day
+-- reaches: select system_id, day + 1 as day from changed
+--   union all select system_id, day from staging.day where coalesce(elapsed_hours < day_hours, true)
+--   union all select system_id, day from staging.day semi join changed using (system_id)
+--   anti join (from core.system where timezone is not null) using (system_id)
+-- looks at: select system_id, day - 1 as day from changed
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day
@@ -43,11 +49,6 @@ spine as (
     select system_id, day from asked
     union
     select system_id, day from reported
-),
-
-newest_look as (
-    select max(fetched_at_utc) as at_utc
-    from core.load
 ),
 
 placed as (
@@ -113,7 +114,7 @@ select
     placed.is_loaded or placed.outcome is null or placed.outcome not in ('before_installation', 'unsupported', 'gone') as is_expected,
     placed.state
 from placed
-cross join newest_look
+cross join staging.newest_look as newest_look
 asof left join owner on owner.system_id = placed.system_id and owner.valid_from_utc < placed.owned_at_utc
 left join first_owner on first_owner.system_id = placed.system_id
 window by_day as (partition by placed.system_id order by placed.day)

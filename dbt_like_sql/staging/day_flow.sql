@@ -5,6 +5,10 @@
 -- null: <flow>_is_available: the day is not loaded; <flow>_valid_minutes, <flow>_due_hours: the day has no such flow and
 --   ought to have none, or no day of the system was ever loaded, or the length of the day is unknown.
 -- materialized: table
+-- rebuilt by: system_id, day
+-- reaches: select system_id, day from staging.day semi join changed using (system_id) where is_expected and not is_loaded
+-- looks at: select system_id, day from staging.day
+--   semi join (from staging.day semi join changed using (system_id, day) where is_expected and not is_loaded) using (system_id)
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day

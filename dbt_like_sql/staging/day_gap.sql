@@ -5,6 +5,7 @@
 -- null: the day has not and ought not to have all five flows (generation, both grid and both battery flows), or its length
 --   is unknown.
 -- materialized: table
+-- rebuilt by: system_id, day
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   day | date | local date | the system's local day

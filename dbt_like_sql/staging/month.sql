@@ -4,6 +4,9 @@
 -- key: system_id, month
 -- null: month_hours: the zone is known nowhere, or the calendar lacks a day; <flow>_valid_minutes, <flow>_due_hours: no day
 --   of the month has or ought to have the flow, or month_hours is NULL.
+-- materialized: table
+-- rebuilt by: system_id, month
+-- reaches: select system_id, month from staging.month where coalesce(elapsed_hours < month_hours, true)
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
@@ -68,11 +71,6 @@ calendar as (
     from flows
 ),
 
-newest_look as (
-    select max(fetched_at_utc) as at_utc
-    from core.load
-),
-
 calendar_hours as (
     select
         calendar.system_id,
@@ -86,7 +84,7 @@ calendar_hours as (
             when local_day.hours is not null then 0
         end as elapsed_hours
     from calendar
-    cross join newest_look
+    cross join staging.newest_look as newest_look
     inner join staging.system as system on system.system_id = calendar.system_id
     left join staging.day as spine on spine.system_id = calendar.system_id and spine.day = calendar.day
     left join core.local_day as local_day
@@ -99,7 +97,8 @@ length as (
         month,
         count(*) as calendar_days,
         case when count(*) = count(hours) then sum(hours) end as month_hours,
-        case when count(*) = count(elapsed_hours) then sum(elapsed_hours) end as elapsed_hours
+        -- in whole microseconds: the sum is the same in whatever order it is made
+        case when count(*) = count(elapsed_hours) then sum(cast(round(elapsed_hours * 3.6e9) as bigint)) / 3.6e9 end as elapsed_hours
     from calendar_hours
     group by system_id, month
 )

@@ -1,11 +1,12 @@
 -- name: staging.month_energy
--- meaning: Sums and peaks of each month that no other model has: attributed flows, pairs, battery, and what the missing time could
+-- meaning: Sums and peaks of each month that no other model has: attributed flows, pairs, and what the missing time could
 --   have held.
 -- grain: system × month of staging.month
 -- key: system_id, month
 -- null: no day has the number; <flow>_gap_kwh: the month has not and ought not to have all five flows (generation, both grid
 --   and both battery flows), or its length is unknown.
 -- materialized: table
+-- rebuilt by: system_id, month
 -- columns:
 --   system_id | varchar | - | Enode's id of the system
 --   month | date | local date | first day of the month
@@ -26,13 +27,13 @@
 --   grid_import_peak_kw | double | kW | highest 15-minute mean of grid_import
 --   grid_import_peak_at_utc | timestamp | UTC | start of the first quarter hour with that peak
 --   grid_import_peak_at_local | timestamp | local time | the same on the wall clock of the home
---   battery_charge_kwh | double | kWh | battery_charge of this month and the two before it, over the quarter hours that both battery flows cover whole
---   battery_discharge_kwh | double | kWh | battery_discharge over the same quarter hours
---   battery_days | bigint | days | days of these three months with both battery flows
+--   paired_battery_charge_kwh | double | kWh | battery_charge over the quarter hours that both battery flows cover whole
+--   paired_battery_discharge_kwh | double | kWh | battery_discharge over the same quarter hours
+--   battery_days | bigint | days | days with both battery flows
 --   generation_gap_kwh | double | kWh | the most that the PV could have produced in the time that is not attributed: gap_generation_kw, or the highest power of a bucket of the month if higher
 --   consumption_gap_kwh | double | kWh | the most that the home could have used in that time: gap_consumption_kw, or the highest power of a bucket of the month if higher
 
--- formulas: flow attribution, peak, battery round trip, bounds
+-- formulas: flow attribution, peak, bounds
 with
 figures as (
     select
@@ -68,19 +69,6 @@ figures as (
         where spine.system_id = energy.system_id and spine.day = energy.day and spine.overlap_hours > 0
     )
     group by system_id, cast(date_trunc('month', day) as date)
-),
-
-battery as (
-    select
-        system_id,
-        month,
-        exact_kwh(sum(exact_units(paired_battery_charge_kwh)) over three_months) as charge_kwh,
-        exact_kwh(sum(exact_units(paired_battery_discharge_kwh)) over three_months) as discharge_kwh,
-        cast(sum(battery_days) over three_months as bigint) as days
-    from figures
-    window three_months as (
-        partition by system_id order by month range between interval 2 months preceding and current row
-    )
 ),
 
 setting as (
@@ -119,13 +107,11 @@ select
     figures.grid_import_peak_kw,
     figures.grid_import_peak_at_utc,
     figures.grid_import_peak_at_local,
-    battery.charge_kwh as battery_charge_kwh,
-    battery.discharge_kwh as battery_discharge_kwh,
-    battery.days as battery_days,
+    figures.paired_battery_charge_kwh, figures.paired_battery_discharge_kwh,
+    figures.battery_days,
     -- greatest() leaves out NULLs: a month without a highest power of its own
     missing.hours * greatest(setting.generation_kw, figures.generation_bucket_peak_kw) as generation_gap_kwh,
     missing.hours * greatest(setting.consumption_kw, figures.consumption_bucket_peak_kw) as consumption_gap_kwh
 from missing
 cross join setting
 left join figures on figures.system_id = missing.system_id and figures.month = missing.month
-left join battery on battery.system_id = missing.system_id and battery.month = missing.month

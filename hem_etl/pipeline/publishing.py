@@ -57,7 +57,7 @@ def publish(
 ) -> Published:
     """Build, check, publish.
 
-    is_whole: whether checks run on all of history, else where it suffices on what changed since the last publish.
+    is_whole: whether all of history is built and checked, else where it suffices what changed since the last publish.
     own: a user's folder of models (HEM_ETL_MODELS). What is wrong with it is told in one line of the log and leaves the
     schema `own` away; ours is published all the same.
 
@@ -65,9 +65,11 @@ def publish(
     """
     writer.create_tables(models)
     before = {result.name: result.failing_rows for result in writer.newest_results()}
-    is_whole = is_whole or _must_be_whole(writer, models, now)
-    writer.build(models)
-    results = writer.run_checks(models) if is_whole else _run_where_changed(writer, models, before)
+    if is_whole or _must_be_whole(writer, models, now):
+        writer.build(models)
+        results = writer.run_checks(models)
+    else:
+        results = _build_and_check_what_changed(writer, models, before)
     rows = [(r.name, r.severity.value, r.failing_rows, r.sample, now, r.scope) for r in results]
     found = pl.DataFrame(rows, schema=RESULT_SCHEMA, orient="row")
     writer.replace("core.check_result", found, keys=found.select("check_name", "at_utc"))
@@ -88,10 +90,12 @@ def _must_be_whole(writer: Writer, models: Models, now: datetime) -> bool:
     return proved_since is None or not timedelta(0) <= now - proved_since < WHOLE_EVERY  # a clock may have run ahead
 
 
-def _run_where_changed(writer: Writer, models: Models, before: Mapping[str, int]) -> list[CheckResult]:
+def _build_and_check_what_changed(writer: Writer, models: Models, before: Mapping[str, int]) -> list[CheckResult]:
     """Local checks on what changed, the others on everything; so too what failed, until it holds everywhere again."""
     local = [check for check in models.checks if check.is_local and before.get(check.name) == 0]
-    on_changed = {r.name: r for r in writer.run_checks_on(models, local, writer.read(CHANGED_DAYS))}
+    with writer.changed(models, writer.read(CHANGED_DAYS)) as changed:
+        changed.build()
+        on_changed = {r.name: r for r in changed.run_checks(local)}
     holds = {name for name, result in on_changed.items() if not result.failing_rows}
     whole = {r.name: r for r in writer.run_checks(models, [c for c in models.checks if c.name not in holds])}
     return [whole.get(check.name) or on_changed[check.name] for check in models.checks]

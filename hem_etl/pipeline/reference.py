@@ -12,7 +12,7 @@ from hem_etl.local_day import Interval, day_bounds_utc, days_between, naive_utc,
 from hem_etl.pipeline.keys import days_within
 from hem_etl.settings import EVERY_VENDOR, Settings
 from hem_etl.vocabulary import IntervalKind, State
-from hem_etl.warehouse import Writer
+from hem_etl.warehouse import EVERYTHING, Writer
 
 CALENDAR_SCHEMA: Final = pl.Schema(
     {
@@ -105,6 +105,7 @@ def renew_calendar(writer: Writer) -> dict[Key, str]:
     if not changed:
         return {}
     zones = pl.DataFrame({"timezone": changed})
+    writer.note_changes(EVERYTHING, ())  # days that nobody could load and whole months have other lengths too
     before = writer.rows("core.local_day", CALENDAR_SCHEMA, keys=zones)
     after = _calendar(before.select("day", "timezone").iter_rows())
     writer.replace("core.local_day", after, keys=zones)

@@ -13,9 +13,10 @@ from hem_etl.warehouse.files import FileWarehouse
 from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, load_models
 from hem_etl.warehouse.models.own import OwnModels, load_own
 from hem_etl.warehouse.protocol import Description, Warehouse
-from hem_etl.warehouse.rows import Asked, Reader, Writer
+from hem_etl.warehouse.rows import EVERYTHING, Asked, Reader, Writer
 
 __all__ = [
+    "EVERYTHING",
     "Asked",
     "Check",
     "CheckResult",

@@ -15,9 +15,10 @@ import polars as pl
 
 from hem_etl.errors import UsageError
 from hem_etl.warehouse.models import making, own
+from hem_etl.warehouse.models.changing import Changed, changed
 from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
-from hem_etl.warehouse.models.reading import Check, Models
+from hem_etl.warehouse.models.model import Check, Models
 
 CHANGES: Final = "core.change"
 EVERYTHING: Final = pl.DataFrame(
@@ -93,11 +94,6 @@ class Reader:
     def run_checks(self, models: Models, checks: Iterable[Check] | None = None) -> list[CheckResult]:
         """Run every check of the folder and every key that a header states, or these."""
         return making.run_checks(self._connection, models, checks)
-
-    def run_checks_on(self, models: Models, checks: Iterable[Check], days: pl.DataFrame) -> list[CheckResult]:
-        """Run local checks on the (system_id, day) rows of `days` alone."""
-        with _lent(self._connection, changed_day=days):
-            return making.run_checks_on(self._connection, models, checks, "changed_day")
 
     def failing_rows(self, check: Check) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and the first failing rows of a check, for a person to read."""
@@ -248,6 +244,12 @@ class Writer(Reader):
     def build(self, models: Models) -> None:
         """Bring views, macros and the tables made of others up to date; drop what is no model any more."""
         making.build(self._connection, models)
+
+    @contextmanager
+    def changed(self, models: Models, days: pl.DataFrame) -> Iterator[Changed]:
+        """Inside, what (system_id, day) rows and all that they reach can be built and checked, without the rest."""
+        with _lent(self._connection, noted_day=days), changed(self._connection, models, "noted_day") as found:
+            yield found
 
     def make_own(self, folder: Path | None, ours: Models) -> list[CheckResult]:
         """The schema `own` anew from a user's folder; ModelError, and no such schema, where it cannot be made."""

@@ -12,11 +12,12 @@ from tiers import swept
 
 from hem_etl.errors import ModelError
 from hem_etl.warehouse.models import build, create_tables, load_models, run_checks
-from hem_etl.warehouse.models.making import run_checks_on
+from hem_etl.warehouse.models.changing import changed
+from hem_etl.warehouse.models.model import DAYS
 from hem_etl.warehouse.models.narrowing import narrowed
 
 LOCAL_FAULTS = [fault for fault in FAULTS if MODELS.check(fault.parent.name).is_local]
-LOCAL_CASES = [case for case in CASES if MODELS.model(".".join(case.parts[-3:-1])).is_local]
+LOCAL_CASES = [case for case in CASES if MODELS.model(".".join(case.parts[-3:-1])).local_to]
 KEYS = [
     check.name
     for check in MODELS.checks
@@ -58,7 +59,8 @@ def want(con: duckdb.DuckDBPyConnection, days: list[Day]) -> str:
 
 
 def found_on(con: duckdb.DuckDBPyConnection, check: str, days: list[Day]) -> int:
-    (result,) = run_checks_on(con, MODELS, [MODELS.check(check)], want(con, days))
+    with changed(con, MODELS, want(con, days)) as what_changed:
+        (result,) = what_changed.run_checks([MODELS.check(check)])
     return result.failing_rows
 
 
@@ -94,9 +96,14 @@ def test_the_check_of_a_key_finds_a_row_that_is_there_twice_where_its_day_change
         relation = stands_on.get(relation, "staging.day")
     with opened(files / "clean", tmp_path) as con:
         con.execute("update staging.day set outcome = 'unreachable'")  # so that there are gaps
-        twice = con.execute(f"select system_id, day from {relation} limit 1").fetchall()
+        key = MODELS.check(check).local_to
+        ((system_id, start),) = con.execute(f"select {', '.join(key)} from {relation} limit 1").fetchall()
         con.execute(f"insert into {relation} from {relation} limit 1")
-        others = [day for day in days_of(con) if day not in twice]
+        days = days_of(con)
+        twice = [
+            (of, day) for of, day in days if of == system_id and start == (day if key == DAYS else day.replace(day=1))
+        ]
+        others = [day for day in days if day not in twice]
 
         assert found_on(con, check, twice) == found_at_all(con, check) > 0
         assert found_on(con, check, others) == 0
@@ -113,7 +120,8 @@ def test_a_local_view_makes_the_same_rows_of_a_day_that_it_sees_alone(case: Path
         whole = Counter(map(repr, con.execute(f"from {relation}").fetchall()))
         alone: Counter[str] = Counter()
         for day in days_of(con):
-            with narrowed(con, MODELS, want(con, [day])):
+            with narrowed(con, MODELS) as catalogue, catalogue.names():
+                catalogue.see(DAYS, f"from temp.main.{want(con, [day])}")
                 alone.update(map(repr, con.execute(f"from {relation}").fetchall()))
 
     assert alone == whole
@@ -123,14 +131,14 @@ def test_every_local_check_and_view_is_tried() -> None:
     tried = {fault.parent.name for fault in LOCAL_FAULTS} | set(KEYS)
     assert {check.name for check in MODELS.checks if check.is_local} == tried
     views = {".".join(case.parts[-3:-1]) for case in LOCAL_CASES}
-    assert {model.relation for model in MODELS.views if model.is_local} == views
+    assert {model.relation for model in MODELS.views if model.local_to} == views
 
 
 def test_after_it_names_mean_everything_again_also_when_a_check_fails(files: Path, tmp_path: Path) -> None:
     with opened(files / "clean", tmp_path) as con:
         before = con.execute("select count(*) from core.series").fetchall()
         for _ in range(2):
-            with pytest.raises(ZeroDivisionError), narrowed(con, MODELS, want(con, [])):
+            with pytest.raises(ZeroDivisionError), narrowed(con, MODELS) as catalogue, catalogue.names():
                 assert con.execute("select count(*) from core.series").fetchall() == [(0,)]
                 assert con.execute("select count(*) from marts.coverage_daily").fetchall() == [(0,)]
                 raise ZeroDivisionError
@@ -140,7 +148,7 @@ def test_after_it_names_mean_everything_again_also_when_a_check_fails(files: Pat
 @pytest.mark.parametrize(
     ("header", "sql", "told"),
     [
-        ("local to: day", "select * from core.load", "can only be `system_id, day`"),
+        ("local to: day", "select * from core.load", "can only be `system_id, day` or `system_id, month`"),
         (
             "local to: system_id, day",
             "select * from marts.system_health",
@@ -154,5 +162,24 @@ def test_what_cannot_be_local_is_refused(header: str, sql: str, told: str, tmp_p
     (root / "checks" / "odd.sql").write_text(
         f"-- name: checks.odd\n-- meaning: x\n-- severity: structural\n-- {header}\n-- failing row: x\n\n{sql}\n"
     )
+    with pytest.raises(ModelError, match=told):
+        load_models(root)
+
+
+@pytest.mark.parametrize(
+    ("model", "old", "new", "told"),
+    [
+        ("staging/day_gap", "from core.setting", "from core.setting semi join staging.month on true", "by month"),
+        ("staging/day", "looks at: select", "looks at: select day from wanted union select", "reads wanted: neither"),
+        ("staging/month", "reaches: select", "reaches: selec", "cannot be parsed"),
+    ],
+)
+def test_keys_that_cannot_be_followed_are_refused(model: str, old: str, new: str, told: str, tmp_path: Path) -> None:
+    root = tmp_path / "dbt_like_sql"
+    shutil.copytree(Path(__file__).parents[2] / "dbt_like_sql", root)
+    file = root / f"{model}.sql"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
     with pytest.raises(ModelError, match=told):
         load_models(root)

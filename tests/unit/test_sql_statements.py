@@ -62,3 +62,23 @@ def test_an_expression_reads_nothing(sql: str, is_expression: bool) -> None:
     statement = parse(sql)
     assert statement is not None
     assert statement.is_expression is is_expression
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        ("select a, b as c, sum(d) from t group by a, b", {"a", "c"}),
+        ("select t.a, count(*) from t group by t.a", {"a"}),
+        ("select coalesce(a, 'x') as a, max(b) from t group by coalesce(a, 'x')", {"a"}),
+        ("with s as (select a from t group by a) select a, b from s", set()),
+        ("select max(a) from t group by b", set()),
+        ("select a, b from t group by all", set()),
+        ("select a, max(b) from t group by rollup (a)", set()),
+        ("select a, max(b) from t group by a union all select a, b from t", set()),
+        ("select a from t", set()),
+    ],
+)
+def test_it_groups_by_columns_that_it_shows_or_says_nothing(sql: str, names: set[str]) -> None:
+    statement = parse(sql)
+    assert statement is not None
+    assert statement.grouped_by == names

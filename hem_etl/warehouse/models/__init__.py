@@ -9,7 +9,8 @@ lie: what it states is compared with what DuckDB says. The order of the views co
 from hem_etl.warehouse.models.header import Column
 from hem_etl.warehouse.models.macros import Macro
 from hem_etl.warehouse.models.making import CheckResult, build, create_tables, rows, run_checks
-from hem_etl.warehouse.models.reading import Check, Model, Models, default_folder, load_models
+from hem_etl.warehouse.models.model import Check, Model, Models
+from hem_etl.warehouse.models.reading import default_folder, load_models
 
 __all__ = [
     "Check",

@@ -10,7 +10,8 @@ from pathlib import Path
 from hem_etl.vocabulary import Severity
 from hem_etl.warehouse.models.header import Column
 from hem_etl.warehouse.models.lineage import table_sources
-from hem_etl.warehouse.models.reading import Check, Model, Models, load_models
+from hem_etl.warehouse.models.model import Check, Model, Models
+from hem_etl.warehouse.models.reading import load_models
 
 MADE_BY = "Made from the headers of `dbt_like_sql/` by `make docs`: do not edit.\n"
 GROUPS = {

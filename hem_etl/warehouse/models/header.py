@@ -10,7 +10,10 @@ from typing import Final
 from hem_etl.errors import ModelError
 
 _LISTS: Final = ("parameters", "columns")
-_OPTIONAL_LABELS: Final = ("key checked by", "local to", "materialized", "parameters")
+_OPTIONAL_LABELS: Final = (
+    *("key checked by", "local to", "materialized", "parameters"),
+    *("rebuilt by", "reaches", "looks at"),
+)
 
 
 @dataclass(frozen=True, slots=True)

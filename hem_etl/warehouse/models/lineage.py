@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.lineage import lineage
 from sqlglot.optimizer import build_scope, qualify
 
-from hem_etl.warehouse.models.reading import Model, Models
+from hem_etl.warehouse.models.model import Model, Models
 
 Sources = Mapping[str, tuple[tuple[str, str], ...]]
 """Column → (qualified relation, column) of each column that it is made from, sorted; empty for counts and constants."""

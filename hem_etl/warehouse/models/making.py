@@ -3,9 +3,9 @@
 Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +15,7 @@ from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Scope, Severity
 from hem_etl.warehouse.models.header import literal, quoted, quoted_relation
 from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
-from hem_etl.warehouse.models.narrowing import narrowed
-from hem_etl.warehouse.models.reading import VIEW_SCHEMAS, Check, Model, Models
+from hem_etl.warehouse.models.model import VIEW_SCHEMAS, Check, Model, Models
 
 SAMPLE_ROWS: Final = 5
 FINGERPRINTS: Final = "core.model"
@@ -63,7 +62,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
             con.execute(f"create schema if not exists {quoted(schema)}")
         before = set(real)
         for model in models.tables:
-            _run(con, model, model.sql)
+            run(con, model, model.sql)
         real = _real_columns(con)
         for model in models.tables:
             differences = _differences(model, real[model.relation])
@@ -77,10 +76,11 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         remember(con, models.tables)
 
 
-def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
+def build(con: duckdb.DuckDBPyConnection, models: Models, *, rebuild: Callable[[Model], None] | None = None) -> None:
     """Fill every table that is made of others, make every view and macro whose text is another; in one transaction.
 
-    What is no model any more is dropped.
+    What is no model any more is dropped. rebuild: what brings a table up to date that has a key to be rebuilt by, where
+    no text is another; without it the whole of each table is made anew.
     """
     made: tuple[Macro | Model, ...] = (*models.macros, *models.built)
     with _transaction(con):
@@ -100,10 +100,12 @@ def build(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                 if each in anew:
                     _make_macro(con, each)
             elif each in anew:
-                _run(con, each, f"create or replace {_made_as(each)}\n{each.sql}")
+                run(con, each, f"create or replace {_made_as(each)}\n{each.sql}")
+            elif each.is_table and each.rebuilt_by and rebuild and not anew:
+                rebuild(each)
             elif each.is_table:
                 con.execute(f"delete from {quoted_relation(each.relation)}")
-                _run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
+                run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
         _require_honest_headers(con, [each for each in anew if isinstance(each, Model)])
         _write_comments(con, anew)
         remember(con, anew)
@@ -129,7 +131,7 @@ def make_schema(
             except duckdb.Error as error:
                 raise ModelError(f"{path.name}: DuckDB cannot read it: {_first_line(error)}") from error
         for model in models:
-            _run(con, model, f"create {_made_as(model)}\n{model.sql}")
+            run(con, model, f"create {_made_as(model)}\n{model.sql}")
         _require_honest_headers(con, models)
         _write_comments(con, models)
         return [_run_check(con, check) for check in checks]
@@ -205,12 +207,12 @@ def run_checks(
     return [_run_check(con, check) for check in (models.checks if checks is None else checks)]
 
 
-def run_checks_on(
-    con: duckdb.DuckDBPyConnection, models: Models, checks: Iterable[Check], days: str
-) -> list[CheckResult]:
-    """Run local checks on the (system_id, day) rows of `days`, a temporary table."""
-    with narrowed(con, models, days):
-        return [replace(_run_check(con, check), scope=Scope.CHANGED) for check in checks]
+def run(con: duckdb.DuckDBPyConnection, model: Model | Macro, sql: str) -> list[tuple[Any, ...]]:
+    """Run a statement that is made of the model's; ModelError names its file where DuckDB refuses it."""
+    try:
+        return con.execute(sql).fetchall()
+    except duckdb.Error as error:
+        raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
 
 
 def rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int = 20) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -229,17 +231,10 @@ def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     con.commit()
 
 
-def _run(con: duckdb.DuckDBPyConnection, model: Model | Macro, sql: str) -> list[tuple[Any, ...]]:
-    try:
-        return con.execute(sql).fetchall()
-    except duckdb.Error as error:
-        raise ModelError(f"{model.file}: DuckDB refuses it: {error}") from error
-
-
 def _make_macro(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
     names = ", ".join(quoted(parameter.name) for parameter in macro.parameters)
-    _run(con, macro, f"create or replace macro {quoted_relation(macro.relation)}({names}) as\n{macro.sql}")
-    ((kind,),) = _run(con, macro, f"select lower(typeof({macro.sample}))")
+    run(con, macro, f"create or replace macro {quoted_relation(macro.relation)}({names}) as\n{macro.sql}")
+    ((kind,),) = run(con, macro, f"select lower(typeof({macro.sample}))")
     if kind != macro.type:
         raise ModelError(f"{macro.file}: the header does not say what the SQL makes: it returns {kind}")
 
@@ -279,7 +274,7 @@ def _real_columns(con: duckdb.DuckDBPyConnection) -> Columns:
 
 def _macro_columns(con: duckdb.DuckDBPyConnection, model: Model) -> list[tuple[str, str]]:
     """The same of a macro, which is bound only where it is called."""
-    found = _run(con, model, f"describe select * from {model.source}")
+    found = run(con, model, f"describe select * from {model.source}")
     return [(name, kind.lower()) for name, kind, *_ in found]
 
 

@@ -17,10 +17,8 @@ import duckdb
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
 from hem_etl.warehouse.models.making import CheckResult, drop_schema, fingerprint_of, make_schema, note_fingerprint
+from hem_etl.warehouse.models.model import Check, Model, Models
 from hem_etl.warehouse.models.reading import (
-    Check,
-    Model,
-    Models,
     in_order,
     key_check,
     read_check,

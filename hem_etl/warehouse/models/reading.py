@@ -8,23 +8,26 @@ A file is one statement (`create table if not exists` in `tables/`, a bare `sele
     -- key: system_id, day               columns that are unique together; `none` where nothing is
     -- key checked by: some_check        only where a check proves the key cheaper than `group by` does
     -- null: what NULL means
-    -- local to: system_id, day           of a view whose rows are made of rows of the same system and day
+    -- local to: system_id, day           of a view whose rows are made of rows of the same system and day (or month)
     -- materialized: table               only where a view would be too slow; every build makes it anew
+    -- rebuilt by: system_id, day         small changes replace the rows of the keys that changed alone (or month)
+    -- reaches: select …                 further keys whose rows change with those of the table `changed`
+    -- looks at: select …                further keys whose rows must be seen to make those of `changed`
     -- parameters:                       makes the select a table macro, which is called with them
     --   instant | timestamp | UTC | meaning            as for columns; the select names them like columns
     -- columns:
     --   system_id | varchar | - | meaning          name | type | unit or - | meaning, in the order of the select
 
 A check has `name` (`checks.<stem>`), `meaning`, `severity` (structural or plausibility) and `failing row` (what it is).
-One that is `local to: system_id, day` finds a row of a day by what the tables hold of that system and day alone: after
-small changes it is run on the days that changed.
+One that is `local to: system_id, day` (or `month`) finds a row of a day by what the tables hold of that system and day
+alone: after small changes it is run on the days that changed. The key of a view that groups by it needs no check.
 A longer text goes on in lines indented by three blanks. No database is asked here: whether columns and keys are as the
 header says is found out when the models are built and checked.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -32,14 +35,25 @@ from typing import Final
 import hem_etl
 from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Severity
-from hem_etl.warehouse.models.header import Column, quoted, quoted_relation, read_column, read_header
+from hem_etl.warehouse.models.header import Column, quoted, read_column, read_header
 from hem_etl.warehouse.models.macros import Macro, read_macros
+from hem_etl.warehouse.models.model import (
+    CHANGED,
+    DAYS,
+    KEYS,
+    MONTHS,
+    SAMPLE_ARGUMENTS,
+    VIEW_SCHEMAS,
+    Check,
+    Key,
+    Model,
+    Models,
+)
 from hem_etl.warehouse.models.statements import parse
 
 SCHEMAS: Final = {"tables": "core", "staging": "staging", "marts": "marts", "checks": "checks", "own": "own"}
 """Folder → schema. `checks` makes no relation; `own` is of a user's folder (see `own`)."""
 
-VIEW_SCHEMAS: Final = ("staging", "marts")
 SEVERITIES: Final = {"structural": Severity.ERROR, "plausibility": Severity.WARNING}
 
 _MODEL_LABELS: Final = (
@@ -51,137 +65,13 @@ _MODEL_LABELS: Final = (
     "null",
     "local to",
     "materialized",
+    "rebuilt by",
+    "reaches",
+    "looks at",
     "parameters",
     "columns",
 )
 _CHECK_LABELS: Final = ("name", "meaning", "severity", "local to", "failing row")
-_DAYS: Final = ("system_id", "day")
-"""What a model or check can be local to."""
-
-SAMPLE_ARGUMENTS: Final = {"timestamp": "timestamp '9999-12-31'"}
-"""Types that a parameter may have, and what a macro is called with to see its columns and to check its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One file of `tables`, `staging` or `marts`: its header and its statement."""
-
-    schema: str
-    name: str
-    file: str
-    meaning: str
-    grain: str
-    key: tuple[str, ...]
-    key_checked_by: str | None
-    null: str
-    is_table: bool
-    columns: tuple[Column, ...]
-    sql: str
-    references: tuple[str, ...]
-    """Qualified names of the relations that the statement reads, sorted."""
-    parameters: tuple[Column, ...] = ()
-    """Of a table macro; empty for a table or view. DuckDB knows their names, not their types (its files keep none)."""
-    is_local: bool = False
-    """Each row is made of rows of its own system and day, and of tables that have no days."""
-    sha256: str = ""
-    """Fingerprint of its text and of the models that it reads."""
-
-    @property
-    def relation(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    @property
-    def has_days(self) -> bool:
-        """Its rows belong to a system and a day."""
-        return {column.name for column in self.columns} >= set(_DAYS)
-
-    @property
-    def kind(self) -> str:
-        """As DuckDB names it in `drop` and `comment on`."""
-        return "macro table" if self.parameters else "table" if self.is_table else "view"
-
-    @property
-    def comment(self) -> str:
-        parameters = "".join(f" {parameter.name}: {parameter.comment}." for parameter in self.parameters)
-        return f"{self.meaning} Grain: {self.grain}. NULL: {self.null}{parameters}"
-
-    @property
-    def source(self) -> str:
-        """What stands behind `from`: the quoted name; a macro's is called with sample arguments."""
-        arguments = ", ".join(SAMPLE_ARGUMENTS[parameter.type] for parameter in self.parameters)
-        return quoted_relation(self.relation) + (f"({arguments})" if self.parameters else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A query that must return no rows: a file of `checks`, or the key that a header states."""
-
-    name: str
-    file: str
-    meaning: str
-    severity: Severity
-    failing_row: str
-    sql: str
-    references: tuple[str, ...]
-    is_local: bool
-    """What it finds of a day depends on what the tables hold of that system and day alone."""
-
-    @property
-    def relation(self) -> str:
-        return f"checks.{self.name}"
-
-    @property
-    def sha256(self) -> str:
-        """Fingerprint of its text; what it reads is not in it."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """All of the folder. `tables` and `checks` by name; `built`: views and table macros, each after what it reads.
-
-    `macros`: the formulas that those call, each after what it calls.
-    """
-
-    tables: tuple[Model, ...]
-    built: tuple[Model, ...]
-    checks: tuple[Check, ...]
-    macros: tuple[Macro, ...] = ()
-
-    @property
-    def views(self) -> tuple[Model, ...]:
-        """What a build makes and `from` reads without arguments: views, and the tables that it makes anew."""
-        return tuple(model for model in self.built if not model.parameters)
-
-    @property
-    def table_macros(self) -> tuple[Model, ...]:
-        """Nothing is kept of them but their SQL."""
-        return tuple(model for model in self.built if model.parameters)
-
-    def model(self, relation: str) -> Model:
-        """The model of a qualified name (`marts.daily_energy`); ModelError where there is none."""
-        for model in (*self.tables, *self.built):
-            if model.relation == relation:
-                return model
-        raise ModelError(
-            f"there is no SQL model {relation!r}: take one of {', '.join(model.relation for model in self.built)}"
-        )
-
-    def check(self, name: str) -> Check:
-        """The check of a name; ModelError where there is none."""
-        for check in self.checks:
-            if check.name == name:
-                return check
-        raise ModelError(f"there is no SQL check {name!r}: take one of {', '.join(c.name for c in self.checks)}")
-
-    def upstream(self, relation: str) -> list[str]:
-        """Every relation that the model reads, directly or through others: tables first, each after what it reads."""
-        wanted, found = [relation], set[str]()
-        while wanted:
-            fresh = [name for name in self.model(wanted.pop()).references if name not in found]
-            found.update(fresh)
-            wanted.extend(fresh)
-        return [model.relation for model in (*self.tables, *self.built) if model.relation in found]
 
 
 def load_models(folder: Path | None = None) -> Models:
@@ -199,9 +89,12 @@ def load_models(folder: Path | None = None) -> Models:
     for reader in readers:
         require_known_references(reader, models)
     for reader in readers:
-        if reader.is_local:
+        if reader.local_to:
             _require_local_references(reader, models)
-    keys = [key_check(model) for model in models.values() if model.key and not model.key_checked_by]
+    for model in models.values():
+        if model.rebuilt_by:
+            _require_possible_keys(model, models)
+    keys = [key_check(model) for model in models.values() if model.key and not model.is_key_proved]
     _require_proved_keys(models.values(), {check.name for check in checks}, {key.name for key in keys})
     macros = read_macros(root)
     ordered = _with_fingerprints([*(m for m in models.values() if m.schema == "core"), *in_order(models)], macros)
@@ -235,6 +128,9 @@ def read_model(root: Path, path: Path) -> Model:
         raise ModelError(f"{file}: the key names columns that the header does not list: {', '.join(strangers)}")
     if header.get("materialized", "table") != "table":
         raise ModelError(f"{file}: `materialized` can only be `table`; leave the line out for a view")
+    rebuilt_by = _key_in(file, header, "rebuilt by")
+    if rebuilt_by and not ("materialized" in header and set(rebuilt_by) <= set(key)):
+        raise ModelError(f"{file}: `rebuilt by` can only be part of the key of a model that is a table")
     parameters = tuple(read_column(file, line) for line in header.get("parameters", "").splitlines())
     _require_possible_parameters(file, parameters, names, is_kept=schema == "core" or "materialized" in header)
     return Model(
@@ -251,7 +147,11 @@ def read_model(root: Path, path: Path) -> Model:
         sql=sql,
         references=() if schema == "core" else _references(file, sql, [parameter.name for parameter in parameters]),
         parameters=parameters,
-        is_local=_is_local(file, header),
+        local_to=_key_in(file, header, "local to"),
+        rebuilt_by=rebuilt_by,
+        reaches=header.get("reaches", ""),
+        looks_at=header.get("looks at", ""),
+        is_key_proved="key checked by" in header or ("materialized" not in header and _groups_by(sql, key)),
     )
 
 
@@ -270,7 +170,7 @@ def read_check(root: Path, path: Path) -> Check:
         failing_row=header["failing row"],
         sql=sql,
         references=_references(file, sql),
-        is_local=_is_local(file, header),
+        local_to=_key_in(file, header, "local to"),
     )
 
 
@@ -285,16 +185,27 @@ def key_check(model: Model) -> Check:
         failing_row="a key that stands in more than one row",
         sql=f"select {columns}, count(*) as copies\nfrom {model.source}\ngroup by {columns}\nhaving count(*) > 1",
         references=model.references if model.parameters else (model.relation,),
-        is_local=set(model.key) >= set(_DAYS) and (model.schema == "core" or model.is_local),
+        local_to=_key_is_local_to(model),
     )
 
 
-def _is_local(file: str, header: Mapping[str, str]) -> bool:
-    if "local to" not in header:
-        return False
-    if header["local to"] != ", ".join(_DAYS):
-        raise ModelError(f"{file}: `local to` can only be `{', '.join(_DAYS)}`; leave the line out otherwise")
-    return True
+def _key_is_local_to(model: Model) -> Key:
+    """Rows of one key lie on one day (or month): in a table of core, in what is rebuilt by it or local to it."""
+    part = DAYS if model.schema == "core" else model.rebuilt_by or model.local_to
+    return part if set(model.key) >= set(part) else ()
+
+
+def _groups_by(sql: str, key: Sequence[str]) -> bool:
+    statement = parse(sql)
+    return statement is not None and bool(key) and statement.grouped_by == set(key)
+
+
+def _key_in(file: str, header: Mapping[str, str], label: str) -> Key:
+    if label not in header:
+        return ()
+    if header[label] not in KEYS:
+        raise ModelError(f"{file}: `{label}` can only be `{'` or `'.join(KEYS)}`; leave the line out otherwise")
+    return KEYS[header[label]]
 
 
 def _require_possible_parameters(
@@ -348,13 +259,26 @@ def require_known_references(reader: Model | Check, models: Mapping[str, Model])
 
 
 def _require_local_references(reader: Model | Check, models: Mapping[str, Model]) -> None:
-    """What is local reads tables, what is local too, and views of tables that have no days."""
+    """What is local reads tables of core, what is local or rebuilt by a key too, and views of tables without days."""
     for name in reader.references:
         model = models[name]
         behind = [models[relation] for relation in model.references]
         is_whole = not model.is_table and not any(table.has_days or not table.is_table for table in behind)
-        if not (model.is_table or model.is_local or is_whole):
-            raise ModelError(f"{reader.file}: is local to a system and day, but {name}, which it reads, is not")
+        is_of_months = MONTHS in (model.local_to, model.rebuilt_by) and reader.local_to == DAYS
+        if is_of_months or not (model.schema == "core" or model.local_to or model.rebuilt_by or is_whole):
+            raise ModelError(
+                f"{reader.file}: is local to a system and {reader.local_to[-1]}, but {name}, which it reads, is not"
+            )
+
+
+def _require_possible_keys(model: Model, models: Mapping[str, Model]) -> None:
+    """ModelError where what changes cannot be followed from what it reads, or its queries of keys cannot be asked."""
+    for name in model.references:
+        if MONTHS in (models[name].local_to, models[name].rebuilt_by) and model.rebuilt_by == DAYS:
+            raise ModelError(f"{model.file}: is rebuilt by day, but {name}, which it reads, by month")
+    for label, query in (("reaches", model.reaches), ("looks at", model.looks_at)):
+        if strangers := set(_references(model.file, query) if query else ()) - {CHANGED, *models}:
+            raise ModelError(f"{model.file}: `{label}` reads {min(strangers)}: neither `{CHANGED}` nor a model")
 
 
 def _require_proved_keys(models: Iterable[Model], written: set[str], generated: set[str]) -> None:

@@ -24,6 +24,8 @@ class Statement:
     """Columns as they are spelt: `day`, `load.day`."""
     is_expression: bool
     """`select` of one expression, which reads nothing."""
+    grouped_by: frozenset[str]
+    """Names of its columns by whose values it groups, each group in one row; empty where it groups by anything else."""
 
 
 def parse(sql: str) -> Statement | None:
@@ -50,6 +52,7 @@ def parse(sql: str) -> Statement | None:
         and len(select["select_list"]) == 1
         and select["from_table"]["type"] == "EMPTY"
         and not any(node.get("class") in ("SUBQUERY", "STAR") for node in nodes),
+        grouped_by=_grouped_by(select),
     )
 
 
@@ -73,6 +76,22 @@ def _columns(nodes: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> Iterator
     for node in nodes:
         if node.get("class") == "COLUMN_REF":
             yield ".".join(node["column_names"])
+
+
+def _grouped_by(select: dict[str, Any]) -> frozenset[str]:
+    if select["type"] != "SELECT_NODE" or len(select["group_sets"]) != 1:
+        return frozenset()
+    groups = [_said(expression) for expression in select["group_expressions"]]
+    shown = {_said(each): each["alias"] or each.get("column_names", [""])[-1] for each in select["select_list"]}
+    return frozenset(shown[said] for said in groups) if set(groups) <= shown.keys() else frozenset()
+
+
+def _said(expression: Any) -> str:
+    """The expression alone: not where it stands or what it is called."""
+    if isinstance(expression, dict):
+        kept = {key: _said(part) for key, part in expression.items() if key not in ("query_location", "alias")}
+        return json.dumps(kept, sort_keys=True)
+    return json.dumps([_said(part) for part in expression] if isinstance(expression, list) else expression)
 
 
 def _is_foreign(table: dict[str, Any], steps: set[str]) -> bool:
