@@ -44,7 +44,7 @@ answered as (
 unreachable as (
     select system_id, min(asset_id) as asset_id
     from core.asset
-    where gone_at_utc is null and json_extract_string(raw, '$.isReachable') = 'false'
+    where gone_at_utc is null and not is_reachable
     group by system_id
 ),
 

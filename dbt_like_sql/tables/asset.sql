@@ -11,6 +11,7 @@
 --   brand | varchar | - | brand of the device
 --   model | varchar | - | model of the device
 --   capacity_kwh | double | kWh | usable capacity of a battery
+--   is_reachable | boolean | - | whether Enode could reach the device when it was last listed
 --   last_seen_utc | timestamp | UTC | the vendor's last contact with the device
 --   gone_at_utc | timestamp | UTC | when its system was found gone
 --   raw | json | - | the object exactly as Enode sent it
@@ -23,6 +24,7 @@ create table if not exists core.asset (
     brand varchar,
     model varchar,
     capacity_kwh double,
+    is_reachable boolean,
     last_seen_utc timestamp,
     gone_at_utc timestamp,
     raw json

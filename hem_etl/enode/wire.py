@@ -153,6 +153,7 @@ class Asset(Wire):
     hem_system_id: Annotated[str | None, BeforeValidator(_identifier)] = None
     vendor: Text = None
     last_seen: Instant = None
+    is_reachable: Truth = None
     information: Annotated[AssetInformation, BeforeValidator(_mapping)] = AssetInformation()
     capacity_kwh: float | None = None
 

@@ -118,6 +118,18 @@ def test_assets_belong_to_a_system_and_only_batteries_have_a_capacity(writer: Wr
     assert rows == [("b1", "battery", "X", 10.5), ("i1", "inverter", None, None)]
 
 
+def test_a_device_that_becomes_unreachable_is_a_change_and_one_that_is_seen_again_is_not(writer: Writer) -> None:
+    device = {"id": "i1", "hemSystemId": "h'1", "isReachable": True}
+    told = []
+    for hours, item in enumerate(
+        (device, device | {"lastSeen": "2026-11-01T01:00:00Z"}, device | {"isReachable": False})
+    ):
+        fleet = Fleet(writer)
+        fleet.see_page(receipt(hours, "inverters"), page(item))
+        told.append(fleet.write(writer))
+    assert told == [{"h'1"}, set(), {"h'1"}]
+
+
 def test_what_an_item_leaves_out_stays_as_it_was(writer: Writer) -> None:
     place = {"location": {"latitude": 52.5, "longitude": 13.4}}
     see(writer, (receipt(), page(HOME | place)), (receipt(1), page({"id": "h'1", "vendor": 7})))
