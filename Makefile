@@ -1,9 +1,12 @@
 # Every target makes .venv by itself where it is missing; only Python 3.11+ with venv, and make, are needed.
 PYTHON ?= python3
 BIN := .venv/bin
+# Each test of tests/road, tests/golden and tests/sql runs with --engine=lake; all of them take some three times as long.
+ON_A_LAKE := tests/golden tests/sql/test_documented_queries.py \
+  $(patsubst %,tests/road/test_%.py,loading nothing_due overrides own_models runs)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-slow test-all lint format bench docs clean
+.PHONY: help demo dev test test-slow test-all test-lake lint format bench docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -21,6 +24,11 @@ test-slow: .venv/installed ## the slow ones alone: real processes and daemons, l
 	@$(BIN)/python -m pytest -m slow
 
 test-all: test test-slow ## both tiers
+
+test-lake: .venv/installed ## some tests once more with the tables in a DuckLake, and those of a lake on Postgres
+	@$(BIN)/python tests/postgres.py
+	@$(BIN)/python -m pytest -n 1 -m services
+	@$(BIN)/python -m pytest --engine=lake $(ON_A_LAKE)
 
 lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .

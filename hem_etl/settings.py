@@ -26,6 +26,7 @@ MOST_PARTITIONS: Final = 100_000
 """Dagster's pages stay quick up to here (systems × days since the start date, of one asset)."""
 EVERY_VENDOR: Final = "default"
 DEFAULT_BALANCE_TOLERANCE: Final = 0.02
+POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 
@@ -34,6 +35,13 @@ class Environment(StrEnum):
 
     PRODUCTION = "production"
     SANDBOX = "sandbox"
+
+
+class Engine(StrEnum):
+    """What keeps the warehouse: a pair of DuckDB files, or a DuckLake."""
+
+    FILE = "file"
+    LAKE = "lake"
 
 
 class Settings(BaseSettings):
@@ -64,6 +72,11 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path("hem_data"), alias="HEM_ETL_HOME")
     database_override: Path | None = Field(None, alias="HEM_ETL_DATABASE")
+    warehouse: Engine = Field(Engine.FILE, alias="HEM_ETL_WAREHOUSE")
+    lake_catalog: SecretStr | None = Field(None, alias="HEM_ETL_LAKE_CATALOG")
+    """Where the lake's catalogue is: a SQLite file, or a Postgres URL, which may carry a password."""
+    lake_data: str | None = Field(None, alias="HEM_ETL_LAKE_DATA")
+    """The folder of the lake's Parquet files."""
     own_models: Path | None = Field(None, alias="HEM_ETL_MODELS")
     """A folder of SQL models of the operator's own, made into the schema `own`."""
 
@@ -102,12 +115,29 @@ class Settings(BaseSettings):
     system_buckets: Annotated[int, Field(ge=0, le=10_000)] = Field(0, alias="HEM_ETL_SYSTEM_BUCKETS")
 
     @field_validator(
-        "client_id", "client_secret", "webhook_secret", "webhook_secret_before", "alert_url", mode="before"
+        *("client_id", "client_secret", "webhook_secret", "webhook_secret_before"),
+        *("alert_url", "lake_catalog", "lake_data"),
+        mode="before",
     )
     @classmethod
     def _without_blanks_around(cls, value: object) -> object:
         """A mounted file ends in a line break; no credential begins or ends with a blank."""
         return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("lake_catalog")
+    @classmethod
+    def _a_file_or_postgres(cls, address: SecretStr | None) -> SecretStr | None:
+        text = "" if address is None else address.get_secret_value()
+        if "://" in text and not text.startswith(POSTGRES_SCHEMES):
+            raise ValueError("must be a Postgres URL (postgresql://…) or the path of a SQLite file")
+        return address
+
+    @field_validator("lake_data")
+    @classmethod
+    def _a_folder(cls, place: str | None) -> str | None:
+        if place is not None and "://" in place:
+            raise ValueError("must be the path of a folder")
+        return place
 
     @field_validator("webhook_path")
     @classmethod
@@ -184,6 +214,26 @@ class Settings(BaseSettings):
     def work(self) -> Path:
         """Where the writer's own file and its lock live."""
         return self.home / "work"
+
+    def lake(self) -> tuple[SecretStr, str]:
+        """Catalogue and folder of data; SettingsError where one is missing."""
+        places = {"HEM_ETL_LAKE_CATALOG": self.lake_catalog, "HEM_ETL_LAKE_DATA": self.lake_data}
+        missing = [name for name, value in places.items() if not value]
+        if missing or self.lake_catalog is None or self.lake_data is None:
+            raise SettingsError(
+                f"HEM_ETL_WAREHOUSE=lake needs {' and '.join(missing)}: where the lake's catalogue and its files are, "
+                "the same for everybody who uses it (docs/scale.md)."
+            )
+        return self.lake_catalog, self.lake_data
+
+    @property
+    def shared_postgres(self) -> SecretStr | None:
+        """The Postgres that everybody who uses the lake shares; None: there is none, all is on one machine."""
+        catalog = self.lake_catalog
+        is_shared = (
+            self.warehouse is Engine.LAKE and catalog and catalog.get_secret_value().startswith(POSTGRES_SCHEMES)
+        )
+        return catalog if is_shared else None
 
     def balance_tolerance_of(self, vendor: str | None) -> float:
         """The balance ratio up to which nothing is found, for systems of this vendor."""

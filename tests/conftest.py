@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import engines
 import pytest
 from world import World
+
+from hem_etl.settings import Engine
 
 _connect = duckdb.connect
 
@@ -16,10 +19,27 @@ _connect = duckdb.connect
 @wraps(_connect)
 def _connect_with_one_thread(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
     """Tests run on all cores already, and their tables are small: more threads only cost."""
-    return _connect(*arguments, **options | {"config": {"threads": 1} | options.get("config", {})})
+    config = {"threads": 1} | options.get("config", {})
+    if engines.engine is Engine.LAKE:
+        config["allow_unsigned_extensions"] = True  # to prove a signature takes longer than many a test
+    return _connect(*arguments, **options | {"config": config})
 
 
 duckdb.connect = _connect_with_one_thread
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--engine", choices=list(Engine), default="file", help="what keeps the warehouses of the tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    engines.engine = Engine(config.getoption("engine"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (marker := item.get_closest_marker("only_file")) and engines.engine is not Engine.FILE:
+            item.add_marker(pytest.mark.skip(reason=f"of the file alone: {marker.args[0]}"))
 
 
 @pytest.fixture

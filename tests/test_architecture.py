@@ -149,6 +149,7 @@ def test_preparing_knows_no_table_no_lock_and_no_landing() -> None:
 
 OWNERS = {
     "duckdb": ("hem_etl.warehouse",),
+    "psycopg": ("hem_etl.locks.postgres", "hem_etl.warehouse.catalogue"),
     "fcntl": ("hem_etl.locks",),
     "sqlglot": ("hem_etl.warehouse",),
     "rich": ("hem_etl.cli",),
@@ -210,7 +211,8 @@ def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
 
 def test_everything_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {requirement.split(">")[0].split("[")[0] for requirement in project["dependencies"]}
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["lake"]]
+    declared = {re.split("[>=[]", requirement)[0] for requirement in wanted}
     names = {"python-dotenv": "dotenv", "pydantic-settings": "pydantic_settings"}
     allowed = {names.get(name, name) for name in declared} | {"hem_etl", "pydantic_core"} | set(sys.stdlib_module_names)
     for module, path in modules():

@@ -4,11 +4,10 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+import engines
 import httpx
 import polars as pl
 from polars.testing import assert_frame_equal
@@ -17,42 +16,41 @@ from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
-from hem_etl.warehouse import FileWarehouse, Warehouse, open_warehouse, packaged_models
+from hem_etl.warehouse import Warehouse, open_warehouse
 from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
 
 
-@cache
-def _empty_warehouse() -> bytes:
-    """The writer's file of a home that has been listed nothing yet: every table, view and comment, made once."""
-    with TemporaryDirectory() as folder:
-        warehouse = FileWarehouse(Path(folder), Path(folder) / "published.duckdb")
-        with warehouse.writing() as writer:
-            writer.create_tables(packaged_models())
-            writer.build(packaged_models())
-        return warehouse.file.read_bytes()
-
-
 class World:
     """A simulated fleet, a home directory, and a clock that only the test moves (waits take no time)."""
 
-    def __init__(self, home: Path, fleet: Fleet | None = None, now: datetime = NOW, *, has_tables: bool = True) -> None:
+    def __init__(
+        self,
+        home: Path,
+        fleet: Fleet | None = None,
+        now: datetime = NOW,
+        *,
+        has_tables: bool = True,
+        settings: dict[str, str] | None = None,
+    ) -> None:
         self.now = now
         self.home = home
         self.settings = GivenSettings(
-            HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret"
+            HEM_ETL_HOME=home,
+            ENODE_CLIENT_ID="simulator",
+            ENODE_CLIENT_SECRET="simulator-secret",
+            **(engines.engine_settings(home) if settings is None else settings),
         )
-        file = open_warehouse(self.settings).file
-        if has_tables and not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(_empty_warehouse())
+        if has_tables and not engines.begun(home):
+            engines.begin(home)
         self.simulator = Simulator(fleet or make_fleet(18, today=NOW.date()), clock=self.clock)
         self._monotonic = 0.0
 
     def copied_to(self, home: Path) -> "World":
         """Another home that holds the same, over the same fleet, at the hour at which tests begin."""
         shutil.copytree(self.home, home)
+        engines.moved(home)
         return World(home, self.simulator.fleet)
 
     def clock(self) -> datetime:
@@ -120,7 +118,7 @@ class World:
             return published.read(query)
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """Everything that is published, but for when it was loaded, checked and made."""
+        """Everything of ours that is published, but for when it was loaded, checked and made."""
         return published_tables(open_warehouse(self.settings))
 
     def _sleep(self, seconds: float) -> None:
@@ -128,16 +126,18 @@ class World:
 
 
 def published_tables(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
-    """Everything that is published, but for when it was loaded, checked and made."""
+    """Everything of ours that is published, but for when it was loaded, checked and made."""
     with warehouse.reading() as published:
         names = published.read(
             "select schema_name || '.' || table_name as name from duckdb_tables() "
+            "where database_name = current_database() and schema_name <> 'writer' "
             "union select schema_name || '.' || view_name from duckdb_views() "
-            "where schema_name in ('staging', 'marts') order by name",
+            "where database_name = current_database() and schema_name in ('staging', 'marts') order by name",
         )["name"]
         frames = {name: published.read(f"from {name}") for name in names}
     for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change"):
         frames.pop(name)
+    frames["core.dictionary"] = frames["core.dictionary"].filter(~pl.col("relation").str.starts_with("own."))
     return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 
 

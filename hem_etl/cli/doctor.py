@@ -30,7 +30,7 @@ def examine(settings: Settings) -> list[Finding]:
     warehouse, landing = open_warehouse(settings), open_landing(settings)
     published = warehouse.describe().published
     return [
-        (OK, "settings", f"home {settings.home}, published file {published}, API {settings.api_url}"),
+        (OK, "settings", f"home {settings.home}, published in {published}, API {settings.api_url}"),
         *_enode(settings),
         _disk(settings, warehouse),
         *_writable({landing.folder: "HEM_ETL_HOME", **warehouse.describe().folders}),
@@ -109,8 +109,7 @@ def _disk(settings: Settings, warehouse: Warehouse) -> Finding:
     folder = _nearest_folder(settings.home)
     free = shutil.disk_usage(folder).free
     room = f"{free / 1e9:.1f} GB free at {folder}"
-    # Publishing needs room for one more copy of the database.
-    needed = LEAST_FREE_BYTES + (warehouse.describe().published_bytes or 0)
+    needed = LEAST_FREE_BYTES + warehouse.describe().room_to_publish
     return (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")
 
 
@@ -157,7 +156,11 @@ def examine_published(settings: Settings, warehouse: Warehouse) -> Iterator[Find
     except HemEtlError as error:
         yield FAIL, "published file", str(error)
         return
-    yield OK, "published file", f"{described.published_bytes / 1e6:.1f} MB, {numbers.systems} systems"
+    yield (
+        OK,
+        "published file",
+        f"{described.published_bytes / 1e6:.1f} MB, {numbers.systems} systems; in DuckDB: {described.attach}",
+    )
     if numbers.systems_without_vendor:
         yield (
             WARN,

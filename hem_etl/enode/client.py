@@ -27,7 +27,7 @@ from hem_etl.enode.transfer import NoAnswerError, Received, Transfer, TransportF
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError, ClockError, OutOfReachError, RequestRefusedError, UsageError
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval
-from hem_etl.locks import Turns
+from hem_etl.locks import Budget, Turns
 from hem_etl.vocabulary import Outcome
 
 __all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]
@@ -76,6 +76,7 @@ class EnodeClient:
         connection: Connection,
         *,
         turns: Turns | None = None,
+        budget: Budget | None = None,
         transport: TransportFactory | None = None,
         clock: Callable[[], datetime] = utc_now,
         monotonic: Callable[[], float] = time.monotonic,
@@ -84,20 +85,21 @@ class EnodeClient:
         most_pages: int = MOST_PAGES,
         max_body_bytes: int = MOST_BODY_BYTES,
     ) -> None:
-        """`turns`: other processes look at the same systems. `transport` makes one transport per calling thread;
-        `sleep` defaults to a wait that `stop` ends at once.
+        """`turns`: other processes look at the same systems. `budget`: they share the requests per second too.
+        `transport` makes one transport per calling thread; `sleep` defaults to a wait that `stop` ends at once.
         """
         _quieten_httpx()
         self._connection = connection
+        self._shared = tuple(shared for shared in (turns, budget) if shared is not None)
         self._turns = turns
-        self._clock = clock
-        self._random = random
+        self._clock, self._random = clock, random
         self._most_pages = most_pages
         self._seconds_ahead: float | None = None
         self.on_wait: OnWait = lambda what, seconds, why: None
         """Hears of every wait before a request is tried again: what, how long, why."""
         self._api_url = connection.api_url.rstrip("/")
-        self._gate = Gate(connection.max_in_flight, connection.requests_per_second, monotonic=monotonic, sleep=sleep)
+        limits = connection.max_in_flight, connection.requests_per_second
+        self._gate = Gate(*limits, budget=budget, monotonic=monotonic, sleep=sleep)
         self._transfer = Transfer(
             self._gate,
             urls=(connection.api_url, connection.oauth_url),
@@ -191,8 +193,8 @@ class EnodeClient:
 
     def close(self) -> None:
         self._transfer.close()
-        if self._turns is not None:
-            self._turns.close()
+        for shared in self._shared:
+            shared.close()
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from hem_etl.locks import Budget
+
 
 class Stopped(Exception):
     """The client was told to stop: nothing is asked any more. What was answered before is unaffected."""
@@ -21,10 +23,13 @@ class Gate:
         max_in_flight: int,
         requests_per_second: float = 0,
         *,
+        budget: Budget | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
+        """budget: whoever counts requests of other processes too, in place of this gate's own count."""
         self.monotonic = monotonic
+        self._reserve = self._reserve_turn if budget is None else budget.reserve
         self.requests_made = 0
         """Requests let through so far, repeated ones and those for tokens included."""
         self._stopping = threading.Event()
@@ -71,7 +76,7 @@ class Gate:
             self.check()
             self._free_slots -= 1
         try:
-            self.pause(self._reserve_turn())
+            self.pause(self._reserve())
             with self._changed:
                 self.requests_made += 1
             yield

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from hem_etl.enode.client import Connection, EnodeClient
-from hem_etl.locks import make_turns
+from hem_etl.locks import make_budget, make_turns
 from hem_etl.settings import Settings
 
 
@@ -30,4 +30,5 @@ def make_client(
             has_clock_check=settings.clock_check if has_clock_check is None else has_clock_check,
         ),
         turns=make_turns(settings),
+        budget=make_budget(settings),
     )

@@ -3,13 +3,17 @@
 protocol    the verbs: writing, publishing, reading, is_published, is_current, holder, reset, describe
 rows        Reader and Writer: rows in and out of an open database
 files       the engine of one machine: a pair of DuckDB files
+lake        the engine past it: a DuckLake, whose `catalogue` is a database
 models/     `dbt_like_sql`: its headers, what it makes, its checks, its lineage
 """
 
 from functools import cache
+from pathlib import Path
 
-from hem_etl.settings import Settings
-from hem_etl.warehouse.files import FileWarehouse
+from hem_etl.settings import Engine, Settings
+from hem_etl.warehouse.catalogue import Catalogue, PostgresCatalogue, SqliteCatalogue
+from hem_etl.warehouse.files import LOCK_WAIT_SECONDS, FileWarehouse
+from hem_etl.warehouse.lake import LakeWarehouse
 from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, load_models
 from hem_etl.warehouse.models.own import OwnModels, load_own
 from hem_etl.warehouse.protocol import Description, Warehouse
@@ -23,6 +27,7 @@ __all__ = [
     "Column",
     "Description",
     "FileWarehouse",
+    "LakeWarehouse",
     "Model",
     "Models",
     "OwnModels",
@@ -36,8 +41,20 @@ __all__ = [
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """The warehouse that the settings describe; nothing is opened until it is needed."""
+    """The warehouse that the settings describe; nothing is opened until it is needed. SettingsError: they lack one."""
+    if settings.warehouse is Engine.LAKE:
+        return _open_lake(settings)
     return FileWarehouse(settings.work, settings.database)
+
+
+def _open_lake(settings: Settings) -> LakeWarehouse:
+    address, data = settings.lake()
+    catalogue: Catalogue
+    if (postgres := settings.shared_postgres) is not None:
+        catalogue = PostgresCatalogue(postgres, wait_seconds=LOCK_WAIT_SECONDS)
+    else:
+        catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), wait_seconds=LOCK_WAIT_SECONDS)
+    return LakeWarehouse(catalogue, str(Path(data).absolute()))
 
 
 @cache

@@ -21,6 +21,7 @@ from hem_etl.disk import sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
 from hem_etl.locks import BusyError, FileLock
 from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
+from hem_etl.warehouse.models.header import literal
 from hem_etl.warehouse.protocol import Description
 from hem_etl.warehouse.rows import Reader, Writer
 
@@ -124,12 +125,15 @@ class FileWarehouse:
         return None if noted is None else _process(noted)
 
     def describe(self) -> Description:
+        published_bytes = self.published.stat().st_size if self.is_published() else None
         return Description(
             published=str(self.published),
-            published_bytes=self.published.stat().st_size if self.is_published() else None,
+            published_bytes=published_bytes,
             is_begun=self.file.exists(),
             folders={self.file.parent: "HEM_ETL_HOME", self.published.parent: "HEM_ETL_DATABASE"},
             owned=(self.file.parent, self.published),
+            room_to_publish=published_bytes or 0,  # one more copy
+            attach=f"attach {literal(str(self.published))} as hem (read_only); use hem;",
         )
 
     def reset(self, *, is_torn: bool = False) -> str | None:

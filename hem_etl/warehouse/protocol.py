@@ -23,6 +23,10 @@ class Description:
     """Folders of this machine that it writes to, and the setting that names each."""
     owned: tuple[Path, ...]
     """Files and folders of this machine that hold it and nothing else."""
+    room_to_publish: int
+    """Bytes that the next publish takes on this machine besides what it writes."""
+    attach: str
+    """What a DuckDB client runs to read what is published; never a secret."""
 
 
 class Warehouse(Protocol):

@@ -6,7 +6,7 @@ business, what the tables look like is `dbt_like_sql`'s. Outside this room nobod
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,6 +19,7 @@ from hem_etl.warehouse.models.changing import Changed, changed
 from hem_etl.warehouse.models.header import quoted, quoted_relation
 from hem_etl.warehouse.models.making import CheckResult
 from hem_etl.warehouse.models.model import Check, Models
+from hem_etl.warehouse.transactions import transaction
 
 CHANGES: Final = "core.change"
 EVERYTHING: Final = pl.DataFrame(
@@ -30,6 +31,7 @@ SEALED: Final = "set enable_external_access = false; set lock_configuration = tr
 
 
 _CHANGED: Final = re.compile(r"\s*(?:update|insert into|delete from)\s+([a-z_0-9.]+)")
+_EXPLAIN: Final = re.compile(r"^\s*explain\s+(analyze\s+)?", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r"\$([a-z_0-9]+)")
 
 
@@ -76,9 +78,15 @@ class Reader:
         """
         self._connection.execute(SEALED)
         try:
-            if len(self._connection.extract_statements(query)) != 1:
+            statements = self._connection.extract_statements(query)
+            if len(statements) != 1:
                 raise UsageError('give one query: `hem-etl sql "select * from marts.monthly_energy"`')
-            relation: duckdb.DuckDBPyRelation | None = self._connection.sql(query)
+            # a lake's reader may open the lake's files: what writes files must not run
+            is_explained = statements[0].type == duckdb.StatementType.EXPLAIN
+            explained = self._connection.extract_statements(_EXPLAIN.sub("", query)) if is_explained else statements
+            relation: duckdb.DuckDBPyRelation | None = None
+            if [statement.type for statement in explained] == [duckdb.StatementType.SELECT]:
+                relation = self._connection.sql(query)
             if relation is None:
                 raise UsageError("this statement has no rows: ask with select, from, describe or summarize")
             yield Asked(relation)
@@ -138,27 +146,29 @@ class Writer(Reader):
     @contextmanager
     def transaction(self) -> Iterator[Self]:
         """All of it or nothing."""
-        self._connection.execute("begin")
         self._is_in_transaction, self._written, self._noted = True, set(), set()
         try:
-            yield self
-            if self._written - self._noted:
-                self._note(EVERYTHING)
-        except BaseException:
-            with suppress(duckdb.Error):  # a torn file ends the transaction by itself
-                self._connection.execute("rollback")
-            raise
+            with transaction(self._connection):
+                yield self
+                if self._written - self._noted:
+                    self._note(EVERYTHING)
         finally:
             self._is_in_transaction = False
-        self._connection.execute("commit")
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What is not part of a transaction is one of its own."""
+        with nullcontext() if self._is_in_transaction else self.transaction():
+            yield
 
     def note_changes(self, keys: pl.DataFrame, tables: Iterable[str]) -> None:
         """Say what this transaction changes in these tables: (system_id, day) rows, none where readers see no change.
 
         A NULL day is every day of the system, a NULL system everything.
         """
-        self._noted.update(tables)
-        self._note(keys)
+        with self._whole():
+            self._noted.update(tables)
+            self._note(keys)
 
     def _note(self, keys: pl.DataFrame) -> None:
         if keys.is_empty() or not making.has_table(self._connection, CHANGES):
@@ -173,40 +183,36 @@ class Writer(Reader):
     def forget_changes(self) -> None:
         """Readers are about to see them."""
         if making.has_table(self._connection, CHANGES):
-            self._connection.execute(f"delete from {CHANGES}")
+            with self._whole():
+                self._connection.execute(f"delete from {CHANGES}")
 
     def publish(self) -> None:
         """At the end of this opening readers get what the tables then hold, unless the block raises."""
         self.is_to_publish = True
-
-    def _wrote(self, table: str) -> None:
-        self._written.add(table)
-        if not self._is_in_transaction:
-            self._note(EVERYTHING)
 
     def append(self, table: str, rows: pl.DataFrame) -> None:
         """Insert rows, columns by name."""
         if rows.is_empty():
             return
         columns = _listed(rows.columns)
-        with _scanned(self._connection, rows):
+        with self._whole(), _scanned(self._connection, rows):
             self._connection.execute(f"insert into {table} ({columns}) select {columns} from scanned")
-        self._wrote(table)
+            self._written.add(table)
 
     def replace(self, table: str, rows: pl.DataFrame, *, keys: pl.DataFrame) -> None:
         """Delete what the table holds of `keys` (all columns of that frame), then insert `rows`."""
-        self.remove(table, keys)
-        self.append(table, rows)
+        with self._whole():
+            self.remove(table, keys)
+            self.append(table, rows)
 
     def remove(self, table: str, keys: pl.DataFrame) -> None:
         """Delete every row that agrees with a row of `keys` in all columns of that frame."""
         if keys.is_empty():
             return
         same = " and ".join(f"{table}.{quoted(name)} = gone.{quoted(name)}" for name in keys.columns)
-        with _lent(self._connection, gone=keys.unique()):
-            deleted = self._connection.execute(f"delete from {table} using gone where {same}").fetchall()
-        if deleted != [(0,)]:
-            self._wrote(table)
+        with self._whole(), _lent(self._connection, gone=keys.unique()):
+            if self._connection.execute(f"delete from {table} using gone where {same}").fetchall() != [(0,)]:
+                self._written.add(table)
 
     def update(self, table: str, rows: pl.DataFrame, *, key: str) -> None:
         """Set the other columns of `rows` where the key is that of a row."""
@@ -214,21 +220,23 @@ class Writer(Reader):
             return
         names = [quoted(name) for name in rows.columns if name != key]
         settings = ", ".join(f"{name} = changed.{name}" for name in names)
-        with _lent(self._connection, changed=rows):
+        with self._whole(), _lent(self._connection, changed=rows):
             same = f"{table}.{quoted(key)} = changed.{quoted(key)}"
             self._connection.execute(f"update {table} set {settings} from changed where {same}")
-        self._wrote(table)
+            self._written.add(table)
 
     def clear(self, table: str) -> None:
         """Delete every row."""
-        self._connection.execute(f"delete from {table}")
-        self._wrote(table)
+        with self._whole():
+            self._connection.execute(f"delete from {table}")
+            self._written.add(table)
 
     def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
         """Run an `update` or `delete` of our own; values as `$name`."""
-        self._connection.execute(statement, _named_in(statement, values))
         changed = _CHANGED.match(statement)
-        self._wrote(changed[1] if changed else statement)
+        with self._whole():
+            self._connection.execute(statement, _named_in(statement, values))
+            self._written.add(changed[1] if changed else statement)
 
     def is_made_of(self, models: Models) -> bool:
         """Whether every table, view and macro is made of these very texts, and these very checks were run."""
@@ -257,7 +265,8 @@ class Writer(Reader):
 
     def remember_checks(self, models: Models) -> None:
         """These checks were run."""
-        making.remember(self._connection, models.checks)
+        with self._whole():
+            making.remember(self._connection, models.checks)
 
 
 def _listed(columns: Iterable[str]) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
+from engines import tampering
 from world import NOW, World, published_tables, same_tables
 
 from hem_etl.errors import StructuralCheckError
@@ -54,7 +54,7 @@ def publishes(monkeypatch: pytest.MonkeyPatch) -> list[Publish]:
 
 def published(world: World) -> dict[str, dict[Day, list[str]]]:
     """Table → day → its rows, as readers have them."""
-    if not world.settings.database.exists():
+    if not open_warehouse(world.settings).is_published():
         return {name: {} for name in (*TABLES, "finding")}
     found: dict[str, dict[Day, list[str]]] = {}
     for name in TABLES:
@@ -120,6 +120,7 @@ def set_another_bound(world: World, chance: random.Random) -> None:
 STEPS = (run_some_days, run_some_days, let_time_pass_and_ask_again, be_faulty, correct, set_another_bound)
 
 
+@pytest.mark.only_file("a copy of the writer's file is built from nothing")
 @pytest.mark.parametrize(
     ("seed", "steps"), [(1, 3), *(pytest.param(seed, 30, marks=pytest.mark.slow) for seed in range(2, 5))]
 )
@@ -174,12 +175,12 @@ def writers_file(world: World) -> str:
 
 def break_a_day(world: World, day: str) -> None:
     """As a bug would: nobody notes it."""
-    with duckdb.connect(writers_file(world)) as file:
+    with tampering(world.settings) as file:
         file.execute(f"update core.interval_15min set generation_minutes = 16 where day = '{day}'")
 
 
 def mend(world: World, day: str) -> None:
-    with duckdb.connect(writers_file(world)) as file:
+    with tampering(world.settings) as file:
         file.execute(
             f"update core.interval_15min set generation_minutes = 15 where day = '{day}' and generation_minutes = 16"
         )
@@ -252,14 +253,14 @@ def test_what_a_local_check_finds_is_counted_over_everything(world: World, monke
     with pytest.raises(StructuralCheckError) as failed:
         world.run("2026-11-20", months=False)
     ((_, rows, _),) = [found for found in failed.value.failures if found[0] == "interval_15min_consistent"]
-    with duckdb.connect(writers_file(world)) as file:
+    with tampering(world.settings) as file:
         ((both,),) = file.execute("select count(*) from core.interval_15min where generation_minutes = 16").fetchall()
     assert rows == both
 
 
 @pytest.mark.parametrize("text", ["marts.daily_energy", "checks.reading_key", "macros.ratio"])
 def test_another_text_of_a_model_or_check_is_proved_on_everything(world: World, text: str) -> None:
-    with duckdb.connect(writers_file(world)) as file:
+    with tampering(world.settings) as file:
         file.execute("update core.model set sha256 = 'another text' where relation in (?, ?)", [text, "main.ratio"])
     world.pass_time(minutes=1)
     world.run("2026-11-20", months=False)
@@ -267,7 +268,7 @@ def test_another_text_of_a_model_or_check_is_proved_on_everything(world: World, 
 
 
 def test_what_a_clock_that_ran_ahead_has_proved_counts_for_nothing(world: World) -> None:
-    with duckdb.connect(writers_file(world)) as file:
+    with tampering(world.settings) as file:
         file.execute("update core.check_result set at_utc = at_utc + interval 1 year")
     world.pass_time(minutes=1)
     assert {check.scope for check in world.run("2026-11-20", months=False).checks} == {"all"}

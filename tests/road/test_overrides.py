@@ -68,11 +68,11 @@ def load(world: World) -> None:
 
 
 def held(world: World) -> dict[str, pl.DataFrame]:
-    """What the writer's file holds, loaded and not published, but for when it was loaded and checked."""
+    """What the writer's file holds, loaded and not published, but for when it was loaded and what a build makes."""
     with world.road().warehouse.writing() as writer:
         names = writer.read("select table_name from duckdb_tables() where schema_name = 'core'")["table_name"]
         frames = {f"core.{name}": writer.read(f"from core.{name}") for name in names}
-    for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change"):
+    for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change", "core.dictionary"):
         del frames[name]
     return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
 

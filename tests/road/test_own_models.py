@@ -88,8 +88,8 @@ def test_own_models_stand_beside_ours_with_their_meanings(world: World, caplog: 
         "select system_id, sum(grid_import_kwh) * 0.5 as import_eur from marts.daily_energy group by 1 order by 1"
     )
     assert costs["import_eur"].to_list() == pytest.approx(imported["import_eur"].to_list())
-    comment = "select comment from duckdb_columns() where table_name = 'daily' and column_name = 'import_eur'"
-    assert world.sql(comment).item() == "what it costs [EUR]"
+    meaning = "from core.dictionary where relation = 'own.daily' and column_name = 'import_eur'"
+    assert world.sql(f"select meaning, unit {meaning}").row(0) == ("what it costs", "EUR")
     assert told(caplog) == []
 
 

@@ -4,9 +4,9 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import polars as pl
 import pytest
+from engines import published
 from world import NOW, World, same_tables
 
 from hem_etl.errors import AccessError, StructuralCheckError, UsageError
@@ -193,7 +193,7 @@ def test_a_reader_in_a_loop_never_gets_an_error_nor_half_a_day(world: World) -> 
     def look() -> None:
         while not stop.is_set():
             try:
-                with duckdb.connect(str(world.settings.database), read_only=True) as connection:
+                with published(world.settings) as connection:
                     days = connection.execute(
                         "select count(*) from marts.daily_energy d where is_complete and (select count(*) "
                         "from core.interval_15min i where i.system_id = d.system_id and i.day = d.day) < 80"

@@ -16,6 +16,7 @@ from world import NOW, World, same_tables
 from hem_etl.errors import HemEtlError, LandingError, WriterBusyError
 from hem_etl.simulator import make_fleet
 
+pytestmark = pytest.mark.only_file("it is about what a dying machine leaves of it")
 BLOCK = 262_144
 HEADERS = 12_288
 DAYS = "2026-11-20", "2026-11-21"

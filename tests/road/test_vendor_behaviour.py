@@ -1,6 +1,5 @@
 """What marts.vendor_behaviour measures is what the simulator's vendors do."""
 
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,9 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 import pytest
+from engines import tampering
 from world import NOW, World
 
 from hem_etl.local_day import day_bounds_utc, days_between
@@ -160,9 +159,7 @@ def test_the_stamps_side_is_found_where_they_name_starts_and_where_they_name_end
     world = World(tmp_path / "home", Fleet(homes))
     world.run(FIRST, LAST)
     starts = world.sql("from marts.vendor_behaviour where metric = 'consumption'")
-    later = tmp_path / "later.duckdb"
-    shutil.copyfile(world.settings.database, later)
-    with duckdb.connect(str(later)) as connection:
+    with tampering(world.settings) as connection:
         connection.execute(STAMPED_ONE_BUCKET_LATER)
         sql_models.build(connection, sql_models.load_models())
         ends = pl.DataFrame(connection.sql("from marts.vendor_behaviour where metric = 'consumption'"))

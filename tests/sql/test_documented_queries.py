@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from engines import published
 from world import World
 
 ROOT = Path(__file__).parents[2]
@@ -19,26 +20,27 @@ QUERIES = [
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     world = World(tmp_path_factory.mktemp("documented") / "home")
     world.run("2026-11-20", "2026-11-21")
-    return world.settings.database
+    return world
 
 
 @pytest.mark.parametrize(("page", "query"), QUERIES, ids=[f"{page}-{n}" for n, (page, _) in enumerate(QUERIES)])
-def test_a_documented_query_runs(page: str, query: str, published: Path) -> None:
-    with duckdb.connect(str(published), read_only=True) as connection:
+def test_a_documented_query_runs(page: str, query: str, world: World) -> None:
+    with published(world.settings) as connection:
         for statement in connection.extract_statements(query):
             connection.execute(statement).fetchall()
 
 
-def test_documented_python_runs(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.only_file("it opens it by its path")
+def test_documented_python_runs(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "docs" / "analysis.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     )
     assert programs
     (tmp_path / "hem_data").mkdir()
-    (tmp_path / "hem_data" / "hem.duckdb").symlink_to(published)
+    (tmp_path / "hem_data" / "hem.duckdb").symlink_to(world.settings.database)
     monkeypatch.chdir(tmp_path)
     for program in programs:
         names: dict[str, object] = {}

@@ -21,6 +21,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from engines import database
 
 from hem_etl.local_day import day_bounds_utc, day_hours, days_between, next_month, zone_named
 from hem_etl.warehouse import models as sql_models
@@ -34,7 +35,7 @@ WRITTEN_CHECKS = {check.name for check in MODELS.checks if check.file.startswith
 
 @pytest.fixture(scope="module")
 def empty() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
+    with database() as con:
         sql_models.create_tables(con, MODELS)
         sql_models.build(con, MODELS)
         yield con
@@ -42,7 +43,7 @@ def empty() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture(scope="module")
 def clean() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as con:
+    with database() as con:
         sql_models.create_tables(con, MODELS)
         make_clean(con)
         sql_models.build(con, MODELS)

@@ -3,8 +3,7 @@
 Nothing here knows what a model means, where the file is or when to build: that is the road's business.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +15,11 @@ from hem_etl.vocabulary import Scope, Severity
 from hem_etl.warehouse.models.header import literal, quoted, quoted_relation
 from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
 from hem_etl.warehouse.models.model import VIEW_SCHEMAS, Check, Model, Models
+from hem_etl.warehouse.transactions import transaction
 
 SAMPLE_ROWS: Final = 5
 FINGERPRINTS: Final = "core.model"
+DICTIONARY: Final = "core.dictionary"
 TABLES: Final = """
 select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
 """
@@ -57,7 +58,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         _differences(model, real.get(model.relation, [])) for model in models.tables
     ):
         return
-    with _transaction(con):
+    with transaction(con):
         for schema in ("core", *VIEW_SCHEMAS):
             con.execute(f"create schema if not exists {quoted(schema)}")
         before = set(real)
@@ -72,7 +73,7 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
                     "which makes the warehouse again from what is landed."
                 )
             _require_honest(model, differences)
-        _write_comments(con, models.tables)
+        _write_meaning(con, models.tables)
         remember(con, models.tables)
 
 
@@ -83,12 +84,13 @@ def build(con: duckdb.DuckDBPyConnection, models: Models, *, rebuild: Callable[[
     no text is another; without it the whole of each table is made anew.
     """
     made: tuple[Macro | Model, ...] = (*models.macros, *models.built)
-    with _transaction(con):
+    with transaction(con):
         kept = {each.relation: each.kind for each in made}
         kinds = _kinds(con)
         for relation, kind in kinds.items():
             if relation.split(".", 1)[0] in (*VIEW_SCHEMAS, MACRO_SCHEMA) and kept.get(relation) != kind:
                 con.execute(f"drop {kind} {quoted_relation(relation)}")
+                _forget_meaning(con, [relation])
         fingerprints = _fingerprints(con)
         anew = [
             each
@@ -107,7 +109,7 @@ def build(con: duckdb.DuckDBPyConnection, models: Models, *, rebuild: Callable[[
                 con.execute(f"delete from {quoted_relation(each.relation)}")
                 run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
         _require_honest_headers(con, [each for each in anew if isinstance(each, Model)])
-        _write_comments(con, anew)
+        _write_meaning(con, made)
         remember(con, anew)
 
 
@@ -122,7 +124,7 @@ def make_schema(
 
     All or nothing. ModelError where DuckDB refuses a file or a model, or a header lies.
     """
-    with _transaction(con):
+    with transaction(con):
         con.execute(f"create schema {quoted(schema)}")
         for name, path in files.items():
             relation = quoted_relation(f"{schema}.{name}")
@@ -133,12 +135,13 @@ def make_schema(
         for model in models:
             run(con, model, f"create {_made_as(model)}\n{model.sql}")
         _require_honest_headers(con, models)
-        _write_comments(con, models)
+        _write_meaning(con, models)
         return [_run_check(con, check) for check in checks]
 
 
 def drop_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     """With all that is in it; nothing where it is not there."""
+    _forget_meaning(con, [relation for relation in _kinds(con) if relation.startswith(f"{schema}.")])
     con.execute(f"drop schema if exists {quoted(schema)} cascade")
 
 
@@ -220,17 +223,6 @@ def rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int = 20) -> tuple
     return _first_rows(con, check, limit)
 
 
-@contextmanager
-def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    con.begin()
-    try:
-        yield
-    except BaseException:
-        con.rollback()
-        raise
-    con.commit()
-
-
 def _make_macro(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
     names = ", ".join(quoted(parameter.name) for parameter in macro.parameters)
     run(con, macro, f"create or replace macro {quoted_relation(macro.relation)}({names}) as\n{macro.sql}")
@@ -296,12 +288,60 @@ def _require_honest(model: Model, differences: str) -> None:
         raise ModelError(f"{model.file}: the header does not say what the SQL makes: {differences}")
 
 
-def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
-    """Meaning and unit of each relation and column into the catalogue; only where they are not there yet.
+def _write_meaning(con: duckdb.DuckDBPyConnection, made: Iterable[Model | Macro]) -> None:
+    """Meaning and unit of each relation and column into the catalogue and `core.dictionary`, where they are not yet."""
+    made = list(made)
+    _write_comments(con, made)
+    if not has_table(con, DICTIONARY):
+        return
+    wanted = {row for each in made for row in _dictionary_rows(each)}
+    there = set(
+        con.execute(
+            f"from {DICTIONARY} semi join (select unnest(?) as relation) as made using (relation)",
+            [[each.relation for each in made]],
+        ).fetchall()
+    )
+    other = {relation for relation, *_ in wanted ^ there}
+    rows = sorted((row for row in wanted if row[0] in other), key=lambda row: (row[0], row[2]))
+    _forget_meaning(con, other)
+    if rows:
+        columns = ", ".join(f"unnest(?::{kind}[])" for kind in _DICTIONARY_TYPES)
+        con.execute(f"insert into {DICTIONARY} select {columns}", [list(column) for column in zip(*rows, strict=True)])
 
-    A macro's columns have no place there: its own comment tells its parameters, the data dictionary its columns.
+
+def _forget_meaning(con: duckdb.DuckDBPyConnection, relations: Collection[str]) -> None:
+    if relations and has_table(con, DICTIONARY):
+        con.execute(f"delete from {DICTIONARY} where relation in (select unnest(?))", [list(relations)])
+
+
+_DICTIONARY_TYPES: Final = ("varchar", "varchar", "integer", "varchar", "varchar", "varchar", "varchar")
+
+
+def _dictionary_rows(made: Model | Macro) -> Iterator[tuple[Any, ...]]:
+    """As `core.dictionary` holds them, columns before parameters."""
+    returns = (made.type, made.unit) if isinstance(made, Macro) else (None, "-")
+    yield made.relation, made.kind, 0, None, returns[0], _unit(returns[1]), made.comment
+    columns = () if isinstance(made, Macro) else made.columns
+    named = [*(("column", column) for column in columns), *(("parameter", each) for each in made.parameters)]
+    for position, (kind, column) in enumerate(named, 1):
+        yield made.relation, kind, position, column.name, column.type, _unit(column.unit), column.meaning
+
+
+def _unit(said: str) -> str | None:
+    return None if said == "-" else said
+
+
+def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
+    """Only what is not there yet.
+
+    A macro's columns have no place there: its own comment tells its parameters, `core.dictionary` its columns. In a
+    lake only tables can have comments.
     """
-    if not (models := list(models)):
+    ((engine,),) = con.execute(
+        "select type from duckdb_databases() where database_name = current_database()"
+    ).fetchall()
+    models = [model for model in models if model.kind == "table" or engine != "ducklake"]
+    if not models:
         return
     there = dict(
         con.execute(

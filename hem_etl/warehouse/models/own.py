@@ -25,6 +25,7 @@ from hem_etl.warehouse.models.reading import (
     read_model,
     require_known_references,
 )
+from hem_etl.warehouse.transactions import transaction
 
 SCHEMA: Final = "own"
 FOLDERS: Final = {"seeds": "*.csv", "own": "*.sql", "checks": "*.sql"}
@@ -85,20 +86,26 @@ def make_own(con: duckdb.DuckDBPyConnection, folder: Path | None, ours: Models) 
     Raises ModelError, in one line, for what is wrong with a file or for rows that a structural check finds; the schema
     is then not there.
     """
-    drop_schema(con, SCHEMA)
-    note_fingerprint(con, SCHEMA, None)
+    _leave_out(con)
     if folder is None:
         return []
     own = load_own(folder, ours)
     found = make_schema(con, SCHEMA, own.seeds, own.models, own.checks)
     for check, result in zip(own.checks, found, strict=True):
         if check.severity is Severity.ERROR and result.failing_rows:
-            drop_schema(con, SCHEMA)
+            _leave_out(con)
             raise ModelError(
                 f"{check.file}: {result.name} does not hold: {result.failing_rows} rows, e.g. {result.sample}"
             )
-    note_fingerprint(con, SCHEMA, own.sha256)
+    with transaction(con):
+        note_fingerprint(con, SCHEMA, own.sha256)
     return found
+
+
+def _leave_out(con: duckdb.DuckDBPyConnection) -> None:
+    with transaction(con):
+        drop_schema(con, SCHEMA)
+        note_fingerprint(con, SCHEMA, None)
 
 
 def is_own_made(con: duckdb.DuckDBPyConnection, folder: Path | None) -> bool:

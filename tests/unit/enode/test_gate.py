@@ -56,6 +56,22 @@ def test_requests_are_sent_at_the_budget_and_no_credit_is_saved_up(time: Any) ->
     assert [at - began for at in sent] == [0.0, 0.25, 0.5, 0.75, 60.75, 61.0, 61.25]
 
 
+def test_a_budget_that_is_shared_with_others_takes_the_place_of_its_own(time: Any) -> None:
+    class Shared:
+        def reserve(self) -> float:
+            return 7.0
+
+        def close(self) -> None:
+            raise AssertionError("it is not the gate's to close")
+
+    gate = Gate(3, 1.0, budget=Shared(), monotonic=time.monotonic, sleep=time.sleep)
+    before = time.monotonic()
+    for _ in range(2):
+        with gate.slot():
+            pass
+    assert time.monotonic() - before == 14.0
+
+
 def test_threads_that_share_a_budget_get_a_turn_each() -> None:
     waits: list[float] = []
     gate = Gate(16, 2, monotonic=lambda: 100.0, sleep=waits.append)

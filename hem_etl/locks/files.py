@@ -1,8 +1,4 @@
-"""Locks between processes that share a home directory. Each ends with its process, however that dies.
-
-Two kinds: a lock that one holds (`hold`, `holder`), and turns at systems (`of`, `close`). Behind each is a protocol of
-two verbs: on one machine the operating system keeps them, on files that hold nothing else.
-"""
+"""Locks and turns on one machine: the operating system keeps them, on files that hold nothing else."""
 
 import fcntl
 import hashlib
@@ -10,55 +6,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol, TextIO
+from typing import BinaryIO, Final, TextIO
 
 from hem_etl.errors import HemEtlError, disk_trouble
-from hem_etl.settings import Settings
+from hem_etl.locks.protocol import BusyError, Note
 
 LOG = logging.getLogger(__name__)
 
 LOCK_POLL_SECONDS: Final = 0.2
 LOCK_TOLD_SECONDS: Final = 60.0
 TURN_POLL_SECONDS: Final = 0.05
-
-Note = Callable[[str], None]
-"""Writes what others shall read of the holder."""
-
-
-class BusyError(Exception):
-    """Somebody else holds the lock."""
-
-    def __init__(self, holder: str, waited_seconds: float) -> None:
-        self.holder = holder
-        self.waited_seconds = waited_seconds
-        super().__init__(f"held by {holder}, waited {waited_seconds:.0f} s")
-
-
-class Lock(Protocol):
-    """One holder at a time, over all processes."""
-
-    def hold(self) -> AbstractContextManager[Note]:
-        """Wait for it and hold it; BusyError when its holder does not let go in time."""
-
-    def holder(self) -> str | None:
-        """What the holder has noted; empty where it noted nothing. None: nobody holds it."""
-
-
-class Turns(Protocol):
-    """One look at a system at a time, over all processes."""
-
-    def of(self, system_id: str, pause: Callable[[float], object]) -> AbstractContextManager[None]:
-        """Waits, by `pause`, until no other process looks at this system, and keeps the others waiting."""
-
-    def close(self) -> None:
-        """Leaves every turn."""
-
-
-def make_turns(settings: Settings) -> Turns:
-    """The turns of everybody who asks with these settings."""
-    return FileTurns(settings.work / "turns.lock")
 
 
 class FileLock:

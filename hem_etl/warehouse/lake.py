@@ -1,0 +1,208 @@
+"""The warehouse past one file: a DuckLake, whose catalogue is a database and whose data are Parquet files.
+
+One writer at a time holds the catalogue's lock for every write. A publish is a commit that says so: its snapshot is
+what readers attach, so that nobody sees a build half done, and reading and writing do not wait for each other. Rows are
+never kept in the catalogue itself (inlining 0): measured, maintenance beside writers then left keys of older days.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import duckdb
+
+from hem_etl.errors import HemEtlError, SettingsError, WriterBusyError
+from hem_etl.locks import BusyError
+from hem_etl.warehouse.catalogue import HAS_TABLES, NEWEST_PUBLISHED, PUBLISHED, PUBLISHED_BYTES, Catalogue
+from hem_etl.warehouse.models.header import literal, quoted
+from hem_etl.warehouse.models.model import VIEW_SCHEMAS
+from hem_etl.warehouse.protocol import Description
+from hem_etl.warehouse.rows import Reader, Writer
+from hem_etl.warehouse.transactions import raise_fence, transaction
+
+LAKE: Final = "hem"
+"""The name that it is attached by."""
+INLINED_ROWS: Final = 0
+INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of a Ctrl-C that comes while it works."""
+
+
+class LakeWarehouse:
+    """A DuckLake. Cheap to make: nothing is opened until it is needed."""
+
+    def __init__(self, catalogue: Catalogue, data: str) -> None:
+        """data: the folder of the Parquet files; told to a new lake, and compared with what an old one was told."""
+        self.catalogue = catalogue
+        self.data = data
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """The newest snapshot, under the lock, which every one of its transactions proves again at the fence."""
+        with self._locked(), self._connected() as connection:
+            raise_fence(connection, uuid4().hex, _this_process())
+            writer = Writer(connection)
+            yield writer
+            if writer.is_to_publish:
+                with writer.transaction():
+                    writer.forget_changes()
+                    connection.execute(f"call {LAKE}.set_commit_message('hem_etl', {literal(PUBLISHED)})")
+
+    @contextmanager
+    def publishing(self) -> Iterator[Writer]:
+        """Like `writing`, with `publish` at its end."""
+        with self.writing() as writer:
+            yield writer
+            writer.publish()
+
+    def is_current(self) -> bool:
+        """What changes after a publish stands in `changes`, and a publish is one commit: none is half done."""
+        return self.is_published()
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """The snapshot that was published last, read-only."""
+        snapshot = self.catalogue.ask(NEWEST_PUBLISHED)
+        if snapshot is None:
+            raise HemEtlError(f"{self._name} holds nothing published yet: `hem-etl run` fills it.")
+        with self._connected(snapshot) as connection:
+            try:
+                yield Reader(connection)
+            except (duckdb.CatalogException, duckdb.BinderException) as error:
+                raise HemEtlError(
+                    f"{self._name} lacks what this version reads ({_first_line(error)}): another version published it. "
+                    "`hem-etl rebuild` publishes it anew from landing, without the API."
+                ) from error
+
+    def is_published(self) -> bool:
+        return self.catalogue.ask(NEWEST_PUBLISHED) is not None
+
+    def holder(self) -> str | None:
+        """Who writes now (for people); None: nobody."""
+        noted = self.catalogue.lock.holder()
+        return None if noted is None else noted or "another process"
+
+    def describe(self) -> Description:
+        data = {Path(self.data): "HEM_ETL_LAKE_DATA"}
+        snapshot = self.catalogue.ask(NEWEST_PUBLISHED)
+        return Description(
+            published=self._name,
+            published_bytes=None if snapshot is None else self.catalogue.ask(PUBLISHED_BYTES),
+            is_begun=bool(self.catalogue.ask(HAS_TABLES)),
+            folders={**self.catalogue.folders, **data},
+            owned=(*self.catalogue.owned, *data),
+            room_to_publish=0,
+            attach=f"{self._attach({'snapshot_version': str(snapshot or 0), 'read_only': ''})}; use {LAKE};",
+        )
+
+    def reset(self, *, is_torn: bool = False) -> str | None:
+        """Drop what it holds, in one commit; the published snapshot stays readable until `hem-etl maintain`."""
+        with self._locked(), self._connected() as connection:
+            raise_fence(connection, uuid4().hex, _this_process())
+            with transaction(connection):
+                for schema in ("own", *reversed(VIEW_SCHEMAS), "core"):
+                    connection.execute(f"drop schema if exists {quoted(schema)} cascade")
+        return None
+
+    @property
+    def _name(self) -> str:
+        return f"the lake of {self.catalogue.name}"
+
+    def _attach(self, options: Mapping[str, str]) -> str:
+        listed = ", ".join(f"{name} {value}".rstrip() for name, value in options.items())
+        return f"attach {literal(f'ducklake:{self.catalogue.address}')} as {LAKE} ({listed})"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            with self.catalogue.lock.hold() as note:
+                note(_this_process())
+                yield
+        except BusyError as error:
+            raise WriterBusyError(error.holder or "another process", error.waited_seconds) from None
+
+    @contextmanager
+    def _connected(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
+        try:
+            for name in ("ducklake", *self.catalogue.extensions):
+                connection.execute(f"load {literal(str(_extension(name)))}")
+            self._tell_password(connection)
+            connection.execute("set TimeZone = 'UTC'")
+            self._open(connection, snapshot)
+            yield connection
+        except duckdb.TransactionException as error:
+            raise HemEtlError(
+                f"{self._name} refused a commit ({_first_line(error)}): another writer came in between. Nothing of it "
+                "stands; run again, what was fetched stays landed."
+            ) from error
+        except duckdb.IOException as error:
+            raise self._refused(error) from error
+        except RuntimeError as error:
+            if str(error) == INTERRUPTED:
+                raise KeyboardInterrupt from error
+            raise
+        finally:
+            with suppress(duckdb.Error):
+                connection.close()
+
+    def _tell_password(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            if self.catalogue.secret is not None:
+                connection.execute(self.catalogue.secret)
+        except duckdb.Error:  # whose text quotes the statement
+            raise SettingsError(
+                "DuckDB cannot take the password of HEM_ETL_LAKE_CATALOG: look for signs in it that do not belong."
+            ) from None
+
+    def _open(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
+        options = dict(self.catalogue.options)
+        if snapshot is None:
+            options |= {"data_path": literal(self.data), "data_inlining_row_limit": str(INLINED_ROWS)}
+        else:
+            options |= {"snapshot_version": str(snapshot), "read_only": ""}
+        try:
+            connection.execute(self._attach(options))
+        except duckdb.Error as error:
+            raise self._refused(error) from error
+        connection.execute(f"use {LAKE}")
+        # what a sealed reader may still open; it writes nothing, because it is asked for rows alone
+        connection.execute(f"set allowed_directories = [{literal(self.data)}]")
+
+    def _refused(self, error: duckdb.Error) -> HemEtlError:
+        """Why the lake cannot be used, as the error that says what to do."""
+        if "DATA_PATH" in str(error):
+            return SettingsError(
+                f"HEM_ETL_LAKE_DATA={self.data} is not where {self._name} keeps its files "
+                f"({_first_line(error)}): set it to what it was, or take a new catalogue and `hem-etl rebuild`."
+            )
+        if "No space left" in str(error):
+            return HemEtlError(f"{self.data} is full: make room, run again. What was fetched stays landed.")
+        return HemEtlError(
+            f"cannot use {self._name} with data in {self.data} ({_first_line(error)}): give this user access to both. "
+            "If files are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
+        )
+
+
+def _extension(name: str) -> Path:
+    """DuckDB's extension inside the wheel that brings it: nothing is downloaded, nothing copied elsewhere."""
+    found = find_spec(f"duckdb_extension_{name}")
+    file = Path(f"extensions/v{duckdb.__version__}/{name}.duckdb_extension")
+    if found is None or found.origin is None or not (path := Path(found.origin).parent / file).exists():
+        raise SettingsError(
+            f"HEM_ETL_WAREHOUSE=lake needs DuckDB's extension {name} for DuckDB {duckdb.__version__}: "
+            "`pip install 'hem_etl[lake]'` brings both in the versions that fit."
+        )
+    return path
+
+
+def _this_process() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return str(error).splitlines()[0]

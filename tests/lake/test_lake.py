@@ -1,0 +1,205 @@
+"""A lake on Postgres: two processes, a killed one and a killed Postgres all end in the tables of one machine."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import tampering
+from postgres import PASSWORD, Server
+from world import NOW, World, same_tables
+
+from hem_etl.errors import HemEtlError
+from hem_etl.simulator import make_fleet
+from hem_etl.warehouse import LakeWarehouse, open_warehouse
+
+pytestmark = pytest.mark.services
+
+DAYS = "2026-11-19", "2026-11-21"
+LOADS = """
+import logging, os, sys
+from datetime import UTC, datetime
+import duckdb
+from hem_etl.pipeline import Road, loading
+from hem_etl.settings import load_settings
+loading.SEGMENTS_PER_TRANSACTION = 1
+road = Road(load_settings(), clock=lambda: datetime(2026, 11, 22, 13, 15, tzinfo=UTC))
+print("begins", flush=True)
+sys.stdin.readline()
+road.load()
+road.publish()
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A home on one machine, with the file, of which only landing is taken elsewhere."""
+    world = World(tmp_path_factory.mktemp("landed") / "home", make_fleet(4, today=NOW.date()))
+    for day in ("2026-11-19", "2026-11-20", "2026-11-21"):
+        world.run(day)
+    return world
+
+
+def lake_settings(url: str, home: Path) -> dict[str, str]:
+    return {
+        "HEM_ETL_WAREHOUSE": "lake",
+        "HEM_ETL_LAKE_CATALOG": url,
+        "HEM_ETL_LAKE_DATA": str(home / "lake" / "data"),
+    }
+
+
+def on_a_lake(landed: World, url: str, home: Path) -> World:
+    """The same landing below a lake that holds nothing yet."""
+    (home / "landing").parent.mkdir(parents=True)
+    os.symlink(landed.home / "landing", home / "landing")
+    return World(home, landed.simulator.fleet, has_tables=False, settings=lake_settings(url, home))
+
+
+def loader(world: World) -> "subprocess.Popen[str]":
+    """Another process that will load what is landed, when it is told to."""
+    lake = {
+        name: str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
+        for name, value in (
+            ("HEM_ETL_HOME", world.settings.home),
+            ("HEM_ETL_WAREHOUSE", world.settings.warehouse),
+            ("HEM_ETL_LAKE_CATALOG", world.settings.lake_catalog),
+            ("HEM_ETL_LAKE_DATA", world.settings.lake_data),
+        )
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+    child = subprocess.Popen(
+        [sys.executable, "-c", LOADS],
+        env=environment | lake,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begins\n", child.communicate()
+    return child
+
+
+def lake_of(world: World) -> LakeWarehouse:
+    warehouse = open_warehouse(world.settings)
+    assert isinstance(warehouse, LakeWarehouse)
+    return warehouse
+
+
+def test_two_processes_that_load_the_same_segments_load_them_once(landed: World, url: str, tmp_path: Path) -> None:
+    world = on_a_lake(landed, url, tmp_path / "home")
+    children = [loader(world) for _ in range(2)]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    ended = [child.communicate() for child in children]
+    assert [out for out, _ in ended] == ["done\n", "done\n"], ended
+    same_tables(world.tables(), landed.tables())
+
+
+@pytest.mark.parametrize("transactions", [1, 3, 5])
+def test_a_writer_that_is_killed_leaves_what_the_next_run_completes(
+    landed: World, url: str, tmp_path: Path, transactions: int
+) -> None:
+    world = on_a_lake(landed, url, tmp_path / "home")
+    child = loader(world)
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    while (lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot") or 0) < transactions:
+        assert child.poll() is None, child.communicate()
+    child.kill()
+    child.communicate()
+
+    world.road().load()
+    world.road().publish()
+
+    same_tables(world.tables(), landed.tables())
+
+
+def test_postgres_that_dies_in_mid_load_loses_nothing(landed: World, url: str, tmp_path: Path, server: Server) -> None:
+    world = on_a_lake(landed, url, tmp_path / "home")
+    child = loader(world)
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+    while (lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot") or 0) < 4:
+        assert child.poll() is None, child.communicate()
+    server.stop(signal.SIGQUIT)
+    with pytest.raises(HemEtlError, match="HEM_ETL_LAKE_CATALOG"):
+        lake_of(world).is_published()
+    server.start()
+    out, told = child.communicate()
+    assert "done" not in out
+    assert PASSWORD not in told
+
+    world.road().load()
+    world.road().publish()
+
+    same_tables(world.tables(), landed.tables())
+
+
+def test_readers_always_see_whole_days(landed: World, url: str, tmp_path: Path) -> None:
+    world = on_a_lake(landed, url, tmp_path / "home")
+    world.road().load()
+    world.road().publish()
+    stop, wrong, reads = threading.Event(), [], []
+
+    def look() -> None:
+        while not stop.is_set():
+            try:
+                half = world.sql(
+                    "select count(*) from marts.daily_energy d where is_complete and (select count(*) "
+                    "from core.interval_15min i where i.system_id = d.system_id and i.day = d.day) < 80"
+                ).item()
+                reads.append(half)
+            except Exception as error:
+                wrong.append(error)
+
+    readers = [threading.Thread(target=look) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for _ in range(2):
+        lake_of(world).reset()
+        world.road().load()
+        world.road().publish()
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert not wrong
+    assert reads
+    assert set(reads) == {0}
+    same_tables(world.tables(), landed.tables())
+
+
+def test_nobody_is_told_the_password(landed: World, url: str, tmp_path: Path, caplog: Any) -> None:
+    world = on_a_lake(landed, url, tmp_path / "home")
+    lake = lake_of(world)
+    with lake.publishing():
+        told = [str(lake.describe()), str(lake.holder()), repr(world.settings)]
+    with lake.reading() as reader:
+        told += [str(reader.read(query).rows()) for query in ("from duckdb_databases()", "from duckdb_secrets()")]
+    wrong = {**lake_settings(url.replace("s3cr", "wr0ng"), tmp_path), "HEM_ETL_HOME": str(tmp_path)}
+    refused = LakeWarehouse(type(lake.catalogue)(world.settings.model_validate(wrong).lake_catalog), lake.data)  # type: ignore[call-arg]
+    with pytest.raises(HemEtlError) as error, refused._connected():
+        pass
+    told += [str(error.value), str(error.value.__cause__), caplog.text]
+    assert not [text for text in told if "ss'w" in text or "ss%27w" in text or "wr0ng" in text]
+
+
+def test_numbers_of_a_lake_on_postgres_are_those_of_the_file(landed: World, url: str, tmp_path: Path) -> None:
+    """Also after another day, a correction and a rebuild: what a run does from day to day."""
+    world = on_a_lake(landed, url, tmp_path / "home")
+    assert world.road().rebuild().receipts
+    same_tables(world.tables(), landed.tables())
+    with tampering(world.settings) as connection:
+        ((inlined,),) = connection.execute(
+            "select count(*) from duckdb_tables() where table_name similar to 'ducklake_inlined_data_[0-9]+.*'"
+        ).fetchall()
+    assert inlined == 0

@@ -1,0 +1,260 @@
+"""The lake: one writer at a time even where a lock was lost, a publish is a snapshot, readers change nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from hem_etl.errors import HemEtlError, SettingsError, UsageError, WriterBusyError
+from hem_etl.locks import FileLock, Note
+from hem_etl.settings import GivenSettings
+from hem_etl.warehouse import FileWarehouse, LakeWarehouse, open_warehouse, packaged_models
+
+DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
+UNSIGNED = {"allow_unsigned_extensions": True}
+DICTIONARY = "select relation, kind, position, column_name, type, unit, meaning from core.dictionary"
+
+
+@pytest.fixture(autouse=True)
+def quick_to_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extensions' signatures are proved by one test alone: that takes longer than many a test."""
+    connect = duckdb.connect
+    monkeypatch.setattr(duckdb, "connect", lambda *file, config=None: connect(*file, config=(config or {}) | UNSIGNED))
+
+
+def lake_of(folder: Path, **given: str) -> LakeWarehouse:
+    catalogue, data = str(folder / "catalogue.sqlite"), str(folder / "it's data")
+    settings = {"HEM_ETL_LAKE_CATALOG": catalogue, "HEM_ETL_LAKE_DATA": data, **given}
+    warehouse = open_warehouse(GivenSettings(HEM_ETL_HOME=folder, HEM_ETL_WAREHOUSE="lake", **settings))
+    assert isinstance(warehouse, LakeWarehouse)
+    return warehouse
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> LakeWarehouse:
+    return lake_of(tmp_path)
+
+
+@pytest.fixture
+def filled(lake: LakeWarehouse) -> LakeWarehouse:
+    with lake.publishing() as writer:
+        writer.change("create table days (system_id varchar, day date, kwh double)")
+        writer.append("days", DAYS)
+    return lake
+
+
+def published_kwh(warehouse: LakeWarehouse) -> float:
+    with warehouse.reading() as published:
+        return float(published.read("select sum(kwh) as kwh from days").item())
+
+
+class NoLock:
+    """As the lock looks to one who lost it and does not know."""
+
+    @contextmanager
+    def hold(self) -> Iterator[Note]:
+        yield lambda _: None
+
+    def holder(self) -> str | None:
+        return None
+
+
+def unlocked(folder: Path) -> LakeWarehouse:
+    lake = lake_of(folder)
+    lake.catalogue.lock = NoLock()
+    return lake
+
+
+def test_rows_are_replaced_by_keys_and_what_fails_leaves_nothing(filled: LakeWarehouse) -> None:
+    of_a = DAYS.filter(pl.col("system_id") == "a")
+    with filled.writing() as writer:
+        writer.replace("days", of_a.head(1).with_columns(kwh=pl.lit(10.0)), keys=of_a.select("system_id", "day"))
+        with pytest.raises(ZeroDivisionError), writer.transaction():
+            writer.clear("days")
+            raise ZeroDivisionError
+        assert sorted(writer.rows("days", ["system_id", "kwh"]).rows()) == [("a", 10.0), ("b", 3.0)]
+
+
+def test_a_publish_is_a_snapshot(filled: LakeWarehouse) -> None:
+    with filled.reading() as before:
+        with filled.writing() as writer:
+            writer.append("days", DAYS)
+        assert published_kwh(filled) == 6.0
+        with filled.publishing():
+            pass
+        assert before.read("select sum(kwh) from days").item() == 6.0
+    assert published_kwh(filled) == 12.0
+
+
+def test_what_fails_publishes_nothing(filled: LakeWarehouse) -> None:
+    with pytest.raises(ZeroDivisionError), filled.publishing() as writer:
+        writer.append("days", DAYS)
+        raise ZeroDivisionError
+    assert published_kwh(filled) == 6.0
+
+
+def test_a_writer_that_lost_its_lock_cannot_build_on_what_it_read_before_another_wrote(
+    filled: LakeWarehouse, tmp_path: Path
+) -> None:
+    with unlocked(tmp_path).writing() as lost:
+        assert lost.count("days") == 3
+        with filled.writing() as other:
+            other.append("days", DAYS)
+        with pytest.raises(WriterBusyError, match=r"process \d+ on "):
+            lost.append("days", DAYS)
+    with filled.writing() as writer:
+        assert writer.count("days") == 6
+
+
+def test_of_two_transactions_at_once_one_stands(filled: LakeWarehouse, tmp_path: Path) -> None:
+    with pytest.raises(HemEtlError, match="another"), unlocked(tmp_path).writing() as lost, lost.transaction():
+        lost.append("days", DAYS)
+        with filled.writing() as other:
+            other.append("days", DAYS)
+    with filled.writing() as writer:
+        assert writer.count("days") == 6
+
+
+def test_the_fence_stands_after_what_was_rolled_back(filled: LakeWarehouse) -> None:
+    with filled.writing() as writer:
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError), writer.transaction():
+                writer.append("days", DAYS)
+                raise ZeroDivisionError
+        writer.append("days", DAYS)
+        assert writer.count("days") == 6
+
+
+def test_a_second_writer_names_the_holder(filled: LakeWarehouse, tmp_path: Path) -> None:
+    impatient = lake_of(tmp_path)
+    lock = filled.catalogue.lock
+    assert isinstance(lock, FileLock)
+    impatient.catalogue.lock = FileLock(lock.path, "the lake")
+    assert impatient.holder() is None
+    with filled.writing():
+        assert "process" in str(impatient.holder())
+        with pytest.raises(WriterBusyError, match=r"process \d+ on "), impatient.writing():
+            pass
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["delete from days", "copy days to '{data}/stolen.csv'", "explain analyze copy days to '{data}/stolen.csv'"],
+)
+def test_a_readers_query_changes_nothing(query: str, filled: LakeWarehouse) -> None:
+    with (
+        filled.reading() as reader,
+        pytest.raises(UsageError),
+        reader.asked(query.format(data=filled.data.replace("'", "''"))),
+    ):
+        pass
+    assert not list(Path(filled.data).glob("stolen*"))
+    assert published_kwh(filled) == 6.0
+
+
+@pytest.mark.parametrize("query", ["from days", "describe days", "explain select * from days", "summarize days"])
+def test_a_readers_query_has_rows(query: str, filled: LakeWarehouse) -> None:
+    with filled.reading() as reader, reader.asked(query) as answer:
+        assert answer.rows()[1]
+
+
+def test_a_readers_query_opens_no_other_file(filled: LakeWarehouse, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
+    with filled.reading() as reader, pytest.raises(UsageError), reader.asked(f"from '{tmp_path}/secret.csv'"):
+        pass
+
+
+def test_any_client_attaches_what_is_published(filled: LakeWarehouse) -> None:
+    told = filled.describe()
+    with filled.writing() as writer:
+        writer.append("days", DAYS)
+    with filled._connected() as connection:
+        connection.execute("use memory; detach hem")
+        connection.execute(told.attach)
+        assert connection.execute("select count(*) from days").fetchall() == [(3,)]
+    assert told.published_bytes
+    assert told.is_begun is False, "it holds no table of ours"
+
+
+def test_no_row_lies_in_the_catalogue(filled: LakeWarehouse, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite")) as catalogue:
+        names = {name for (name,) in catalogue.execute("select name from sqlite_master where type = 'table'")}
+        assert not [name for name in names if name.startswith("ducklake_inlined_data_") and name[-1].isdigit()]
+
+
+def test_a_reset_begins_with_nothing_and_keeps_what_is_published(lake: LakeWarehouse) -> None:
+    assert (lake.is_published(), lake.is_current(), lake.describe().is_begun) == (False, False, False)
+    with lake.publishing() as writer:
+        writer.create_tables(packaged_models())
+    assert (lake.is_published(), lake.is_current(), lake.describe().is_begun) == (True, True, True)
+    lake.reset()
+    assert not lake.describe().is_begun
+    with lake.reading() as reader:
+        assert reader.count("core.reading") == 0
+    with lake.writing() as writer:
+        writer.create_tables(packaged_models())
+        assert writer.count("core.dictionary") > 0
+
+
+def test_meanings_and_units_are_the_same_table_in_a_file_and_in_a_lake(lake: LakeWarehouse, tmp_path: Path) -> None:
+    models = packaged_models()
+    found = []
+    for warehouse in (FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb"), lake):
+        with warehouse.writing() as writer:
+            writer.create_tables(models)
+            writer.build(models)
+            found.append(sorted(writer.read(DICTIONARY).rows(), key=repr))
+    assert found[0] == found[1]
+    named = {(relation, column) for relation, kind, _, column, *_ in found[0] if kind in ("column", "table", "view")}
+    assert {(model.relation, None) for model in (*models.tables, *models.views)} <= named
+    assert {(m.relation, column.name) for m in (*models.tables, *models.built) for column in m.columns} <= named
+
+
+def test_a_lake_whose_files_are_said_to_be_elsewhere_is_refused(filled: LakeWarehouse, tmp_path: Path) -> None:
+    elsewhere = lake_of(tmp_path, HEM_ETL_LAKE_DATA=str(tmp_path / "elsewhere"))
+    with pytest.raises(SettingsError, match="HEM_ETL_LAKE_DATA"), elsewhere.writing():
+        pass
+
+
+def test_nothing_published_says_what_publishes(lake: LakeWarehouse) -> None:
+    assert lake.describe().published_bytes is None
+    with pytest.raises(HemEtlError, match="hem-etl run"), lake.reading():
+        pass
+
+
+@pytest.mark.parametrize("missing", ["HEM_ETL_LAKE_CATALOG", "HEM_ETL_LAKE_DATA"])
+def test_a_lake_needs_to_know_where_it_is(missing: str, tmp_path: Path) -> None:
+    given = {"HEM_ETL_LAKE_CATALOG": "a.sqlite", "HEM_ETL_LAKE_DATA": "data"}
+    del given[missing]
+    with pytest.raises(SettingsError, match=missing):
+        open_warehouse(GivenSettings(HEM_ETL_HOME=tmp_path, HEM_ETL_WAREHOUSE="lake", **given))
+
+
+def test_a_lake_without_its_extensions_says_what_to_install(
+    lake: LakeWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hem_etl.warehouse.lake.find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"hem_etl\[lake\]"), lake.writing():
+        pass
+
+
+def test_a_catalogue_that_is_none_says_what_to_do(lake: LakeWarehouse, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.sqlite").write_bytes(b"no database at all" * 100)
+    verbs: list[Any] = [lake.describe, lambda: lake.writing().__enter__(), lambda: lake.reading().__enter__()]
+    for verb in verbs:
+        with pytest.raises(HemEtlError, match="hem-etl rebuild"):
+            verb()
+
+
+def test_the_extensions_are_those_that_duckdb_signed(lake: LakeWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    with lake.publishing():
+        pass
+    with lake.reading() as reader:
+        assert reader.read("select current_setting('allow_unsigned_extensions')").item() is False
