@@ -12,11 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
 
-import psycopg
 from pydantic import SecretStr
 
-from hem_etl.errors import HemEtlError
+from hem_etl.errors import HemEtlError, SettingsError
 from hem_etl.locks.protocol import BusyError, Note
+
+try:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+except ModuleNotFoundError as error:
+    raise SettingsError("a lake on Postgres needs psycopg: `pip install 'hem_etl[lake]'` brings it.") from error
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +46,22 @@ RESERVE: Final = """
 update hem_etl.budget set next_at = greatest(next_at, clock_timestamp()) + make_interval(secs => %s)
 returning extract(epoch from next_at - clock_timestamp())::float8
 """
+
+
+def read_address(address: SecretStr) -> tuple[dict[str, Any], str, str | None]:
+    """What a Postgres URL says, as libpq names it; the same as libpq's own text; the password, which neither tells.
+
+    SettingsError where it cannot be read.
+    """
+    try:
+        facts = conninfo_to_dict(address.get_secret_value())
+    except psycopg.ProgrammingError:  # whose text may hold a piece of the address
+        raise SettingsError(
+            "HEM_ETL_LAKE_CATALOG cannot be read as a Postgres URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "what is special in a password written as %XX."
+        ) from None
+    password = facts.pop("password", None)
+    return facts, make_conninfo("", **facts), None if password is None else str(password)
 
 
 @contextmanager

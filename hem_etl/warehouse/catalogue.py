@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
 
-from hem_etl.errors import HemEtlError, SettingsError
+from hem_etl.errors import HemEtlError
 from hem_etl.locks import FileLock, Lock
 from hem_etl.warehouse.models.header import literal
 
@@ -96,27 +96,16 @@ class PostgresCatalogue:
     owned: Sequence[Path] = ()
 
     def __init__(self, address: SecretStr, **waiting: Any) -> None:
-        """waiting: as PostgresLock takes it. SettingsError where the address is none."""
-        from psycopg import ProgrammingError
-        from psycopg.conninfo import conninfo_to_dict, make_conninfo
+        """waiting: as PostgresLock takes it. SettingsError where the address is none, or psycopg is not there."""
+        from hem_etl.locks.postgres import PostgresLock, read_address
 
-        from hem_etl.locks.postgres import PostgresLock
-
-        try:
-            facts = conninfo_to_dict(address.get_secret_value())
-        except ProgrammingError:  # whose text may hold a piece of the address
-            raise SettingsError(
-                "HEM_ETL_LAKE_CATALOG cannot be read as a Postgres URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, "
-                "what is special in a password written as %XX."
-            ) from None
-        password = facts.pop("password", None)
-        conninfo = make_conninfo("", **facts)
+        facts, conninfo, password = read_address(address)
         self._asked_at = address
         self.address = f"postgres:{conninfo}"
         self.secret: str | None = None
         self.options: Mapping[str, str] = {}
         if password is not None:
-            self.secret = f"create temporary secret {AS_NAMED} (type postgres, password {literal(str(password))})"
+            self.secret = f"create temporary secret {AS_NAMED} (type postgres, password {literal(password)})"
             self.options = {"meta_secret": literal(AS_NAMED)}
         self.name = " ".join(f"{name}={facts[name]}" for name in ("host", "port", "dbname") if name in facts)
         self.lock: Lock = PostgresLock(address, "the lake", **waiting)

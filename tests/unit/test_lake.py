@@ -1,6 +1,7 @@
 """The lake: one writer at a time even where a lock was lost, a publish is a snapshot, readers change nothing."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import date
@@ -242,6 +243,23 @@ def test_a_lake_without_its_extensions_says_what_to_install(
     monkeypatch.setattr("hem_etl.warehouse.lake.find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"hem_etl\[lake\]"), lake.writing():
         pass
+
+
+def test_a_lake_on_postgres_without_psycopg_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "hem_etl.locks.postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(SettingsError, match=r"hem_etl\[lake\]") as told:
+        lake_of(tmp_path, HEM_ETL_LAKE_CATALOG="postgresql://hem:s3cret@db.example/lake")
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["postgresql://hem:s3cret@[db/lake", "postgresql://hem:s3cret@db:port:x/lake?a"])
+def test_an_address_that_cannot_be_read_is_not_told(address: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="HEM_ETL_LAKE_CATALOG") as told:
+        lake_of(tmp_path, HEM_ETL_LAKE_CATALOG=address)
+    assert "s3cret" not in str(told.value)
 
 
 def test_a_catalogue_that_is_none_says_what_to_do(lake: LakeWarehouse, tmp_path: Path) -> None:
