@@ -90,15 +90,18 @@ def test_a_local_check_finds_the_fault_where_its_day_changed_and_nowhere_else(
 def test_the_check_of_a_key_finds_a_row_that_is_there_twice_where_its_day_changed(
     check: str, files: Path, tmp_path: Path
 ) -> None:
-    relation = MODELS.check(check).references[0]
+    relation, key = MODELS.check(check).references[0], MODELS.check(check).local_to
     stands_on = {"marts.reconciliation": "marts.daily_energy"}
-    if not MODELS.model(relation).is_table:
-        relation = stands_on.get(relation, "staging.day")
+    table = relation if MODELS.model(relation).is_table else stands_on.get(relation, "staging.day")
     with opened(files / "clean", tmp_path) as con:
         con.execute("update staging.day set outcome = 'unreachable'")  # so that there are gaps
-        key = MODELS.check(check).local_to
+        con.execute(
+            "insert into core.day_version select * replace (version + 1 as version) from core.day_version limit 1"
+        )
         ((system_id, start),) = con.execute(f"select {', '.join(key)} from {relation} limit 1").fetchall()
-        con.execute(f"insert into {relation} from {relation} limit 1")
+        con.execute(
+            f"insert into {table} from {table} where system_id = ? and {key[1]} = ? limit 1", [system_id, start]
+        )
         days = days_of(con)
         twice = [
             (of, day) for of, day in days if of == system_id and start == (day if key == DAYS else day.replace(day=1))
