@@ -5,17 +5,22 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import date
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
 import duckdb
+import polars as pl
 
 from hem_etl.settings import Engine, GivenSettings, Settings
 from hem_etl.warehouse import FileWarehouse, LakeWarehouse, Warehouse, open_warehouse, packaged_models
 from hem_etl.warehouse.catalogue import NEWEST_PUBLISHED
 
 CATALOGUE = "catalogue.sqlite"
+
+DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
+"""Three rows to keep where no model matters."""
 
 engine = Engine.FILE
 """Set once, by the option."""
@@ -104,6 +109,18 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         assert isinstance(warehouse, LakeWarehouse)
         with warehouse._connected() as connection:
             yield connection
+
+
+def publish_days(warehouse: Warehouse) -> None:
+    """A table `days` that holds DAYS."""
+    with warehouse.publishing() as writer:
+        writer.change("create table days (system_id varchar, day date, kwh double)")
+        writer.append("days", DAYS)
+
+
+def published_kwh(warehouse: Warehouse) -> float:
+    with warehouse.reading() as published:
+        return float(published.read("select sum(kwh) as kwh from days").item())
 
 
 @cache

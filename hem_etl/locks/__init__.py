@@ -1,15 +1,28 @@
 """Locks between processes. Each ends with its process, however that dies.
 
 protocol    a lock that one holds, turns at systems, a budget of requests: what each can do
+waiting     how one waits for a lock
 files       between processes that share a home directory: the operating system keeps them
 postgres    between machines that share a lake: a Postgres keeps them (extra `hem_etl[lake]`)
 """
 
 from hem_etl.locks.files import FileLock, FileTurns
 from hem_etl.locks.protocol import Budget, BusyError, Lock, Note, Turns
+from hem_etl.locks.waiting import Patience
 from hem_etl.settings import Settings
 
-__all__ = ["Budget", "BusyError", "FileLock", "FileTurns", "Lock", "Note", "Turns", "make_budget", "make_turns"]
+__all__ = [
+    "Budget",
+    "BusyError",
+    "FileLock",
+    "FileTurns",
+    "Lock",
+    "Note",
+    "Patience",
+    "Turns",
+    "make_budget",
+    "make_turns",
+]
 
 
 def make_turns(settings: Settings) -> Turns:

@@ -2,41 +2,27 @@
 
 import fcntl
 import hashlib
-import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
 from hem_etl.errors import HemEtlError, disk_trouble
-from hem_etl.locks.protocol import BusyError, Note
+from hem_etl.locks.protocol import Note
+from hem_etl.locks.waiting import Patience
 
-LOG = logging.getLogger(__name__)
-
-LOCK_POLL_SECONDS: Final = 0.2
-LOCK_TOLD_SECONDS: Final = 60.0
 TURN_POLL_SECONDS: Final = 0.05
 
 
 class FileLock:
     """A Lock on a file of this machine."""
 
-    def __init__(
-        self,
-        path: Path,
-        what: str,
-        *,
-        wait_seconds: float = 0.0,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, path: Path, what: str, patience: Patience | None = None) -> None:
+        """what: it is called so where somebody waits for it."""
         self.path = path
         self._what = what
-        self._wait_seconds = wait_seconds
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._patience = patience or Patience()
 
     @contextmanager
     def hold(self) -> Iterator[Note]:
@@ -47,7 +33,7 @@ class FileLock:
         except OSError as error:
             raise HemEtlError(f"cannot write in {self.path.parent} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
         with opened as file:
-            self._take(file)
+            self._patience.wait_for(self._what, lambda: _is_taken(file), lambda: _noted(file))
 
             def note(text: str) -> None:
                 file.truncate(0)
@@ -66,22 +52,6 @@ class FileLock:
             except BlockingIOError:
                 return _noted(file)
         return None
-
-    def _take(self, file: TextIO) -> None:
-        started = self._monotonic()
-        told_after = LOCK_TOLD_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                waited = self._monotonic() - started
-                if waited >= self._wait_seconds:
-                    raise BusyError(_noted(file), waited) from None
-                if waited >= told_after:
-                    LOG.warning("waiting for %s seconds=%.0f held_by=%r", self._what, waited, _noted(file))
-                    told_after += LOCK_TOLD_SECONDS
-                self._sleep(LOCK_POLL_SECONDS)
 
 
 class FileTurns:
@@ -141,6 +111,15 @@ class FileTurns:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._path.open("ab")
             return self._file
+
+
+def _is_taken(file: TextIO) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _noted(file: TextIO) -> str:

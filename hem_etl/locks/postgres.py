@@ -5,9 +5,7 @@ of their own from the first statement to the last: no pooler that hands a sessio
 """
 
 import hashlib
-import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any, Final
@@ -15,7 +13,8 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from hem_etl.errors import HemEtlError, SettingsError
-from hem_etl.locks.protocol import BusyError, Note
+from hem_etl.locks.protocol import Note
+from hem_etl.locks.waiting import Patience
 
 try:
     import psycopg
@@ -23,10 +22,6 @@ try:
 except ModuleNotFoundError as error:
     raise SettingsError("a lake on Postgres needs psycopg: `pip install 'hem_etl[lake]'` brings it.") from error
 
-LOG = logging.getLogger(__name__)
-
-LOCK_POLL_SECONDS: Final = 0.2
-LOCK_TOLD_SECONDS: Final = 60.0
 TURN_POLL_SECONDS: Final = 0.02
 CONNECT_SECONDS: Final = 10
 LONGEST_NOTE: Final = 63
@@ -100,27 +95,22 @@ def connected(address: SecretStr, name: str) -> psycopg.Connection[Any]:
 class PostgresLock:
     """A Lock that a Postgres keeps."""
 
-    def __init__(
-        self,
-        address: SecretStr,
-        what: str,
-        *,
-        wait_seconds: float = 0.0,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, address: SecretStr, what: str, patience: Patience | None = None) -> None:
+        """what: it is called so where somebody waits for it; locks of another name are others."""
         self._address = address
         self._what = what
         self._key = _key(f"lock {what}")
-        self._wait_seconds = wait_seconds
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._patience = patience or Patience()
 
     @contextmanager
     def hold(self) -> Iterator[Note]:
         """HemEtlError where Postgres is out of reach; that the session was lost meanwhile is not noticed here."""
         with session(self._address) as connection:
-            self._take(connection)
+            self._patience.wait_for(
+                self._what,
+                lambda: bool(the_only(connection, "select pg_try_advisory_lock(%s)", self._key)),
+                lambda: self._noted(connection) or "",
+            )
 
             def note(text: str) -> None:
                 connection.execute("select set_config('application_name', %s, false)", [text[:LONGEST_NOTE]])
@@ -133,22 +123,11 @@ class PostgresLock:
 
     def holder(self) -> str | None:
         with session(self._address) as connection:
-            found = connection.execute(HOLDER.encode(), [self._key]).fetchone()
-        return None if found is None else str(found[0])
+            return self._noted(connection)
 
-    def _take(self, connection: psycopg.Connection[Any]) -> None:
-        started = self._monotonic()
-        told_after = LOCK_TOLD_SECONDS
-        while not _row(connection, "select pg_try_advisory_lock(%s)", self._key):
-            waited = self._monotonic() - started
-            holder = connection.execute(HOLDER.encode(), [self._key]).fetchone()
-            noted = "" if holder is None else str(holder[0])
-            if waited >= self._wait_seconds:
-                raise BusyError(noted, waited)
-            if waited >= told_after:
-                LOG.warning("waiting for %s seconds=%.0f held_by=%r", self._what, waited, noted)
-                told_after += LOCK_TOLD_SECONDS
-            self._sleep(LOCK_POLL_SECONDS)
+    def _noted(self, connection: psycopg.Connection[Any]) -> str | None:
+        found = connection.execute(HOLDER.encode(), [self._key]).fetchone()
+        return None if found is None else str(found[0])
 
 
 class PostgresTurns:
@@ -217,7 +196,7 @@ class _SharedSession:
                     connection.close()
                     raise
                 self._connection = connection
-            return _row(self._connection, question, value)
+            return the_only(self._connection, question, value)
 
     def close(self) -> None:
         with self._asking:
@@ -226,9 +205,9 @@ class _SharedSession:
                 self._connection = None
 
 
-def _row(connection: psycopg.Connection[Any], question: str, value: object) -> Any:
+def the_only(connection: psycopg.Connection[Any], question: str, *values: object) -> Any:
     """The first column of the only row."""
-    found = connection.execute(question.encode(), [value]).fetchone()
+    found = connection.execute(question.encode(), values or None).fetchone()
     assert found is not None
     return found[0]
 

@@ -92,7 +92,7 @@ def _must_be_whole(writer: Writer, models: Models, now: datetime) -> bool:
 
 def _build_and_check_what_changed(writer: Writer, models: Models, before: Mapping[str, int]) -> list[CheckResult]:
     """Local checks on what changed, the others on everything; so too what failed, until it holds everywhere again."""
-    local = [check for check in models.checks if check.is_local and before.get(check.name) == 0]
+    local = [check for check in models.checks if check.local_to and before.get(check.name) == 0]
     with writer.changed(models, writer.read(CHANGED_DAYS)) as changed:
         changed.build()
         on_changed = {r.name: r for r in changed.run_checks(local)}

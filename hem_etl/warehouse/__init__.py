@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hem_etl.settings import Engine, Settings
 from hem_etl.warehouse.catalogue import Catalogue, PostgresCatalogue, SqliteCatalogue
-from hem_etl.warehouse.files import LOCK_WAIT_SECONDS, FileWarehouse
+from hem_etl.warehouse.files import WRITERS_PATIENCE, FileWarehouse
 from hem_etl.warehouse.lake import LakeWarehouse
 from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, load_models
 from hem_etl.warehouse.models.own import OwnModels, load_own
@@ -51,9 +51,9 @@ def _open_lake(settings: Settings) -> LakeWarehouse:
     address, data = settings.lake()
     catalogue: Catalogue
     if (postgres := settings.shared_postgres) is not None:
-        catalogue = PostgresCatalogue(postgres, wait_seconds=LOCK_WAIT_SECONDS)
+        catalogue = PostgresCatalogue(postgres, WRITERS_PATIENCE)
     else:
-        catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), wait_seconds=LOCK_WAIT_SECONDS)
+        catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), WRITERS_PATIENCE)
     return LakeWarehouse(catalogue, str(Path(data).absolute()))
 
 

@@ -8,12 +8,12 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from pydantic import SecretStr
 
 from hem_etl.errors import HemEtlError
-from hem_etl.locks import FileLock, Lock
+from hem_etl.locks import FileLock, Lock, Patience
 from hem_etl.warehouse.models.header import literal
 
 AS_NAMED: Final = "hem_catalogue"
@@ -51,8 +51,8 @@ class Catalogue(Protocol):
     owned: Sequence[Path]
     """Files of this machine that hold it and nothing else."""
 
-    def ask(self, question: str) -> int | None:
-        """The one number that answers it; None where it is NULL or where there is no lake yet."""
+    def ask(self, *questions: str) -> list[int | None]:
+        """The one number that answers each; None where it is NULL or where there is no lake yet."""
 
 
 class SqliteCatalogue:
@@ -63,29 +63,28 @@ class SqliteCatalogue:
     options: Mapping[str, str] = {"meta_journal_mode": "'WAL'", "meta_busy_timeout": "60000"}
     """Readers and the writer do not refuse each other."""
 
-    def __init__(self, file: Path, **waiting: Any) -> None:
-        """waiting: as FileLock takes it."""
+    def __init__(self, file: Path, patience: Patience) -> None:
         self._file = file
         self.address = f"sqlite:{file}"
         self.name = str(file)
         self.folders: Mapping[Path, str] = {file.parent: "HEM_ETL_LAKE_CATALOG"}
         self.owned: Sequence[Path] = (file,)
-        self.lock: Lock = FileLock(file.with_name(f"{file.name}.lock"), "the lake", **waiting)
+        self.lock: Lock = FileLock(file.with_name(f"{file.name}.lock"), "the lake", patience)
 
-    def ask(self, question: str) -> int | None:
+    def ask(self, *questions: str) -> list[int | None]:
+        nothing: list[int | None] = [None] * len(questions)
         if not self._file.exists():
-            return None
+            return nothing
         try:
             with closing(sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                 if not connection.execute("select 1 from sqlite_master where name = 'ducklake_snapshot'").fetchall():
-                    return None
-                found = connection.execute(question).fetchone()
+                    return nothing
+                return [connection.execute(question).fetchone()[0] for question in questions]
         except sqlite3.Error as error:
             raise HemEtlError(
                 f"cannot read the lake's catalogue {self._file} ({error}): let HEM_ETL_LAKE_CATALOG name it, or "
                 "restore it from a backup. `hem-etl rebuild` fills a new one from landing."
             ) from error
-        return None if found[0] is None else int(found[0])
 
 
 class PostgresCatalogue:
@@ -95,8 +94,8 @@ class PostgresCatalogue:
     folders: Mapping[Path, str] = {}
     owned: Sequence[Path] = ()
 
-    def __init__(self, address: SecretStr, **waiting: Any) -> None:
-        """waiting: as PostgresLock takes it. SettingsError where the address is none, or psycopg is not there."""
+    def __init__(self, address: SecretStr, patience: Patience) -> None:
+        """SettingsError where the address is none, or psycopg is not there."""
         from hem_etl.locks.postgres import PostgresLock, read_address
 
         facts, conninfo, password = read_address(address)
@@ -108,12 +107,13 @@ class PostgresCatalogue:
             self.secret = f"create temporary secret {AS_NAMED} (type postgres, password {literal(password)})"
             self.options = {"meta_secret": literal(AS_NAMED)}
         self.name = " ".join(f"{name}={facts[name]}" for name in ("host", "port", "dbname") if name in facts)
-        self.lock: Lock = PostgresLock(address, "the lake", **waiting)
+        self.lock: Lock = PostgresLock(address, "the lake", patience)
 
-    def ask(self, question: str) -> int | None:
-        from hem_etl.locks.postgres import session
+    def ask(self, *questions: str) -> list[int | None]:
+        from hem_etl.locks.postgres import session, the_only
 
         with session(self._asked_at) as connection:
-            there = connection.execute("select to_regclass('ducklake_snapshot')").fetchone()
-            found = connection.execute(question.encode()).fetchone() if there and there[0] else None
-        return None if found is None or found[0] is None else int(found[0])
+            if the_only(connection, "select to_regclass('ducklake_snapshot')") is None:
+                return [None] * len(questions)
+            found = [the_only(connection, question) for question in questions]
+        return [None if number is None else int(number) for number in found]

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -19,18 +19,17 @@ import duckdb
 
 from hem_etl.disk import sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
-from hem_etl.locks import BusyError, FileLock
+from hem_etl.locks import BusyError, FileLock, Patience
 from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
 from hem_etl.warehouse.models.header import literal
-from hem_etl.warehouse.protocol import Description
+from hem_etl.warehouse.protocol import Description, Warehouse
+from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
 
 LOG = logging.getLogger(__name__)
 
-LOCK_WAIT_SECONDS: Final = 3600.0
+WRITERS_PATIENCE: Final = Patience(3600.0)
 """Longer than the loads and publishes of several other runs: who gives up earlier fails beside a healthy one."""
-INTERRUPTED: Final = "Query interrupted"
-"""What DuckDB makes of a Ctrl-C that comes while it works."""
 TORN: Final = re.compile(
     r"corrupt (database|wal) file|not a valid duckdb database|could not read enough bytes|while replaying wal file",
     re.IGNORECASE,
@@ -42,23 +41,13 @@ PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
 
 
-class FileWarehouse:
+class FileWarehouse(Warehouse):
     """The pair of files. Cheap to make: nothing is opened until it is needed."""
 
-    def __init__(
-        self,
-        work: Path,
-        published: Path,
-        *,
-        wait_seconds: float = LOCK_WAIT_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, work: Path, published: Path, patience: Patience = WRITERS_PATIENCE) -> None:
         self.file = work / "warehouse.duckdb"
         self.published = published
-        self.lock = FileLock(
-            work / "warehouse.lock", "the warehouse", wait_seconds=wait_seconds, monotonic=monotonic, sleep=sleep
-        )
+        self.lock = FileLock(work / "warehouse.lock", "the warehouse", patience)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -82,13 +71,6 @@ class FileWarehouse:
                 _replace_file(self.file, self.published)
                 self._mark.write_text(_identity(self.published), encoding="utf-8")
 
-    @contextmanager
-    def publishing(self) -> Iterator[Writer]:
-        """Like `writing`, with `publish` at its end."""
-        with self.writing() as writer:
-            yield writer
-            writer.publish()
-
     def is_current(self) -> bool:
         return self.is_published() and self._mark.exists() and self._mark.read_text() == _identity(self.published)
 
@@ -105,12 +87,8 @@ class FileWarehouse:
             raise self._unreadable(error) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
-            yield Reader(connection)
-        except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise HemEtlError(
-                f"{self.published} lacks what this version reads ({str(error).splitlines()[0]}): another version "
-                "published it. `hem-etl rebuild` publishes it anew from landing, without the API."
-            ) from error
+            with read_by_this_version(str(self.published)):
+                yield Reader(connection)
         except duckdb.IOException as error:
             raise self._unreadable(error) from error
         finally:
@@ -172,7 +150,7 @@ class FileWarehouse:
         try:
             write_compacted(connection, self._compacted)
         except duckdb.Error as error:
-            LOG.warning("the warehouse stays larger than what it holds: %s", str(error).splitlines()[0])
+            LOG.warning("the warehouse stays larger than what it holds: %s", first_line(error))
             return False
         return True
 
@@ -196,7 +174,8 @@ class FileWarehouse:
             raise WriterBusyError(f"process {intruder[1]}, which has {self.file} open", 0) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
-            yield connection
+            with interruptible():
+                yield connection
         except (duckdb.Error, HemEtlError) as error:
             said = " ".join(_causes(error))
             if TORN.search(said):
@@ -205,10 +184,6 @@ class FileWarehouse:
                 raise HemEtlError(
                     f"the disk of {self.file.parent} is full: make room, run again. What was fetched stays landed."
                 ) from error
-            raise
-        except RuntimeError as error:
-            if str(error) == INTERRUPTED:
-                raise KeyboardInterrupt from error
             raise
         finally:
             with suppress(duckdb.Error):  # of a torn file; what it holds is made again
@@ -231,7 +206,7 @@ class FileWarehouse:
 
     def _unreadable(self, error: duckdb.Error) -> HemEtlError:
         """Why the published file cannot be read, as the error that says what to do."""
-        why = str(error).splitlines()[0]
+        why = first_line(error)
         step = "It is damaged" if TORN.search(why) else "Does a program hold it open for writing? Close it"
         return HemEtlError(f"cannot read {self.published} ({why}). {step}; the next run publishes a clean copy.")
 

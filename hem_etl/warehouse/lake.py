@@ -21,18 +21,17 @@ from hem_etl.locks import BusyError
 from hem_etl.warehouse.catalogue import HAS_TABLES, NEWEST_PUBLISHED, PUBLISHED, PUBLISHED_BYTES, Catalogue
 from hem_etl.warehouse.models.header import literal, quoted
 from hem_etl.warehouse.models.model import VIEW_SCHEMAS
-from hem_etl.warehouse.protocol import Description
+from hem_etl.warehouse.protocol import Description, Warehouse
+from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
 from hem_etl.warehouse.transactions import raise_fence, transaction
 
 LAKE: Final = "hem"
 """The name that it is attached by."""
 INLINED_ROWS: Final = 0
-INTERRUPTED: Final = "Query interrupted"
-"""What DuckDB makes of a Ctrl-C that comes while it works."""
 
 
-class LakeWarehouse:
+class LakeWarehouse(Warehouse):
     """A DuckLake. Cheap to make: nothing is opened until it is needed."""
 
     def __init__(self, catalogue: Catalogue, data: str) -> None:
@@ -52,13 +51,6 @@ class LakeWarehouse:
                     writer.forget_changes()
                     connection.execute(f"call {LAKE}.set_commit_message('hem_etl', {literal(PUBLISHED)})")
 
-    @contextmanager
-    def publishing(self) -> Iterator[Writer]:
-        """Like `writing`, with `publish` at its end."""
-        with self.writing() as writer:
-            yield writer
-            writer.publish()
-
     def is_current(self) -> bool:
         """What changes after a publish stands in `changes`, and a publish is one commit: none is half done."""
         return self.is_published()
@@ -66,20 +58,14 @@ class LakeWarehouse:
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """The snapshot that was published last, read-only."""
-        snapshot = self.catalogue.ask(NEWEST_PUBLISHED)
+        (snapshot,) = self.catalogue.ask(NEWEST_PUBLISHED)
         if snapshot is None:
             raise HemEtlError(f"{self._name} holds nothing published yet: `hem-etl run` fills it.")
-        with self._connected(snapshot) as connection:
-            try:
-                yield Reader(connection)
-            except (duckdb.CatalogException, duckdb.BinderException) as error:
-                raise HemEtlError(
-                    f"{self._name} lacks what this version reads ({_first_line(error)}): another version published it. "
-                    "`hem-etl rebuild` publishes it anew from landing, without the API."
-                ) from error
+        with self._connected(snapshot) as connection, read_by_this_version(self._name):
+            yield Reader(connection)
 
     def is_published(self) -> bool:
-        return self.catalogue.ask(NEWEST_PUBLISHED) is not None
+        return self.catalogue.ask(NEWEST_PUBLISHED) != [None]
 
     def holder(self) -> str | None:
         """Who writes now (for people); None: nobody."""
@@ -88,11 +74,11 @@ class LakeWarehouse:
 
     def describe(self) -> Description:
         data = {Path(self.data): "HEM_ETL_LAKE_DATA"}
-        snapshot = self.catalogue.ask(NEWEST_PUBLISHED)
+        snapshot, size, tables = self.catalogue.ask(NEWEST_PUBLISHED, PUBLISHED_BYTES, HAS_TABLES)
         return Description(
             published=self._name,
-            published_bytes=None if snapshot is None else self.catalogue.ask(PUBLISHED_BYTES),
-            is_begun=bool(self.catalogue.ask(HAS_TABLES)),
+            published_bytes=None if snapshot is None else size,
+            is_begun=bool(tables),
             folders={**self.catalogue.folders, **data},
             owned=(*self.catalogue.owned, *data),
             room_to_publish=0,
@@ -134,18 +120,15 @@ class LakeWarehouse:
             self._tell_password(connection)
             connection.execute("set TimeZone = 'UTC'")
             self._open(connection, snapshot)
-            yield connection
+            with interruptible():
+                yield connection
         except duckdb.TransactionException as error:
             raise HemEtlError(
-                f"{self._name} refused a commit ({_first_line(error)}): another writer came in between. Nothing of it "
+                f"{self._name} refused a commit ({first_line(error)}): another writer came in between. Nothing of it "
                 "stands; run again, what was fetched stays landed."
             ) from error
         except duckdb.IOException as error:
             raise self._refused(error) from error
-        except RuntimeError as error:
-            if str(error) == INTERRUPTED:
-                raise KeyboardInterrupt from error
-            raise
         finally:
             with suppress(duckdb.Error):
                 connection.close()
@@ -178,12 +161,12 @@ class LakeWarehouse:
         if "DATA_PATH" in str(error):
             return SettingsError(
                 f"HEM_ETL_LAKE_DATA={self.data} is not where {self._name} keeps its files "
-                f"({_first_line(error)}): set it to what it was, or take a new catalogue and `hem-etl rebuild`."
+                f"({first_line(error)}): set it to what it was, or take a new catalogue and `hem-etl rebuild`."
             )
         if "No space left" in str(error):
             return HemEtlError(f"{self.data} is full: make room, run again. What was fetched stays landed.")
         return HemEtlError(
-            f"cannot use {self._name} with data in {self.data} ({_first_line(error)}): give this user access to both. "
+            f"cannot use {self._name} with data in {self.data} ({first_line(error)}): give this user access to both. "
             "If files are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
         )
 
@@ -202,7 +185,3 @@ def _extension(name: str) -> Path:
 
 def _this_process() -> str:
     return f"process {os.getpid()} on {socket.gethostname()}"
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0]

@@ -1,7 +1,7 @@
 """What a warehouse can do, whatever keeps it: the verbs that the road and the doors know."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,8 +38,12 @@ class Warehouse(Protocol):
         Raises WriterBusyError, which names the holder, when another process does not let go in time.
         """
 
-    def publishing(self) -> AbstractContextManager[Writer]:
+    @contextmanager
+    def publishing(self) -> Iterator[Writer]:
         """Like `writing`; at its end readers get what the tables then hold, unless the block raised."""
+        with self.writing() as writer:
+            yield writer
+            writer.publish()
 
     def is_current(self) -> bool:
         """Whether readers have what this writer published last: nobody put another in its place, nothing was killed.

@@ -38,11 +38,10 @@ def raise_fence(con: duckdb.DuckDBPyConnection, token: str, holder: str) -> None
     Call it under the lock, before anything is read that a transaction builds on. holder: for people.
     """
     if not con.execute("select 1 from duckdb_tables() where schema_name || '.' || table_name = ?", [FENCE]).fetchall():
-        con.begin()
-        con.execute(f"create schema {FENCE.split('.')[0]}")
-        con.execute(f"create table {FENCE} (token varchar not null, holder varchar not null)")
-        con.execute(f"insert into {FENCE} values ('nobody', 'nobody')")
-        con.commit()
+        with transaction(con):
+            con.execute(f"create schema {FENCE.split('.')[0]}")
+            con.execute(f"create table {FENCE} (token varchar not null, holder varchar not null)")
+            con.execute(f"insert into {FENCE} values ('nobody', 'nobody')")
     ((found,),) = con.execute(f"select token from {FENCE}").fetchall()
     con.execute(f"set variable {_EXPECTED} = {{'found': ?, 'own': ?, 'holder': ?}}", [found, token, holder])
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Final, Self
 
 from hem_etl.disk import sync_folder, write_whole
 from hem_etl.errors import HemEtlError, disk_trouble
-from hem_etl.locks import FileLock
+from hem_etl.locks import FileLock, Patience
 from hem_etl.settings import Settings
 
 FILE_BYTES: Final = 16 * 1024 * 1024
@@ -82,7 +82,7 @@ class InboxWriter:
         self.syncs = 0
 
     def __enter__(self) -> Self:
-        lock = FileLock(self._folder / f"{self._receiver}.lock", "a receiver's lock", wait_seconds=LOCK_SECONDS)
+        lock = FileLock(self._folder / f"{self._receiver}.lock", "a receiver's lock", Patience(LOCK_SECONDS))
         self._lock.enter_context(lock.hold())
         try:
             self._next_file()
@@ -187,7 +187,7 @@ class Inbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.taking = FileLock(folder / "taking.lock", "the inbox", wait_seconds=60.0)
+        self.taking = FileLock(folder / "taking.lock", "the inbox", Patience(60.0))
 
     def files(self) -> list[str]:
         """Names of the files that hold deliveries, each receiver's in the order it wrote them."""

@@ -203,7 +203,7 @@ def test_local_checks_run_on_what_changed_and_the_file_says_so(world: World) -> 
     world.pass_time(minutes=1)
     report = world.run("2026-11-20", months=False)
 
-    is_local = {check.name: check.is_local for check in packaged_models().checks}
+    is_local = {check.name: bool(check.local_to) for check in packaged_models().checks}
     assert scopes(world) == {name: "changed" if local else "all" for name, local in is_local.items()}
     assert {check.name: check.scope for check in report.checks} == scopes(world)
     assert [check.name for check in report.checks] == list(is_local)

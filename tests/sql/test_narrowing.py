@@ -16,12 +16,12 @@ from hem_etl.warehouse.models.changing import changed
 from hem_etl.warehouse.models.model import DAYS
 from hem_etl.warehouse.models.narrowing import narrowed
 
-LOCAL_FAULTS = [fault for fault in FAULTS if MODELS.check(fault.parent.name).is_local]
+LOCAL_FAULTS = [fault for fault in FAULTS if MODELS.check(fault.parent.name).local_to]
 LOCAL_CASES = [case for case in CASES if MODELS.model(".".join(case.parts[-3:-1])).local_to]
 KEYS = [
     check.name
     for check in MODELS.checks
-    if check.is_local and check.name not in {fault.parent.name for fault in FAULTS}
+    if check.local_to and check.name not in {fault.parent.name for fault in FAULTS}
 ]
 
 Day = tuple[str, date]
@@ -46,7 +46,7 @@ def opened(file: Path, tmp_path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def days_of(con: duckdb.DuckDBPyConnection) -> list[Day]:
-    tables = [table.relation for table in (*MODELS.tables, *MODELS.views) if table.is_table and table.has_days]
+    tables = [table.relation for table in (*MODELS.tables, *MODELS.views) if table.is_table and table.has(DAYS)]
     each = " union ".join(f"select system_id, day from {table}" for table in tables)
     return [day for day in con.execute(f"from ({each}) order by all").fetchall() if None not in day]
 
@@ -132,7 +132,7 @@ def test_a_local_view_makes_the_same_rows_of_a_day_that_it_sees_alone(case: Path
 
 def test_every_local_check_and_view_is_tried() -> None:
     tried = {fault.parent.name for fault in LOCAL_FAULTS} | set(KEYS)
-    assert {check.name for check in MODELS.checks if check.is_local} == tried
+    assert {check.name for check in MODELS.checks if check.local_to} == tried
     views = {".".join(case.parts[-3:-1]) for case in LOCAL_CASES}
     assert {model.relation for model in MODELS.views if model.local_to} == views
 

@@ -4,20 +4,19 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
+from engines import DAYS, publish_days, published_kwh
 
 from hem_etl.errors import HemEtlError, SettingsError, UsageError, WriterBusyError
 from hem_etl.locks import FileLock, Note
 from hem_etl.settings import GivenSettings
 from hem_etl.warehouse import FileWarehouse, LakeWarehouse, open_warehouse, packaged_models
 
-DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
 UNSIGNED = {"allow_unsigned_extensions": True}
 DICTIONARY = "select relation, kind, position, column_name, type, unit, meaning from core.dictionary"
 
@@ -44,15 +43,8 @@ def lake(tmp_path: Path) -> LakeWarehouse:
 
 @pytest.fixture
 def filled(lake: LakeWarehouse) -> LakeWarehouse:
-    with lake.publishing() as writer:
-        writer.change("create table days (system_id varchar, day date, kwh double)")
-        writer.append("days", DAYS)
+    publish_days(lake)
     return lake
-
-
-def published_kwh(warehouse: LakeWarehouse) -> float:
-    with warehouse.reading() as published:
-        return float(published.read("select sum(kwh) as kwh from days").item())
 
 
 class NoLock:

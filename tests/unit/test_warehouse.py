@@ -5,18 +5,19 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import date
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import polars as pl
 import pytest
+from engines import DAYS, publish_days, published_kwh
 
 from hem_etl.errors import HemEtlError, WriterBusyError
+from hem_etl.locks import Patience
 from hem_etl.warehouse import FileWarehouse, packaged_models
-
-DAYS = pl.DataFrame({"system_id": ["a", "a", "b"], "day": [date(2026, 3, d) for d in (28, 29, 29)], "kwh": [1.0, 2, 3]})
+from hem_etl.warehouse.files import WRITERS_PATIENCE
 
 
 class Clock:
@@ -35,20 +36,13 @@ class Clock:
 @pytest.fixture
 def warehouse(tmp_path: Path) -> FileWarehouse:
     clock = Clock()
-    return FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", wait_seconds=5, monotonic=clock, sleep=clock.sleep)
+    return FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", Patience(5, clock, clock.sleep))
 
 
 @pytest.fixture
 def filled(warehouse: FileWarehouse) -> FileWarehouse:
-    with warehouse.publishing() as writer:
-        writer.change("create table days (system_id varchar, day date, kwh double)")
-        writer.append("days", DAYS)
+    publish_days(warehouse)
     return warehouse
-
-
-def published_kwh(warehouse: FileWarehouse) -> float:
-    with warehouse.reading() as published:
-        return float(published.read("select sum(kwh) as kwh from days").item())
 
 
 def test_replace_touches_only_the_rows_of_the_keys(filled: FileWarehouse) -> None:
@@ -96,7 +90,8 @@ def test_a_second_writer_waits_and_then_names_the_holder(warehouse: FileWarehous
 
 def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    warehouse = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", monotonic=clock, sleep=clock.sleep)
+    patience = replace(WRITERS_PATIENCE, monotonic=clock, sleep=clock.sleep)
+    warehouse = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", patience)
     warehouse.lock.path.parent.mkdir()
     with warehouse.lock.path.open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

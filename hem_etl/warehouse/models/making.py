@@ -15,11 +15,13 @@ from hem_etl.vocabulary import Scope, Severity
 from hem_etl.warehouse.models.header import literal, quoted, quoted_relation
 from hem_etl.warehouse.models.macros import MACRO_SCHEMA, Macro
 from hem_etl.warehouse.models.model import VIEW_SCHEMAS, Check, Model, Models
+from hem_etl.warehouse.refusals import first_line
 from hem_etl.warehouse.transactions import transaction
 
 SAMPLE_ROWS: Final = 5
 FINGERPRINTS: Final = "core.model"
 DICTIONARY: Final = "core.dictionary"
+DICTIONARY_TYPES: Final = ("varchar", "varchar", "integer", "varchar", "varchar", "varchar", "varchar")
 TABLES: Final = """
 select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
 """
@@ -109,7 +111,7 @@ def build(con: duckdb.DuckDBPyConnection, models: Models, *, rebuild: Callable[[
                 con.execute(f"delete from {quoted_relation(each.relation)}")
                 run(con, each, f"insert into {quoted_relation(each.relation)}\n{each.sql}")
         _require_honest_headers(con, [each for each in anew if isinstance(each, Model)])
-        _write_meaning(con, made)
+        _write_meaning(con, anew)
         remember(con, anew)
 
 
@@ -131,7 +133,7 @@ def make_schema(
             try:
                 con.execute(f"create table {relation} as select * from read_csv(?, header = true)", [str(path)])
             except duckdb.Error as error:
-                raise ModelError(f"{path.name}: DuckDB cannot read it: {_first_line(error)}") from error
+                raise ModelError(f"{path.name}: DuckDB cannot read it: {first_line(error)}") from error
         for model in models:
             run(con, model, f"create {_made_as(model)}\n{model.sql}")
         _require_honest_headers(con, models)
@@ -143,10 +145,6 @@ def drop_schema(con: duckdb.DuckDBPyConnection, schema: str) -> None:
     """With all that is in it; nothing where it is not there."""
     _forget_meaning(con, [relation for relation in _kinds(con) if relation.startswith(f"{schema}.")])
     con.execute(f"drop schema if exists {quoted(schema)} cascade")
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0]
 
 
 def _require_honest_headers(con: duckdb.DuckDBPyConnection, made: Sequence[Model]) -> None:
@@ -220,7 +218,8 @@ def run(con: duckdb.DuckDBPyConnection, model: Model | Macro, sql: str) -> list[
 
 def rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int = 20) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and up to `limit` failing rows of a check, for a person to read."""
-    return _first_rows(con, check, limit)
+    cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])
+    return [column[0] for column in cursor.description or ()], cursor.fetchall()
 
 
 def _make_macro(con: duckdb.DuckDBPyConnection, macro: Macro) -> None:
@@ -305,16 +304,13 @@ def _write_meaning(con: duckdb.DuckDBPyConnection, made: Iterable[Model | Macro]
     rows = sorted((row for row in wanted if row[0] in other), key=lambda row: (row[0], row[2]))
     _forget_meaning(con, other)
     if rows:
-        columns = ", ".join(f"unnest(?::{kind}[])" for kind in _DICTIONARY_TYPES)
+        columns = ", ".join(f"unnest(?::{kind}[])" for kind in DICTIONARY_TYPES)
         con.execute(f"insert into {DICTIONARY} select {columns}", [list(column) for column in zip(*rows, strict=True)])
 
 
 def _forget_meaning(con: duckdb.DuckDBPyConnection, relations: Collection[str]) -> None:
     if relations and has_table(con, DICTIONARY):
         con.execute(f"delete from {DICTIONARY} where relation in (select unnest(?))", [list(relations)])
-
-
-_DICTIONARY_TYPES: Final = ("varchar", "varchar", "integer", "varchar", "varchar", "varchar", "varchar")
 
 
 def _dictionary_rows(made: Model | Macro) -> Iterator[tuple[Any, ...]]:
@@ -368,13 +364,8 @@ def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:
     # Counted first, sampled on failure: in DuckDB 1.5.5 `count(*) over ()` under a LIMIT sometimes dies of a race.
     try:
         ((failing,),) = con.execute(f"select count(*) from (\n{check.sql}\n)").fetchall()
-        columns, found = _first_rows(con, check, SAMPLE_ROWS) if failing else ([], [])
+        columns, found = rows(con, check, SAMPLE_ROWS) if failing else ([], [])
     except duckdb.Error as error:
         raise ModelError(f"{check.file}: DuckDB refuses it: {error}") from error
     samples = (", ".join(f"{name}={value}" for name, value in zip(columns, row, strict=True)) for row in found)
     return CheckResult(check.name, check.severity, failing, " · ".join(samples) or None)
-
-
-def _first_rows(con: duckdb.DuckDBPyConnection, check: Check, limit: int) -> tuple[list[str], list[tuple[Any, ...]]]:
-    cursor = con.execute(f"select * from (\n{check.sql}\n) limit ?", [limit])
-    return [column[0] for column in cursor.description or ()], cursor.fetchall()

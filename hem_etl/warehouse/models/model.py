@@ -58,11 +58,6 @@ class Model:
     def relation(self) -> str:
         return f"{self.schema}.{self.name}"
 
-    @property
-    def has_days(self) -> bool:
-        """Its rows belong to a system and a day."""
-        return self.has(DAYS)
-
     def has(self, key: Key) -> bool:
         """Whether its rows can be told apart by these columns."""
         return {column.name for column in self.columns} >= set(key)
@@ -97,10 +92,6 @@ class Check:
     references: tuple[str, ...]
     local_to: Key
     """What it finds of a day (or month) depends on what the tables hold of that system and day alone; empty: not so."""
-
-    @property
-    def is_local(self) -> bool:
-        return bool(self.local_to)
 
     @property
     def relation(self) -> str:

@@ -263,7 +263,7 @@ def _require_local_references(reader: Model | Check, models: Mapping[str, Model]
     for name in reader.references:
         model = models[name]
         behind = [models[relation] for relation in model.references]
-        is_whole = not model.is_table and not any(table.has_days or not table.is_table for table in behind)
+        is_whole = not model.is_table and not any(table.has(DAYS) or not table.is_table for table in behind)
         is_of_months = MONTHS in (model.local_to, model.rebuilt_by) and reader.local_to == DAYS
         if is_of_months or not (model.schema == "core" or model.local_to or model.rebuilt_by or is_whole):
             raise ModelError(
