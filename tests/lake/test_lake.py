@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,18 @@ print("done", flush=True)
 """
 
 
+class Ticking(World):
+    """No two answers of one instant: segments are named by it, and a list stands before what was asked after it."""
+
+    def clock(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
 @pytest.fixture(scope="module")
 def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A home on one machine, with the file, of which only landing is taken elsewhere."""
-    world = World(tmp_path_factory.mktemp("landed") / "home", make_fleet(4, today=NOW.date()))
+    world = Ticking(tmp_path_factory.mktemp("landed") / "home", make_fleet(4, today=NOW.date()))
     for day in ("2026-11-19", "2026-11-20", "2026-11-21"):
         world.run(day)
     return world
@@ -91,6 +100,12 @@ def lake_of(world: World) -> LakeWarehouse:
     return warehouse
 
 
+def transactions_of(world: World) -> int:
+    """How many have been committed."""
+    (newest,) = lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot")
+    return newest or 0
+
+
 def test_two_processes_that_load_the_same_segments_load_them_once(landed: World, url: str, tmp_path: Path) -> None:
     world = on_a_lake(landed, url, tmp_path / "home")
     children = [loader(world) for _ in range(2)]
@@ -112,7 +127,7 @@ def test_a_writer_that_is_killed_leaves_what_the_next_run_completes(
     assert child.stdin is not None
     child.stdin.write("\n")
     child.stdin.flush()
-    while (lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot") or 0) < transactions:
+    while transactions_of(world) < transactions:
         assert child.poll() is None, child.communicate()
     child.kill()
     child.communicate()
@@ -129,7 +144,7 @@ def test_postgres_that_dies_in_mid_load_loses_nothing(landed: World, url: str, t
     assert child.stdin is not None
     child.stdin.write("\n")
     child.stdin.flush()
-    while (lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot") or 0) < 4:
+    while transactions_of(world) < 4:
         assert child.poll() is None, child.communicate()
     server.stop(signal.SIGQUIT)
     with pytest.raises(HemEtlError, match="HEM_ETL_LAKE_CATALOG"):
@@ -186,7 +201,7 @@ def test_nobody_is_told_the_password(landed: World, url: str, tmp_path: Path, ca
     with lake.reading() as reader:
         told += [str(reader.read(query).rows()) for query in ("from duckdb_databases()", "from duckdb_secrets()")]
     wrong = {**lake_settings(url.replace("s3cr", "wr0ng"), tmp_path), "HEM_ETL_HOME": str(tmp_path)}
-    refused = LakeWarehouse(type(lake.catalogue)(world.settings.model_validate(wrong).lake_catalog), lake.data)  # type: ignore[call-arg]
+    refused = open_warehouse(world.settings.model_validate(wrong))
     with pytest.raises(HemEtlError) as error, refused._connected():
         pass
     told += [str(error.value), str(error.value.__cause__), caplog.text]
