@@ -74,10 +74,14 @@ class AccessError(HemEtlError):
     exit_code = 2
 
 
+SOME_FAILED: Final = 3
+"""Exit code where something failed that a later try may repair."""
+
+
 class OutOfReachError(HemEtlError):
     """No answer at all came from Enode: the network, a proxy, a certificate. Nothing was asked; run again later."""
 
-    exit_code = 3
+    exit_code = SOME_FAILED
 
 
 class WriterBusyError(HemEtlError):

@@ -20,6 +20,7 @@ flow_quarter as (
             {'flow': 'battery_discharge', 'kw': battery_discharge_kw, 'kwh': battery_discharge_kwh, 'minutes': battery_discharge_minutes}
         ]) as flow
     from core.interval_15min
+    -- as below, so that only quarter hours with a fault are taken apart; no minutes and 0 minutes alike have no energy
     where
         case
             when coalesce(generation_minutes, 0) > 0

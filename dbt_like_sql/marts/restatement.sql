@@ -63,6 +63,7 @@ select
     epoch(after.fetched_at_utc - spine.day_end_utc) / 3600 as hours_after_day_end,
     after.was_settled,
     after.applied,
+    -- a flow that is not available any more covers nothing: 0 is meant
     nullif(
         concat_ws(
             ', ',

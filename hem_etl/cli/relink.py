@@ -4,14 +4,12 @@ import csv
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hem_etl.cli.options import Json
 from hem_etl.cli.output import print_line, print_rows, printable, say
-
-SOME_FAILED: Final = 3
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,7 +31,7 @@ def relink(
 ) -> None:
     """Users who must link their account again, with reason and days lost, by the published file."""
     from hem_etl import facts
-    from hem_etl.errors import UsageError
+    from hem_etl.errors import SOME_FAILED, UsageError
     from hem_etl.settings import load_settings
     from hem_etl.warehouse import open_warehouse
 

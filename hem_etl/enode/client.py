@@ -18,15 +18,16 @@ from typing import Final, Self
 from urllib.parse import quote
 
 from hem_etl.answer import Answer, Kind
+from hem_etl.enode.clocks import Clocks
 from hem_etl.enode.connection import Connection
 from hem_etl.enode.gate import Gate, Stopped
 from hem_etl.enode.problems import classify, one_line
-from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, read_http_date, send_until_answered
+from hem_etl.enode.retry import MOST_TRIES, Effort, OnWait, send_until_answered
 from hem_etl.enode.token import BETA_NEXT_STEP, CREDENTIALS_NEXT_STEP, NoTokenError, Tokens
 from hem_etl.enode.transfer import NoAnswerError, Received, Transfer, TransportFactory, moved_by_a_slash
 from hem_etl.enode.wire import WireError, read_page
-from hem_etl.errors import AccessError, ClockError, OutOfReachError, RequestRefusedError, UsageError
-from hem_etl.local_day import CLOCK_TOLERANCE, Interval
+from hem_etl.errors import AccessError, OutOfReachError, RequestRefusedError, UsageError
+from hem_etl.local_day import Interval
 from hem_etl.locks import Budget, Turns
 from hem_etl.vocabulary import Outcome
 
@@ -92,14 +93,16 @@ class EnodeClient:
         self._connection = connection
         self._shared = tuple(shared for shared in (turns, budget) if shared is not None)
         self._turns = turns
-        self._clock, self._random = clock, random
+        self._clock = clock
+        self._random = random
         self._most_pages = most_pages
-        self._seconds_ahead: float | None = None
+        self._clocks = Clocks(is_checked=connection.has_clock_check)
         self.on_wait: OnWait = lambda what, seconds, why: None
         """Hears of every wait before a request is tried again: what, how long, why."""
         self._api_url = connection.api_url.rstrip("/")
-        limits = connection.max_in_flight, connection.requests_per_second
-        self._gate = Gate(*limits, budget=budget, monotonic=monotonic, sleep=sleep)
+        self._gate = Gate(
+            connection.max_in_flight, connection.requests_per_second, budget=budget, monotonic=monotonic, sleep=sleep
+        )
         self._transfer = Transfer(
             self._gate,
             urls=(connection.api_url, connection.oauth_url),
@@ -122,7 +125,7 @@ class EnodeClient:
     @property
     def seconds_ahead(self) -> float | None:
         """How far our clock was ahead of the server's at the last answer that told its own; None before any did."""
-        return self._seconds_ahead
+        return self._clocks.seconds_ahead
 
     @property
     def requests_made(self) -> int:
@@ -280,7 +283,8 @@ class EnodeClient:
             answer = replace(look, outcome=Outcome.UNREACHABLE, detail=str(error))
         else:
             answer = self._answer(look, effort)
-        at, took_ms = asking.received_at or self._clock(), round((self._gate.monotonic() - started) * 1000)
+        took_ms = round((self._gate.monotonic() - started) * 1000)
+        at = asking.received_at or self._clock()
         answer = replace(answer, fetched_at=at, duration_ms=took_ms, attempts=asking.requests)
         if answer.outcome is not None:
             level = logging.WARNING if answer.outcome is Outcome.UNREACHABLE else logging.DEBUG
@@ -294,7 +298,8 @@ class EnodeClient:
         """One answer, whatever it is; a token that ended meanwhile is renewed, a slash that is missing is added."""
         while True:
             token, is_new = self._tokens.current()
-            asking.requests, asking.received_at = asking.requests + 1, None
+            asking.requests += 1
+            asking.received_at = None
             received = self._transfer.send(
                 method,
                 asking.moved_to or asking.url,
@@ -304,7 +309,7 @@ class EnodeClient:
                 json=content,
             )
             asking.received_at = self._clock()
-            self._compare_clocks(received, asking.received_at)
+            self._clocks.compare(received, asking.received_at)
             if asking.moved_to is None and (moved := moved_by_a_slash(asking.url, received)) is not None:
                 asking.moved_to = moved
                 continue
@@ -317,24 +322,6 @@ class EnodeClient:
 
     def _tell_wait(self, what: str, seconds: float, why: object) -> None:
         self.on_wait(what, seconds, why)
-
-    def _compare_clocks(self, received: Received, at: datetime) -> None:
-        """Raises ClockError where ours is wrong: what is fetched would be stamped with an instant that was not.
-
-        An answer without a readable `Date` says nothing.
-        """
-        if (theirs := read_http_date(received.date)) is None:
-            return
-        age = received.age or ""
-        kept_seconds = int(age) if age.isascii() and age.isdecimal() and len(age) < 9 else 0
-        self._seconds_ahead = (at - theirs).total_seconds() - kept_seconds
-        if self._connection.has_clock_check and abs(self._seconds_ahead) > CLOCK_TOLERANCE.total_seconds():
-            side = "ahead of" if self._seconds_ahead > 0 else "behind"
-            raise ClockError(
-                f"this machine's clock is {timedelta(seconds=round(abs(self._seconds_ahead)))} {side} Enode's: set it "
-                "(for example by NTP) and run again. Where a proxy changes the header Date, HEM_ETL_CLOCK_CHECK=off "
-                "leaves the comparison out."
-            )
 
     def _answer(self, look: Answer, effort: Effort) -> Answer:
         secrets = self._tokens.secrets

@@ -4,10 +4,10 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
+from hem_etl.enode.clocks import read_http_date
 from hem_etl.enode.gate import Gate
 from hem_etl.enode.problems import RETRYABLE_STATUSES
 from hem_etl.enode.transfer import NoAnswerError, Received
@@ -124,12 +124,3 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
 def _seconds_until(header: str, now: datetime) -> float | None:
     then = read_http_date(header)
     return None if then is None else max(0.0, (then - now).total_seconds())
-
-
-def read_http_date(header: str | None) -> datetime | None:
-    """The instant that an HTTP date spells; None where it is absent or spells none."""
-    try:
-        then = parsedate_to_datetime(header) if header else None
-        return then if then is None or then.tzinfo is not None else then.replace(tzinfo=UTC)
-    except (ValueError, OverflowError, TypeError, IndexError):
-        return None

@@ -16,7 +16,7 @@ from hem_etl.errors import UsageError
 from hem_etl.facts.queries import text
 from hem_etl.local_day import months_between, naive_utc, next_month, zone_named
 from hem_etl.matching import match_systems, match_vendors
-from hem_etl.vocabulary import QUARTER_HOUR_MINUTES
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES, FINAL_OUTCOMES, QUARTER_HOUR_MINUTES
 from hem_etl.warehouse import Reader, Warehouse
 
 DAYS_UNLESS_SAID: Final = 90
@@ -26,6 +26,11 @@ HOMES_AT_ONCE: Final = 50
 """A question about so many homes costs hardly more than about one, and their quarter hours fit in memory."""
 OF_A_HOME: Final = ("days", "months", "profile", "findings", "versions")
 """Lists of HomeFacts, each asked by `report_<name>`."""
+OUTCOMES: Final = {
+    name: sorted(outcomes)
+    for name, outcomes in (("failed", FAILED_OUTCOMES), ("blocked", BLOCKED_OUTCOMES), ("final", FINAL_OUTCOMES))
+}
+"""Values for questions that judge days by them."""
 Row = dict[str, Any]
 
 
@@ -161,7 +166,7 @@ class ReportFacts:
     def _some_homes(self, system_ids: Sequence[str], most_days: int) -> Iterator[HomeFacts]:
         wanted = self.scope.systems.filter(pl.col("system_id").is_in(system_ids))
         lists = {name: _by_home(self._rows(f"report_{name}", wanted)) for name in OF_A_HOME}
-        lists["gaps"] = _by_home(self._gaps.filter(pl.col("system_id").is_in(system_ids)).rows(named=True))
+        lists["gaps"] = _by_home(self._gaps_of(wanted).rows(named=True))
         lists["cells"] = _by_home(self._cells(wanted, "day"))
         lists["reconciliation"] = _by_home(self._parts("report_reconciliation", "system_id", wanted))
         edits = _by_home(self._rows("report_edits", wanted))
@@ -201,8 +206,11 @@ class ReportFacts:
         """Asked once: what is missing in a home costs as much as what is missing in all."""
         return self._frame("report_gaps", self.scope.systems)
 
+    def _gaps_of(self, wanted: pl.DataFrame) -> pl.DataFrame:
+        return self._gaps.join(wanted, on="system_id", how="semi", maintain_order="left")
+
     def _cells(self, wanted: pl.DataFrame, unit: str) -> list[Row]:
-        return self._rows("report_cells", wanted, unit=unit, missing_place=self._gaps)
+        return self._rows("report_cells", wanted, unit=unit, missing_place=self._gaps_of(wanted))
 
     def _shown(
         self, days: dict[str, list[Row]], edits: dict[str, list[Row]], most_days: int
@@ -247,7 +255,7 @@ class ReportFacts:
     def _frame(
         self, name: str, wanted: pl.DataFrame, *, unit: str | None = None, **frames: pl.DataFrame
     ) -> pl.DataFrame:
-        values = self._range if unit is None else {**self._range, "unit": unit}
+        values = {**self._range, **OUTCOMES, "unit": unit}
         return self._published.read(text(name), values, wanted=wanted, **frames)
 
 

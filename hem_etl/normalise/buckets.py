@@ -56,4 +56,5 @@ def is_on_grid(start: pl.Expr, resolution_minutes: pl.Expr, day_start: pl.Expr) 
 def minutes_of(count: pl.Expr, resolution_minutes: pl.Expr, last: pl.Expr, day_end: pl.Expr) -> pl.Expr:
     """What `count` buckets last together, in whole minutes. last: the start of the last of them; NULL: none is cut."""
     cut = last + step_us(resolution_minutes) - bucket_end(last, resolution_minutes, day_end)
-    return (count * resolution_minutes - (cut // MINUTE_US).fill_null(0)).cast(pl.Int32)
+    cut_minutes = (cut // MINUTE_US).fill_null(0)  # none is cut
+    return (count * resolution_minutes - cut_minutes).cast(pl.Int32)

@@ -38,7 +38,6 @@ DAYS_FILLED: Final = 7
 DAYS_BEFORE: Final = 45
 """The first partition lies so long before the first start: there is a past to backfill."""
 CLIENT_ID, CLIENT_SECRET = "simulator", "simulator-secret"
-SECRET_BYTES: Final = 32
 WEB_PORT: Final = 3000
 """Where it is free; else any free port."""
 STARTED_WITHIN_SECONDS: Final = 600
@@ -136,7 +135,7 @@ def move_into(home: Path, simulator_url: str, today: date) -> None:
         "ENODE_CLIENT_SECRET": CLIENT_SECRET,
         "ENODE_API_URL": simulator_url,
         "ENODE_OAUTH_URL": f"{simulator_url}/oauth2/token",
-        "ENODE_WEBHOOK_SECRET": secrets.token_urlsafe(SECRET_BYTES),
+        "ENODE_WEBHOOK_SECRET": secrets.token_urlsafe(),
         "HEM_ETL_HOME": str(home),
         "HEM_ETL_START_DATE": first_day(home, today).isoformat(),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH")))),

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from hem_etl.answer import Key
+from hem_etl.errors import SOME_FAILED
 from hem_etl.pipeline.ledger import Entry
 from hem_etl.pipeline.planning import Plan
 from hem_etl.vocabulary import FAILED_OUTCOMES
@@ -144,8 +145,8 @@ class RunReport:
 
     @property
     def exit_code(self) -> int:
-        """3 when something failed that a later run may repair, else 0."""
-        return 3 if self.failed or self.list_failure else 0
+        """SOME_FAILED, else 0."""
+        return SOME_FAILED if self.failed or self.list_failure else 0
 
 
 def _standing(entry: Entry | None) -> tuple[object, ...]:

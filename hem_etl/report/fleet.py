@@ -202,10 +202,8 @@ def _of_several_days(language: Language) -> list[Column]:
 
 def _energy(fleet: FleetFacts, language: Language) -> Child:
     say = language.say
-    days, months = (
-        list(days_between(fleet.scope.start, fleet.scope.end)),
-        list(months_between(fleet.scope.start, fleet.scope.end)),
-    )
+    days = list(days_between(fleet.scope.start, fleet.scope.end))
+    months = list(months_between(fleet.scope.start, fleet.scope.end))
     drawn: list[Child] = []
     for kind, rows, places, title, file in (
         (Bars(ABOVE, BELOW), fleet.days, days, say("Energy of all homes by day"), "energy_by_day"),

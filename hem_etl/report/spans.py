@@ -98,7 +98,8 @@ def agreement(rows: Sequence[Row], title: str, language: Language) -> Markup:
     width = WIDTH - NAMES - 90
     drawn: list[Markup] = []
     for number, row in enumerate(rows):
-        y, x, bar = 4 + number * ROW, float(NAMES), list[Markup]()
+        y, x = 4 + number * ROW, float(NAMES)
+        bar: list[Markup] = []
         name = flow_name(row["flow"], language)
         if "vendor" in row and row.get("has_vendor_name", True):
             name = f"{row['vendor'] or '?'} · {name}"

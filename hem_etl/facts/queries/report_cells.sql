@@ -57,9 +57,9 @@ judged as (
             when is_loaded and valid_minutes = 0 then 'nothing'
             when is_loaded and share_of_time(valid_minutes, due_hours) >= 0.5 then 'partial'
             when is_loaded then 'scant'
-            when outcome in ('unreadable', 'refused', 'unreachable') then 'failed'
-            when outcome in ('relink_needed', 'forbidden') then 'blocked'
-            when outcome in ('before_installation', 'unsupported', 'gone') then 'none'
+            when list_contains($failed, outcome) then 'failed'
+            when list_contains($blocked, outcome) then 'blocked'
+            when list_contains($final, outcome) then 'none'
             else 'nothing'
         end as kind
     from measured

@@ -47,7 +47,7 @@ coverage as (
         moment.is_now,
         count(*) filter (where day.is_expected) as expected_homes,
         count(*) filter (where day.is_expected and day.is_complete) as complete_homes,
-        count(*) filter (where day.outcome in ('relink_needed', 'forbidden')) as blocked_homes,
+        count(*) filter (where list_contains($blocked, day.outcome)) as blocked_homes,
         share_of_time(sum(day.generation_valid_minutes), sum(day.generation_due_hours)) as generation_coverage,
         share_of_time(sum(day.consumption_valid_minutes), sum(day.consumption_due_hours)) as consumption_coverage
     from moment

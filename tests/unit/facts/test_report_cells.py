@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from hem_etl.facts.queries import text
+from hem_etl.facts.reports import OUTCOMES
 from hem_etl.vocabulary import Outcome
 from hem_etl.warehouse import Reader
 from hem_etl.warehouse.models import build, create_tables, load_models
@@ -50,7 +51,7 @@ def looked(con: duckdb.DuckDBPyConnection, day: date, outcome: str, valid: int |
 def cells(con: duckdb.DuckDBPyConnection, unit: str, days: int) -> list[dict[str, Any]]:
     build(con, load_models())
     reader = Reader(con)
-    values = {"start": FIRST, "end": FIRST + timedelta(days=days - 1), "unit": unit}
+    values = {"start": FIRST, "end": FIRST + timedelta(days=days - 1), "unit": unit, **OUTCOMES}
     wanted = pl.DataFrame({"system_id": ["home"]})
     missing = reader.read(text("report_gaps"), values, wanted=wanted)
     return reader.read(text("report_cells"), values, wanted=wanted, missing_place=missing).rows(named=True)
