@@ -31,9 +31,9 @@ class Clocks:
         if self._is_checked and abs(ahead) > CLOCK_TOLERANCE.total_seconds():
             side = "ahead of" if ahead > 0 else "behind"
             raise ClockError(
-                f"this machine's clock is {timedelta(seconds=round(abs(ahead)))} {side} Enode's: set it (for example by "
-                "NTP) and run again. Where a proxy changes the header Date, HEM_ETL_CLOCK_CHECK=off leaves the "
-                "comparison out."
+                f"this machine's clock is {timedelta(seconds=round(abs(ahead)))} {side} Enode's: set it "
+                "(for example by NTP) and run again. Where a proxy changes the header Date, HEM_ETL_CLOCK_CHECK=off "
+                "leaves the comparison out."
             )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from documented import POINTS, SERIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,16 +21,6 @@ from hem_etl.enode.wire import (
     read_statistics,
     read_system,
 )
-
-POINT = {"t": "2026-03-29T12:00:00+02:00", "v": 4.812}
-SERIES = {
-    "isAvailable": True,
-    "unit": "kW",
-    "unitType": "Power",
-    "sampling": {"mode": "bucketed", "resolution": "PT5M"},
-    "timezone": "Europe/Berlin",
-    "data": [POINT, {"t": "2026-03-29T12:05:00+02:00", "v": None}],
-}
 
 
 def series(sent: Any) -> SeriesEnvelope | WireError:
@@ -63,7 +54,7 @@ def test_an_unavailable_series_has_its_reason() -> None:
         ({**SERIES, "data": [1, "x", None]}, True, 3),
         ({"isAvailable": False, "data": None}, False, 0),
         ({"isAvailable": False, "data": "x"}, False, 0),
-        ({"isAvailable": False, "data": [POINT]}, False, 1),
+        ({"isAvailable": False, "data": [POINTS[0]]}, False, 1),
         ({**SERIES, "sampling": None}, True, 2),
         ({**SERIES, "sampling": "PT5M"}, True, 2),
         ({**SERIES, "unit": 5, "timezone": {}, "reason": [], "new": {"field": 1}}, True, 2),
@@ -84,7 +75,7 @@ def test_a_series_without_sampling_has_no_resolution() -> None:
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
-        ([POINT], "a list of 1"),
+        ([POINTS[0]], "a list of 1"),
         ("kW", "str"),
         (7, "int"),
         ({**SERIES, "data": {"t": 1}}, "data"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from documented import SERIES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from world import NOW, World
@@ -15,15 +16,6 @@ from hem_etl.enode.wire_plain import PlainSeries, read_plain_statistics
 from hem_etl.local_day import Interval
 from hem_etl.simulator import Faults, Simulator
 
-POINTS = [{"t": "2026-03-29T12:00:00+02:00", "v": 4.812}, {"t": "2026-03-29T12:05:00+02:00", "v": None}]
-SERIES = {
-    "isAvailable": True,
-    "unit": "kW",
-    "unitType": "Power",
-    "sampling": {"mode": "bucketed", "resolution": "PT5M"},
-    "timezone": "Europe/Berlin",
-    "data": POINTS,
-}
 ABSENT = {"isAvailable": False, "reason": "No data"}
 BODY = json.dumps({"timeseries": {"generation": SERIES, "consumption": ABSENT}}, separators=(",", ":")).encode()
 PIECES = (
