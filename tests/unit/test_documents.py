@@ -66,9 +66,9 @@ def test_a_setting_that_a_page_names_exists(page: str) -> None:
 
 LIMITS = [
     ("failure-policy.md", r"more than (\d+) minutes apart", local_day.CLOCK_TOLERANCE / timedelta(minutes=1)),
-    ("failure-policy.md", r"waits up to (an) hour", files.LOCK_WAIT_SECONDS / 3600),
+    ("failure-policy.md", r"waits up to (an) hour", files.WRITERS_PATIENCE.wait_seconds / 3600),
     ("failure-policy.md", r"last answer is (an) hour old", ledger.OPEN_AGAIN_AFTER / timedelta(hours=1)),
-    ("dagster.md", r"waits up to (an) hour", files.LOCK_WAIT_SECONDS / 3600),
+    ("dagster.md", r"waits up to (an) hour", files.WRITERS_PATIENCE.wait_seconds / 3600),
     ("dagster.md", r"run of at most ([\d,]+) intervals", sensors.MOST_REQUESTS),
     ("dagster.md", r"up to about ([\d,]+) partitions", settings.MOST_PARTITIONS),
     ("README.md", r"more than (\d+) minutes apart", local_day.CLOCK_TOLERANCE / timedelta(minutes=1)),
