@@ -34,6 +34,7 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@cd tests && ../$(BIN)/mypy
 
 bench: .venv/installed ## throughput and memory of a large fleet, a year of its marts, what nothing new costs; compare ratios
 	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7

@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -27,7 +28,7 @@ def lines() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "line"), lines())
 def test_a_documented_command_line_can_be_read(page: str, line: str) -> None:
     words = [word for word in shlex.split(line) if not word.startswith("[")]
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     context = command.make_context("hem-etl", [*words], resilient_parsing=True)
     name = words[0]
     if name.startswith("-"):

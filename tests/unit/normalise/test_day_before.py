@@ -34,9 +34,9 @@ def one(metric, rule, evidence, hours=1):
 def test_a_series_that_was_available_the_day_before_and_is_not_now_has_vanished() -> None:
     before = {"generation": full(day=FIRST), "soc": full(40, day=FIRST, unit="%")}
     now = {"generation": unavailable("no data\n"), "soc": full(40, day=SECOND, unit="%")}
-    told = one("generation", "series_vanished", "96 valid buckets; now: not available, no_data")
-    assert compared(before, now) == told
-    assert compared(before, now, fetched=(3, 1)) == one(*told[0][:2], told[0][3].removeprefix("the day before: "), 3)
+    vanished = "generation", "series_vanished", "96 valid buckets; now: not available, no_data"
+    assert compared(before, now) == one(*vanished)
+    assert compared(before, now, fetched=(3, 1)) == one(*vanished, hours=3)
     assert compared(before, {"soc": now["soc"]})[0][3].endswith("now: not available, not_sent")
 
 
