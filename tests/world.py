@@ -17,6 +17,7 @@ from hem_etl.pipeline import Request, Road, RunReport
 from hem_etl.settings import GivenSettings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
 from hem_etl.warehouse import Warehouse, open_warehouse
+from hem_etl.warehouse.files import FileWarehouse
 from hem_etl.webhooks.inbox import Delivery, InboxWriter, open_inbox
 
 NOW = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
@@ -111,6 +112,12 @@ class World:
         """One run of what events announce."""
         with self.client() as client:
             return self.road(client).run_due()
+
+    @property
+    def writers_file(self) -> Path:
+        warehouse = open_warehouse(self.settings)
+        assert isinstance(warehouse, FileWarehouse)
+        return warehouse.file
 
     def sql(self, query: str) -> pl.DataFrame:
         """Rows of the published file."""

@@ -202,6 +202,7 @@ def test_nobody_is_told_the_password(landed: World, url: str, tmp_path: Path, ca
         told += [str(reader.read(query).rows()) for query in ("from duckdb_databases()", "from duckdb_secrets()")]
     wrong = {**lake_settings(url.replace("s3cr", "wr0ng"), tmp_path), "HEM_ETL_HOME": str(tmp_path)}
     refused = open_warehouse(world.settings.model_validate(wrong))
+    assert isinstance(refused, LakeWarehouse)
     with pytest.raises(HemEtlError) as error, refused._connected():
         pass
     told += [str(error.value), str(error.value.__cause__), caplog.text]

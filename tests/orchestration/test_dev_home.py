@@ -17,7 +17,7 @@ def test_a_home_that_another_version_made_is_rebuilt_from_what_is_landed(
     renew_tables()
     assert capsys.readouterr().out == ""
     days = world.sql("select * from marts.daily_energy order by system_id").rows()
-    with duckdb.connect(str(world.road().warehouse.file)) as connection:
+    with duckdb.connect(str(world.writers_file)) as connection:
         connection.execute("alter table core.series add column from_another_version integer")
     renew_tables()
     assert "core.series was made by another version" in capsys.readouterr().out

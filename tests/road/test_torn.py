@@ -64,7 +64,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 def test_a_torn_file_is_made_again_from_landing_and_the_run_goes_on(
     damage: Callable[[bytes], bytes], home: World, whole: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = home.road().warehouse.file
+    file = home.writers_file
     file.write_bytes(damage(file.read_bytes()))
     report = home.run(*DAYS)
     assert report.exit_code == 0
@@ -74,7 +74,7 @@ def test_a_torn_file_is_made_again_from_landing_and_the_run_goes_on(
 
 
 def test_a_torn_log_beside_the_file_goes_with_it(home: World, whole: World) -> None:
-    file = home.road().warehouse.file
+    file = home.writers_file
     file.write_bytes(b"")
     file.with_name(f"{file.name}.wal").write_bytes(garbage(5000))
     home.run(*DAYS)
@@ -83,7 +83,7 @@ def test_a_torn_log_beside_the_file_goes_with_it(home: World, whole: World) -> N
 
 
 def test_only_the_newest_torn_file_is_kept(home: World) -> None:
-    file = home.road().warehouse.file
+    file = home.writers_file
     (file.parent / "warehouse.torn-20200101T000000Z.duckdb").write_bytes(b"old")
     file.write_bytes(b"")
     home.run(*DAYS)
@@ -113,7 +113,7 @@ def test_a_landing_that_lacks_segments_is_no_base_to_make_the_file_from(home: Wo
     before = home.settings.database.read_bytes()
     landing = home.road().landing
     (landing.folder / landing.segments()[0]).unlink()
-    home.road().warehouse.file.write_bytes(b"")
+    home.writers_file.write_bytes(b"")
     for verb in (lambda: home.road().load(), lambda: home.road().rebuild()):
         with pytest.raises(LandingError, match="lacks 1 segments .* restore them from a backup"):
             verb()
@@ -141,7 +141,7 @@ def test_what_is_no_damage_sets_nothing_aside(
     def refuse(*_: object, **__: object) -> None:
         raise duckdb.IOException(says)
 
-    file = home.road().warehouse.file
+    file = home.writers_file
     before = file.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("hem_etl.warehouse.files.duckdb.connect", refuse)

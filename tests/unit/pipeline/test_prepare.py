@@ -4,10 +4,10 @@ import pickle
 from datetime import date
 
 import polars as pl
+from unit.normalise.bodies import day_body, full
 
 from hem_etl.normalise import Body, Thresholds
 from hem_etl.pipeline.prepare import Judging, PreparedDays, prepare_days
-from tests.unit.normalise.bodies import day_body, full
 
 JUDGING = Judging(
     over_limit_kw=1000,
