@@ -6,7 +6,7 @@ ON_A_LAKE := tests/golden tests/sql/test_documented_queries.py \
   $(patsubst %,tests/road/test_%.py,loading nothing_due overrides own_models runs)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-slow test-all test-lake lint format bench docs clean
+.PHONY: help demo dev test test-slow test-all test-lake lint format bench bench-webhooks docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -36,10 +36,10 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/mypy
 	@cd tests && ../$(BIN)/mypy
 
-bench: .venv/installed ## throughput and memory of a large fleet, a year of its marts, what nothing new costs; compare ratios
-	@$(BIN)/python benchmarks/fleet.py --systems 200 --days 7
-	@$(BIN)/python benchmarks/marts.py --systems 100 --days 365
-	@$(BIN)/python benchmarks/cost.py --systems 200 --days 90 --segments 10000
+bench: .venv/installed .venv-peers/installed ## all that is measured, beside other tools: table, JSON, docs/performance.md
+	@$(BIN)/python benchmarks/bench.py --json docs/performance.json --page docs/performance.md
+
+bench-webhooks: .venv/installed ## a receiver that is killed while deliveries come; how fast one answers
 	@$(BIN)/python benchmarks/webhooks.py
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
@@ -50,11 +50,17 @@ format: .venv/installed
 	@$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv hem_demo hem_dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-peers hem_demo hem_dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-peers/installed: benchmarks/constraints.txt
+	@echo "Installing what the bench compares with into .venv-peers (once)"
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@

@@ -1,0 +1,80 @@
+"""A process and what it used: CPU time of it and of all that it started, wall time, the most memory that one held.
+
+Standard library only. The bench imports nothing else either and stays small: the kernel counts the memory of a parent
+at the moment of a start as its child's.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one run of a process used."""
+
+    cpu_seconds: float
+    """User and system, of the process and its children."""
+    wall_seconds: float
+    peak_mb: float
+    """Resident memory of the largest process, imports and preparations included."""
+    amount: float | None = None
+    """How much it did, in the unit of its row."""
+
+
+class TaskError(Exception):
+    """A process of the bench did not end well; the text is what it wrote."""
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], *, is_refused: bool = False) -> Spent:
+    """Run to the end. What the process tells of its work (`tell`) counts in place of its whole life.
+
+    is_refused: it is meant to end with an error. Raises TaskError where it ends otherwise than it is meant to.
+    """
+    with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=told, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output, errors = _text(told), _text(said)
+    if (process.returncode != 0) is not is_refused:
+        raise TaskError(f"{' '.join(command)} ended with {process.returncode}:\n{errors or output}")
+    whole = Spent(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
+    last = output.rstrip().rpartition("\n")[2]
+    if not last.startswith('{"cpu_seconds"'):
+        return whole
+    return Spent(**{"peak_mb": whole.peak_mb, **json.loads(last)})
+
+
+def tell(work: Callable[[], object], *, amount: Callable[[], float] | None = None) -> Any:
+    """Do the work and print what it used, imports and preparations left out; returns what the work returns.
+
+    amount: how much it did, asked afterwards.
+    """
+    started, cpu = time.perf_counter(), cpu_seconds()
+    result = work()
+    cpu, wall = cpu_seconds() - cpu, time.perf_counter() - started
+    tell_numbers(cpu, wall, amount and amount())
+    return result
+
+
+def tell_numbers(cpu: float, wall: float, amount: float | None = None) -> None:
+    print(json.dumps({"cpu_seconds": cpu, "wall_seconds": wall, "amount": amount}))
+
+
+def cpu_seconds() -> float:
+    """Of this process and its ended children."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _text(file: Any) -> str:
+    file.seek(0)
+    return str(file.read().decode("utf-8", "replace"))
