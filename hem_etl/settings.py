@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Where the lake's catalogue is: a SQLite file, or a Postgres URL, which may carry a password."""
     lake_data: str | None = Field(None, alias="HEM_ETL_LAKE_DATA")
     """The folder of the lake's Parquet files."""
+    lake_keep_days: Annotated[int, Field(ge=2, le=3650)] = Field(7, alias="HEM_ETL_LAKE_KEEP_DAYS")
+    """How long maintenance leaves what readers attached before the newest publish, and files that nothing names."""
     own_models: Path | None = Field(None, alias="HEM_ETL_MODELS")
     """A folder of SQL models of the operator's own, made into the schema `own`."""
 

@@ -123,6 +123,15 @@ def published_kwh(warehouse: Warehouse) -> float:
         return float(published.read("select sum(kwh) as kwh from days").item())
 
 
+def files_of(lake: LakeWarehouse) -> tuple[set[str], set[str]]:
+    """Names of the files that lie in a lake's folder, and of those that its catalogue names."""
+    tables = ("ducklake_data_file", "ducklake_delete_file", "ducklake_files_scheduled_for_deletion")
+    named = " union all ".join(f"select path from __ducklake_metadata_hem.{table}" for table in tables)
+    with lake._connected() as connection:
+        paths = [path for (path,) in connection.execute(named).fetchall()]
+    return {file.name for file in Path(lake.data).rglob("*") if file.is_file()}, {Path(path).name for path in paths}
+
+
 @cache
 def _begun_file() -> bytes:
     with TemporaryDirectory() as folder:

@@ -206,6 +206,21 @@ def rebuild(is_json: Json = False) -> None:
         say(f"Rebuilt {published} from {loaded.receipts} receipts in {loaded.segments} segments.")
 
 
+@app.command()
+def maintain(is_json: Json = False) -> None:
+    """Of a lake: merge small files, drop deleted rows, old snapshots and files that nobody needs."""
+    from dataclasses import asdict
+
+    from hem_etl.settings import load_settings
+    from hem_etl.warehouse import NOTHING_TO_MAINTAIN, open_warehouse
+
+    done = open_warehouse(load_settings()).maintain()
+    if is_json:
+        print_json(None if done is None else asdict(done))
+    else:
+        say(NOTHING_TO_MAINTAIN if done is None else str(done))
+
+
 app.command()(looking.check)
 app.command()(looking.dictionary)
 app.command()(looking.sql)

@@ -9,6 +9,7 @@ import dagster as dg
 
 from hem_etl.orchestration.assets import enode_assets
 from hem_etl.orchestration.checks import freshness_check, red_check, webhooks_check
+from hem_etl.orchestration.maintenance import maintenance_schedule
 from hem_etl.orchestration.models import model_assets
 from hem_etl.orchestration.own import own_assets
 from hem_etl.orchestration.partitions import Scheme
@@ -31,7 +32,7 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
             *own_assets(roads.settings().own_models),
         ],
         asset_checks=[freshness_check(), red_check(), webhooks_check()],
-        schedules=[daily_schedule(scheme, roads), retention_schedule()],
+        schedules=[daily_schedule(scheme, roads), retention_schedule(), maintenance_schedule()],
         sensors=[new_systems_sensor(scheme, roads), webhook_events_sensor(roads), alert_sensor()],
         resources={"roads": roads},
         executor=dg.in_process_executor,

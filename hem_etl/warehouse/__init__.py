@@ -1,12 +1,13 @@
 """The warehouse: the only room that knows DuckDB, where tables are kept and what is published.
 
-protocol    the verbs: writing, publishing, reading, is_published, is_current, holder, reset, describe
+protocol    the verbs: writing, publishing, reading, is_published, is_current, holder, reset, maintain, describe
 rows        Reader and Writer: rows in and out of an open database
 files       the engine of one machine: a pair of DuckDB files
-lake        the engine past it: a DuckLake, whose `catalogue` is a database
+lake        the engine past it: a DuckLake, whose `catalogue` is a database; `maintaining` it
 models/     `dbt_like_sql`: its headers, what it makes, its checks, its lineage
 """
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from hem_etl.warehouse.files import WRITERS_PATIENCE, FileWarehouse
 from hem_etl.warehouse.lake import LakeWarehouse
 from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, load_models
 from hem_etl.warehouse.models.own import OwnModels, load_own
-from hem_etl.warehouse.protocol import Description, Warehouse
+from hem_etl.warehouse.protocol import NOTHING_TO_MAINTAIN, Description, Maintained, Warehouse
 from hem_etl.warehouse.rows import EVERYTHING, Asked, Reader, Writer
 
 __all__ = [
     "EVERYTHING",
+    "NOTHING_TO_MAINTAIN",
     "Asked",
     "Check",
     "CheckResult",
@@ -28,6 +30,7 @@ __all__ = [
     "Description",
     "FileWarehouse",
     "LakeWarehouse",
+    "Maintained",
     "Model",
     "Models",
     "OwnModels",
@@ -54,7 +57,7 @@ def _open_lake(settings: Settings) -> LakeWarehouse:
         catalogue = PostgresCatalogue(postgres, WRITERS_PATIENCE)
     else:
         catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), WRITERS_PATIENCE)
-    return LakeWarehouse(catalogue, str(Path(data).absolute()))
+    return LakeWarehouse(catalogue, str(Path(data).absolute()), timedelta(days=settings.lake_keep_days))
 
 
 @cache

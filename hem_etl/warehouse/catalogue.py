@@ -29,6 +29,15 @@ PUBLISHED_BYTES: Final = f"""
 select coalesce(sum(file_size_bytes), 0) from ducklake_data_file
 where begin_snapshot <= ({NEWEST_PUBLISHED}) and (end_snapshot is null or end_snapshot > ({NEWEST_PUBLISHED}))
 """
+FILES: Final = """
+select coalesce(sum(files), 0) from (
+  select count(*) as files from ducklake_data_file where end_snapshot is null
+  union all select count(*) from ducklake_delete_file where end_snapshot is null
+) as counted
+"""
+BYTES: Final = FILES.replace("count(*)", "coalesce(sum(file_size_bytes), 0)")
+"""Of the newest snapshot."""
+FILES_WAITING: Final = "select count(*) from ducklake_files_scheduled_for_deletion"
 
 
 class Catalogue(Protocol):

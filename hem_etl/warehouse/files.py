@@ -131,6 +131,9 @@ class FileWarehouse(Warehouse):
             remove(self._compacted)
             return str(aside) if aside else None
 
+    def maintain(self) -> None:
+        """Nothing: `writing` compacts the file where that is worth it, and a copy is replaced whole."""
+
     @property
     def _mark(self) -> Path:
         """Tells which file was published last."""

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,20 @@ import duckdb
 
 from hem_etl.errors import HemEtlError, SettingsError, WriterBusyError
 from hem_etl.locks import BusyError
-from hem_etl.warehouse.catalogue import HAS_TABLES, NEWEST_PUBLISHED, PUBLISHED, PUBLISHED_BYTES, Catalogue
+from hem_etl.warehouse.catalogue import (
+    BYTES,
+    FILES,
+    FILES_WAITING,
+    HAS_TABLES,
+    NEWEST_PUBLISHED,
+    PUBLISHED,
+    PUBLISHED_BYTES,
+    Catalogue,
+)
+from hem_etl.warehouse.maintaining import maintain, rows_of_tables
 from hem_etl.warehouse.models.header import literal, quoted
 from hem_etl.warehouse.models.model import VIEW_SCHEMAS
-from hem_etl.warehouse.protocol import Description, Warehouse
+from hem_etl.warehouse.protocol import Description, Maintained, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
 from hem_etl.warehouse.transactions import raise_fence, transaction
@@ -34,10 +45,14 @@ INLINED_ROWS: Final = 0
 class LakeWarehouse(Warehouse):
     """A DuckLake. Cheap to make: nothing is opened until it is needed."""
 
-    def __init__(self, catalogue: Catalogue, data: str) -> None:
-        """data: the folder of the Parquet files; told to a new lake, and compared with what an old one was told."""
+    def __init__(self, catalogue: Catalogue, data: str, keep: timedelta) -> None:
+        """data: the folder of the Parquet files; told to a new lake, and compared with what an old one was told.
+
+        keep: how long `maintain` leaves what readers may have attached after another publish, and files of no snapshot.
+        """
         self.catalogue = catalogue
         self.data = data
+        self.keep = keep
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -86,13 +101,44 @@ class LakeWarehouse(Warehouse):
         )
 
     def reset(self, *, is_torn: bool = False) -> str | None:
-        """Drop what it holds, in one commit; the published snapshot stays readable until `hem-etl maintain`."""
+        """Drop what it holds, in one commit; the published snapshot stays what readers see until the next publish."""
         with self._locked(), self._connected() as connection:
             raise_fence(connection, uuid4().hex, _this_process())
             with transaction(connection):
                 for schema in ("own", *reversed(VIEW_SCHEMAS), "core"):
                     connection.execute(f"drop schema if exists {quoted(schema)} cascade")
         return None
+
+    def maintain(self) -> Maintained:
+        """Under the lock of every writer; readers of what stays do not notice."""
+        with self._locked(), self._connected() as connection:
+            raise_fence(connection, uuid4().hex, _this_process())
+            rows = self._rows_published()
+            files_before, bytes_before = self.catalogue.ask(FILES, BYTES)
+            expired, removed = maintain(connection, LAKE, datetime.now(UTC) - self.keep)
+            files_after, bytes_after, waiting = self.catalogue.ask(FILES, BYTES, FILES_WAITING)
+            if changed := sorted(name for name, count in self._rows_published().items() if rows.get(name) != count):
+                raise HemEtlError(
+                    f"maintenance of {self._name} changed the number of rows of {', '.join(changed)}, as only a bug of "
+                    "DuckLake can: trust no number of it, take an empty catalogue and folder; `hem-etl rebuild` fills "
+                    "them from landing."
+                )
+        return Maintained(
+            snapshots_expired=expired,
+            files_removed=removed,
+            files_before=files_before or 0,
+            files_after=files_after or 0,
+            bytes_before=bytes_before or 0,
+            bytes_after=bytes_after or 0,
+            files_waiting=waiting or 0,
+        )
+
+    def _rows_published(self) -> dict[str, int]:
+        """Of each table that readers see."""
+        if not self.is_published():
+            return {}
+        with self.reading() as published:
+            return rows_of_tables(published)
 
     @property
     def _name(self) -> str:
@@ -163,6 +209,8 @@ class LakeWarehouse(Warehouse):
                 f"HEM_ETL_LAKE_DATA={self.data} is not where {self._name} keeps its files "
                 f"({first_line(error)}): set it to what it was, or take a new catalogue and `hem-etl rebuild`."
             )
+        if "No snapshot found" in str(error):
+            return HemEtlError(f"what {self._name} had published has expired (HEM_ETL_LAKE_KEEP_DAYS): read it anew.")
         if "No space left" in str(error):
             return HemEtlError(f"{self.data} is full: make room, run again. What was fetched stays landed.")
         return HemEtlError(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from hem_etl.warehouse.rows import Reader, Writer
 
@@ -27,6 +27,31 @@ class Description:
     """Bytes that the next publish takes on this machine besides what it writes."""
     attach: str
     """What a DuckDB client runs to read what is published; never a secret."""
+
+
+NOTHING_TO_MAINTAIN: Final = "Nothing to do: each publish gives back what is not needed any more."
+
+
+@dataclass(frozen=True, slots=True)
+class Maintained:
+    """What maintenance did."""
+
+    snapshots_expired: int
+    files_removed: int
+    files_before: int
+    """That the tables consisted of, and of which they do since."""
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+    files_waiting: int
+    """That no snapshot needs any more, and that are removed when they are old enough."""
+
+    def __str__(self) -> str:
+        return (
+            f"The tables are {self.files_after} files of {self.bytes_after / 1e6:.1f} MB, before "
+            f"{self.files_before} of {self.bytes_before / 1e6:.1f} MB. {self.snapshots_expired} snapshots expired, "
+            f"{self.files_removed} files were removed, {self.files_waiting} wait for their age."
+        )
 
 
 class Warehouse(Protocol):
@@ -64,6 +89,13 @@ class Warehouse(Protocol):
         """Forget the writer's tables: a rebuild begins with nothing. What is published stays until the next publish.
 
         Tables that are torn are kept beside; returns where, if anywhere.
+        """
+
+    def maintain(self) -> Maintained | None:
+        """Give back what is not needed any more. None: that is done at each publish, there is nothing to do.
+
+        What was published last stays, and for some days what readers may have attached before that. HemEtlError where
+        the tables are not what they were; errors as `writing`.
         """
 
     def describe(self) -> Description:

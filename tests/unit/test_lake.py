@@ -1,22 +1,26 @@
 """The lake: one writer at a time even where a lock was lost, a publish is a snapshot, readers change nothing."""
 
+import os
+import random
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
-from engines import DAYS, publish_days, published_kwh
+from engines import DAYS, files_of, publish_days, published_kwh
 
 from hem_etl.errors import HemEtlError, SettingsError, UsageError, WriterBusyError
 from hem_etl.locks import FileLock, Note
 from hem_etl.settings import GivenSettings
-from hem_etl.warehouse import FileWarehouse, LakeWarehouse, open_warehouse, packaged_models
+from hem_etl.warehouse import FileWarehouse, LakeWarehouse, Reader, maintaining, open_warehouse, packaged_models
 
+COLUMNS = ["system_id", "day", "kwh"]
 UNSIGNED = {"allow_unsigned_extensions": True}
 DICTIONARY = "select relation, kind, position, column_name, type, unit, meaning from core.dictionary"
 
@@ -193,6 +197,154 @@ def test_a_reset_begins_with_nothing_and_keeps_what_is_published(lake: LakeWareh
     with lake.writing() as writer:
         writer.create_tables(packaged_models())
         assert writer.count("core.dictionary") > 0
+
+
+def churn(lake: LakeWarehouse, times: int) -> None:
+    """Publishes that leave many files, and rows deleted in them."""
+    for number in range(times):
+        with lake.publishing() as writer:
+            days = DAYS.with_columns(pl.col("day") + timedelta(days=number // 2), kwh=pl.lit(float(number)))
+            writer.replace("days", days, keys=days.select("system_id", "day"))
+
+
+def test_maintenance_changes_no_number_and_leaves_no_file_that_nothing_needs(filled: LakeWarehouse) -> None:
+    churn(filled, 6)
+    kwh = published_kwh(filled)
+    filled.keep = timedelta(0)
+    first, last = filled.maintain(), filled.maintain()
+    assert published_kwh(filled) == kwh
+    assert first.files_after < first.files_before
+    assert first.bytes_after < first.bytes_before
+    assert first.snapshots_expired > 5
+    on_disk, named = files_of(filled)
+    assert on_disk == named
+    assert last.files_before == last.files_after == first.files_after
+    assert f"are {last.files_after} files" in str(last)
+
+
+def test_maintenance_spares_what_readers_may_hold_and_refuses_what_it_does_not(filled: LakeWarehouse) -> None:
+    with filled.reading() as held, filled.reading() as other:
+        churn(filled, 2)
+        assert filled.maintain().files_removed == 0
+        assert held.read("select sum(kwh) from days").item() == 6.0
+        filled.keep = timedelta(0)
+        filled.maintain()
+        for reader in (held, other):
+            with pytest.raises(duckdb.InvalidInputException, match="No snapshot found"):
+                reader.read("select sum(kwh) from days")
+
+
+def test_what_was_published_long_ago_stays_until_long_after_the_next_publish(filled: LakeWarehouse) -> None:
+    """Who attached the day before the next publish holds a snapshot that was published any time ago."""
+    filled.keep = timedelta(days=7)
+    with filled.reading() as held:
+        with filled._connected() as connection:
+            ages = "update __ducklake_metadata_hem.ducklake_snapshot set snapshot_time = '2026-01-01 00:00:00+00'"
+            connection.execute(ages)
+        churn(filled, 1)
+        filled.maintain()
+        assert held.read("select sum(kwh) from days").item() == 6.0
+
+
+def test_what_is_not_published_yet_outlives_maintenance(filled: LakeWarehouse) -> None:
+    with filled.writing() as writer:
+        writer.append("days", DAYS)
+    filled.keep = timedelta(0)
+    filled.maintain()
+    assert published_kwh(filled) == 6.0
+    with filled.publishing() as writer:
+        assert writer.count("days") == 6
+    assert published_kwh(filled) == 12.0
+
+
+def test_a_file_that_nothing_names_is_removed_when_it_is_old(filled: LakeWarehouse) -> None:
+    young, old = (Path(filled.data) / "main" / "days" / f"ducklake-{name}.parquet" for name in ("young", "old"))
+    for file in (young, old):
+        file.write_bytes(b"of a transaction that was killed")
+    os.utime(old, (0, 0))
+    assert filled.maintain().files_removed == 1
+    assert young.exists()
+    assert not old.exists()
+
+
+def test_a_writer_that_lost_its_lock_to_maintenance_is_refused(filled: LakeWarehouse, tmp_path: Path) -> None:
+    with unlocked(tmp_path).writing() as lost:
+        filled.maintain()
+        with pytest.raises(WriterBusyError):
+            lost.append("days", DAYS)
+    assert published_kwh(filled) == 6.0
+
+
+def test_maintenance_that_lost_its_lock_ends_at_the_next_step(
+    filled: LakeWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = unlocked(tmp_path)
+
+    def maintain_beside_another(connection: duckdb.DuckDBPyConnection, *arguments: Any) -> tuple[int, int]:
+        with filled.writing() as other:
+            other.append("days", DAYS)
+        return maintaining.maintain(connection, *arguments)
+
+    monkeypatch.setattr("hem_etl.warehouse.lake.maintain", maintain_beside_another)
+    with pytest.raises(WriterBusyError):
+        lost.maintain()
+
+
+def test_maintenance_that_changes_a_number_says_what_to_do(
+    filled: LakeWarehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(*_: object) -> tuple[int, int]:
+        with closing(sqlite3.connect(tmp_path / "catalogue.sqlite")) as catalogue, catalogue:
+            catalogue.execute("delete from ducklake_data_file where record_count = 3")
+        return 0, 0
+
+    monkeypatch.setattr("hem_etl.warehouse.lake.maintain", faulty)
+    with pytest.raises(HemEtlError, match=r"main\.days.*hem-etl rebuild"):
+        filled.maintain()
+
+
+def test_nothing_is_published_and_maintained_all_the_same(lake: LakeWarehouse) -> None:
+    assert lake.maintain().snapshots_expired
+    assert not lake.is_published()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_maintenance_between_random_writes_changes_no_snapshot_that_stays(lake: LakeWarehouse, seed: int) -> None:
+    chance = random.Random(seed)
+    truth: dict[tuple[str, int], float] = {}
+    with lake.publishing() as writer:
+        writer.change("create table days (system_id varchar, day integer, kwh double)")
+
+    def publish_some() -> None:
+        with lake.publishing() as writer:
+            for _ in range(chance.randrange(1, 6)):
+                new = {(chance.choice("abcdef"), chance.randrange(10)): chance.random() for _ in range(4)}
+                rows = pl.DataFrame([(*key, kwh) for key, kwh in new.items()], COLUMNS, orient="row")
+                writer.replace("days", pl.concat([rows] * 3), keys=rows.select("system_id", "day"))
+                truth.update(new)
+            if chance.random() < 0.2:
+                writer.change("delete from days where system_id = 'a'")
+                for key in [key for key in truth if key[0] == "a"]:
+                    del truth[key]
+
+    def seen(reader: Reader) -> list[tuple[Any, ...]]:
+        return sorted(reader.rows("days", COLUMNS).rows())
+
+    for _ in range(3):
+        publish_some()
+        with lake.reading() as before:
+            rows = seen(before)
+            publish_some()
+            lake.keep = timedelta(days=1)
+            lake.maintain()
+            assert seen(before) == rows
+        lake.keep = timedelta(0)
+        lake.maintain()
+        with lake.reading() as now:
+            assert seen(now) == sorted((*key, kwh) for key, kwh in truth.items() for _ in range(3))
+    on_disk, named = files_of(lake)
+    assert on_disk == named
 
 
 def test_meanings_and_units_are_the_same_table_in_a_file_and_in_a_lake(lake: LakeWarehouse, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hem_etl.cli.reports import print_report
 from hem_etl.pipeline.report import RunReport
 from hem_etl.simulator import Faults, Simulator
 from hem_etl.vocabulary import Severity
+from hem_etl.warehouse import NOTHING_TO_MAINTAIN
 from hem_etl.warehouse.models import CheckResult
 
 START, END = str(TODAY - timedelta(days=4)), str(TODAY - timedelta(days=3))
@@ -158,6 +159,18 @@ def test_reading_before_anything_was_published_says_what_to_do(run: Run, capsys:
 
 
 @pytest.mark.slow
+def test_maintenance_tells_what_it_did_or_that_there_was_nothing(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("maintain") == 0
+    assert NOTHING_TO_MAINTAIN in " ".join(capsys.readouterr().err.split())
+    monkeypatch.setenv("HEM_ETL_WAREHOUSE", "lake")
+    monkeypatch.setenv("HEM_ETL_LAKE_CATALOG", str(tmp_path / "lake.sqlite"))
+    monkeypatch.setenv("HEM_ETL_LAKE_DATA", str(tmp_path / "data"))
+    assert run("maintain", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["files_removed"] == 0
+
+
 def test_a_value_is_corrected_listed_and_taken_back_without_credentials(
     run: Run, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
