@@ -21,18 +21,16 @@ from core.local_day cross join (select system_id from core.system)
 where day < date '2025-01-01' + $days::integer
 order by day, system_id;
 
-insert into core.interval_15min by name
+insert into stored.interval_15min by name
 select
     load.system_id, load.day, ends_at_utc - interval 1 day + quarter * interval 15 minute as start_utc,
-    load.day + quarter * interval 15 minute as start_local, 330::smallint as utc_offset_minutes,
-    generation_kw, consumption_kw, grid_import_kw, grid_export_kw, battery_charge_kw, battery_discharge_kw,
-    generation_kw / 4 as generation_kwh, consumption_kw / 4 as consumption_kwh, grid_import_kw / 4 as grid_import_kwh,
-    grid_export_kw / 4 as grid_export_kwh, battery_charge_kw / 4 as battery_charge_kwh,
-    battery_discharge_kw / 4 as battery_discharge_kwh,
+    330::smallint as utc_offset_minutes, generation_kw * 15 as generation_kwmin,
+    consumption_kw * 15 as consumption_kwmin, grid_import_kw * 15 as grid_import_kwmin,
+    grid_export_kw * 15 as grid_export_kwmin, battery_charge_kw * 15 as battery_charge_kwmin,
+    battery_discharge_kw * 15 as battery_discharge_kwmin,
     15.0 as generation_minutes, 15.0 as consumption_minutes, 15.0 as grid_import_minutes, 15.0 as grid_export_minutes,
     15.0 as battery_charge_minutes, 15.0 as battery_discharge_minutes, (quarter % 100)::double as soc_pct,
-    (generation_kw + grid_import_kw + battery_discharge_kw) / 4 as balance_sources_kwh,
-    (consumption_kw + grid_export_kw + battery_charge_kw) / 4 as balance_sinks_kwh
+    true as is_balanced
 from core.load as load
 cross join (
     -- whole multiples of 1/256 kW: sums are exact whatever their order
@@ -44,9 +42,9 @@ cross join (
 ) as values
 order by load.day, load.system_id, start_utc;
 
-insert into core.reading by name
+insert into stored.reading by name
 select
-    system_id, day, start_utc, start_local, utc_offset_minutes, generation_kw, consumption_kw, grid_import_kw,
+    system_id, day, start_utc, utc_offset_minutes, generation_kw, consumption_kw, grid_import_kw,
     grid_export_kw, battery_charge_kw, battery_discharge_kw, soc_pct
 from core.interval_15min;
 

@@ -139,7 +139,7 @@ def published_tables(warehouse: Warehouse) -> dict[str, pl.DataFrame]:
             "select schema_name || '.' || table_name as name from duckdb_tables() "
             "where database_name = current_database() and schema_name <> 'writer' "
             "union select schema_name || '.' || view_name from duckdb_views() "
-            "where database_name = current_database() and schema_name in ('staging', 'marts') order by name",
+            "where database_name = current_database() and schema_name in ('core', 'staging', 'marts') order by name",
         )["name"]
         frames = {name: published.read(f"from {name}") for name in names}
     for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change"):

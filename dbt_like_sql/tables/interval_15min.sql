@@ -34,24 +34,22 @@
 --   balance_sources_kwh | double | kWh | generation + grid import + battery discharge over the native buckets in which all six flows are valid
 --   balance_sinks_kwh | double | kWh | consumption + grid export + battery charge over the same buckets
 
-create table if not exists core.interval_15min (
+create schema if not exists stored;
+
+-- What follows from the rest is not kept: wall-clock time, mean power, and both sides of the balance where they are the
+-- sums of the flows. Energy is kept in kW·min, which has few digits where kWh has many: the last step, to hours, is taken
+-- here by the same operation as at load, so that every number is the very one that was loaded.
+create table if not exists stored.interval_15min (
     system_id varchar not null,
     day date not null,
     start_utc timestamp not null,
-    start_local timestamp,
     utc_offset_minutes smallint,
-    generation_kw double,
-    consumption_kw double,
-    grid_import_kw double,
-    grid_export_kw double,
-    battery_charge_kw double,
-    battery_discharge_kw double,
-    generation_kwh double,
-    consumption_kwh double,
-    grid_import_kwh double,
-    grid_export_kwh double,
-    battery_charge_kwh double,
-    battery_discharge_kwh double,
+    generation_kwmin double,
+    consumption_kwmin double,
+    grid_import_kwmin double,
+    grid_export_kwmin double,
+    battery_charge_kwmin double,
+    battery_discharge_kwmin double,
     generation_minutes double,
     consumption_minutes double,
     grid_import_minutes double,
@@ -59,6 +57,43 @@ create table if not exists core.interval_15min (
     battery_charge_minutes double,
     battery_discharge_minutes double,
     soc_pct double,
-    balance_sources_kwh double,
-    balance_sinks_kwh double
+    is_balanced boolean,
+    balance_sources_kwmin double,
+    balance_sinks_kwmin double
 );
+
+comment on table stored.interval_15min is 'What core.interval_15min is made from: ask that one, this may change.';
+
+create or replace view core.interval_15min as
+select
+    system_id,
+    day,
+    start_utc,
+    make_timestamp(epoch_us(start_utc) + utc_offset_minutes::bigint * 60_000_000) as start_local,
+    utc_offset_minutes,
+    generation_kwmin * (1::double / 60) / (generation_minutes * (1::double / 60)) as generation_kw,
+    consumption_kwmin * (1::double / 60) / (consumption_minutes * (1::double / 60)) as consumption_kw,
+    grid_import_kwmin * (1::double / 60) / (grid_import_minutes * (1::double / 60)) as grid_import_kw,
+    grid_export_kwmin * (1::double / 60) / (grid_export_minutes * (1::double / 60)) as grid_export_kw,
+    battery_charge_kwmin * (1::double / 60) / (battery_charge_minutes * (1::double / 60)) as battery_charge_kw,
+    battery_discharge_kwmin * (1::double / 60) / (battery_discharge_minutes * (1::double / 60)) as battery_discharge_kw,
+    generation_kwmin * (1::double / 60) as generation_kwh,
+    consumption_kwmin * (1::double / 60) as consumption_kwh,
+    grid_import_kwmin * (1::double / 60) as grid_import_kwh,
+    grid_export_kwmin * (1::double / 60) as grid_export_kwh,
+    battery_charge_kwmin * (1::double / 60) as battery_charge_kwh,
+    battery_discharge_kwmin * (1::double / 60) as battery_discharge_kwh,
+    generation_minutes,
+    consumption_minutes,
+    grid_import_minutes,
+    grid_export_minutes,
+    battery_charge_minutes,
+    battery_discharge_minutes,
+    soc_pct,
+    case
+        when is_balanced then coalesce(balance_sources_kwmin, generation_kwmin + grid_import_kwmin + battery_discharge_kwmin)
+    end * (1::double / 60) as balance_sources_kwh,
+    case
+        when is_balanced then coalesce(balance_sinks_kwmin, consumption_kwmin + grid_export_kwmin + battery_charge_kwmin)
+    end * (1::double / 60) as balance_sinks_kwh
+from stored.interval_15min;

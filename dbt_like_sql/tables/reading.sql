@@ -20,11 +20,13 @@
 --   battery_discharge_kw | double | kW | mean power taken out of the battery during the bucket
 --   soc_pct | double | % | state of charge of the battery, 0–100
 
-create table if not exists core.reading (
+create schema if not exists stored;
+
+-- What follows from the rest is not kept: wall-clock time.
+create table if not exists stored.reading (
     system_id varchar not null,
     day date not null,
     start_utc timestamp not null,
-    start_local timestamp,
     utc_offset_minutes smallint,
     generation_kw double,
     consumption_kw double,
@@ -34,3 +36,21 @@ create table if not exists core.reading (
     battery_discharge_kw double,
     soc_pct double
 );
+
+comment on table stored.reading is 'What core.reading is made from: ask that one, this may change.';
+
+create or replace view core.reading as
+select
+    system_id,
+    day,
+    start_utc,
+    make_timestamp(epoch_us(start_utc) + utc_offset_minutes::bigint * 60_000_000) as start_local,
+    utc_offset_minutes,
+    generation_kw,
+    consumption_kw,
+    grid_import_kw,
+    grid_export_kw,
+    battery_charge_kw,
+    battery_discharge_kw,
+    soc_pct
+from stored.reading;

@@ -19,6 +19,7 @@ from hem_etl.normalise.frames import (
     FINDING_SCHEMA,
     INTERVAL_15MIN_SCHEMA,
     MONTH_SCHEMA,
+    QUARTER_SCHEMA,
     READING_SCHEMA,
     REPORTED_SCHEMA,
     SERIES_SCHEMA,
@@ -27,6 +28,7 @@ from hem_etl.normalise.frames import (
     FrameError,
     Months,
 )
+from hem_etl.normalise.kept import kept_quarters, kept_readings
 from hem_etl.normalise.months import read_months
 from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, stored_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
@@ -53,6 +55,7 @@ __all__ = [
     "INTERVAL_15MIN_SCHEMA",
     "MONTH_SCHEMA",
     "OVERRIDE_SCHEMA",
+    "QUARTER_SCHEMA",
     "READING_SCHEMA",
     "REPORTED_SCHEMA",
     "SERIES_COLUMNS",
@@ -72,6 +75,8 @@ __all__ = [
     "judge_balance",
     "keep_vanished",
     "keep_vanished_months",
+    "kept_quarters",
+    "kept_readings",
     "quarter_hours",
     "read_days",
     "read_months",

@@ -137,6 +137,13 @@ INTERVAL_15MIN_SCHEMA: Final = pl.Schema(
         "balance_sinks_kwh": pl.Float64(),
     }
 )
+QUARTER_SCHEMA: Final = pl.Schema(
+    {
+        **INTERVAL_15MIN_SCHEMA,
+        **{f"{name}_kwmin": pl.Float64() for name in (*FLOWS, "balance_sources", "balance_sinks")},
+    }
+)
+"""The same, and each energy once more in kW·min, as it is before the last step makes kWh of it."""
 
 DAY_ENERGY_SCHEMA: Final = pl.Schema(
     {

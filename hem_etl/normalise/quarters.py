@@ -11,22 +11,20 @@ import polars as pl
 
 from hem_etl.normalise.axes import MINUTE_US, Calendar, calendars_of, with_bounds, with_local_time
 from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_end, is_on_grid, valid
-from hem_etl.normalise.frames import DAY_KEY, INTERVAL_15MIN_SCHEMA, METRIC_COLUMNS, Days, day_numbers, gated
+from hem_etl.normalise.frames import DAY_KEY, METRIC_COLUMNS, QUARTER_SCHEMA, Days, day_numbers, gated
 from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
 _QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
 _SOURCES: Final = ("generation", "grid_import", "battery_discharge")
 _SINKS: Final = ("consumption", "grid_export", "battery_charge")
-_ENERGY: Final = {
-    **{flow: f"{flow}_kwh" for flow in FLOWS},
-    "sources": "balance_sources_kwh",
-    "sinks": "balance_sinks_kwh",
-}
+_ENERGY: Final = {**{flow: flow for flow in FLOWS}, "sources": "balance_sources", "sinks": "balance_sinks"}
 _SUMMED: Final = tuple(_ENERGY)
+_HOUR: Final = 1 / 60
+"""Minutes × this = hours; `core.interval_15min` multiplies by the same number, to the same last bit."""
 
 
 def quarter_hours(days: Days, rows: pl.DataFrame | None = None) -> pl.DataFrame:
-    """core.interval_15min: every quarter hour of the local day that a row of `readings` reaches into.
+    """QUARTER_SCHEMA: every quarter hour of the local day that a row of `readings` reaches into.
 
     Energy, minutes and balance come from valid buckets only; kw and kwh are NULL where there is none, minutes are 0
     there, and NULL where the metric is not available that day. The state of charge is that of the last valid bucket
@@ -51,10 +49,13 @@ def quarter_hours(days: Days, rows: pl.DataFrame | None = None) -> pl.DataFrame:
             .alias(f"{flow}_minutes")
             for flow in FLOWS
         )
-        .with_columns((pl.col(f"{flow}_kwh") / (pl.col(f"{flow}_minutes") / 60)).alias(f"{flow}_kw") for flow in FLOWS)
-        .select(INTERVAL_15MIN_SCHEMA.names())
+        .with_columns((pl.col(f"{name}_kwmin") * _HOUR).alias(f"{name}_kwh") for name in _ENERGY.values())
+        .with_columns(
+            (pl.col(f"{flow}_kwh") / (pl.col(f"{flow}_minutes") * _HOUR)).alias(f"{flow}_kw") for flow in FLOWS
+        )
+        .select(QUARTER_SCHEMA.names())
     )
-    return gated(quarters, INTERVAL_15MIN_SCHEMA, key=(*DAY_KEY, "start_utc"))
+    return gated(quarters, QUARTER_SCHEMA, key=(*DAY_KEY, "start_utc"))
 
 
 def _grid(days: Days, calendars: Sequence[Calendar]) -> pl.DataFrame:
@@ -123,15 +124,18 @@ def _from_fine_buckets(rows: pl.DataFrame) -> pl.DataFrame:
         .select(
             "day_ix",
             "quarter",
-            *(_energy(pl.col(name), _step_of(name), pl.col(f"{name}_count")).alias(_ENERGY[name]) for name in _SUMMED),
+            *(
+                _energy(pl.col(name) * _step_of(name), pl.col(f"{name}_count")).alias(f"{_ENERGY[name]}_kwmin")
+                for name in _SUMMED
+            ),
             *((pl.col(f"{flow}_count") * _step_of(flow)).cast(pl.Float64).alias(f"{flow}_minutes") for flow in FLOWS),
             soc_pct="soc",
         )
     )
 
 
-def _energy(total_kw: pl.Expr, minutes: pl.Expr, count: pl.Expr) -> pl.Expr:
-    return pl.when(count > 0).then(total_kw * minutes / 60)
+def _energy(kwmin: pl.Expr, count: pl.Expr) -> pl.Expr:
+    return pl.when(count > 0).then(kwmin)
 
 
 def _step_of(name: str) -> pl.Expr:
@@ -175,8 +179,8 @@ def _from_any_buckets(rows: pl.DataFrame) -> pl.DataFrame:
 
     return pieces.group_by("day_ix", "quarter", maintain_order=True).agg(
         *(
-            _energy((pl.col("value") * pl.col("minutes")).filter(own(name)).sum(), pl.lit(1), own(name).sum()).alias(
-                _ENERGY[name]
+            _energy((pl.col("value") * pl.col("minutes")).filter(own(name)).sum(), own(name).sum()).alias(
+                f"{_ENERGY[name]}_kwmin"
             )
             for name in _SUMMED
         ),

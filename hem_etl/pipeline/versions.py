@@ -13,8 +13,8 @@ from hem_etl.pipeline.ledger import Entry
 from hem_etl.vocabulary import Cause, State
 from hem_etl.warehouse import Writer
 
-READINGS: Final = "core.reading"
-MADE_OF_READINGS: Final = ("core.interval_15min", "core.day_energy", "core.series")
+READINGS: Final = "stored.reading"
+MADE_OF_READINGS: Final = ("stored.interval_15min", "core.day_energy", "core.series")
 DAY_TABLES: Final = (READINGS, *MADE_OF_READINGS)
 """What a new version of a day replaces, findings aside."""
 
@@ -65,9 +65,9 @@ def write_days(
     """
     keys = day_frame([version.day for version in versions])
     loaded_before = day_frame([version.day for version in versions if version.before.version is not None])
-    tables = dict(zip(MADE_OF_READINGS, (quarters, energy, days.series), strict=True))
+    tables = dict(zip(MADE_OF_READINGS, (normalise.kept_quarters(quarters), energy, days.series), strict=True))
     if sent is not None:
-        tables[READINGS] = sent
+        tables[READINGS] = normalise.kept_readings(sent)
     for table, rows in tables.items():
         # a day that was never loaded has no rows but those that say why
         writer.replace(table, rows, keys=keys if table == "core.series" else loaded_before)

@@ -187,7 +187,7 @@ def test_a_structural_failure_publishes_nothing_and_is_a_red_check(
     dagster.add_fleet()
     assert dagster.run_range("day_statistics", "2026-11-20", "2026-11-20").success
     with dagster.world.road().warehouse.writing() as writer:
-        writer.change("insert into core.reading select * from core.reading limit 1")
+        writer.change("insert into stored.reading select * from stored.reading limit 1")
     result = dagster.run("core/reading", "marts/daily_energy")
     assert not result.success
     assert "reading_key" in dagster.failure(result)

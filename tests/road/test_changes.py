@@ -176,13 +176,13 @@ def writers_file(world: World) -> str:
 def break_a_day(world: World, day: str) -> None:
     """As a bug would: nobody notes it."""
     with tampering(world.settings) as file:
-        file.execute(f"update core.interval_15min set generation_minutes = 16 where day = '{day}'")
+        file.execute(f"update stored.interval_15min set generation_minutes = 16 where day = '{day}'")
 
 
 def mend(world: World, day: str) -> None:
     with tampering(world.settings) as file:
         file.execute(
-            f"update core.interval_15min set generation_minutes = 15 where day = '{day}' and generation_minutes = 16"
+            f"update stored.interval_15min set generation_minutes = 15 where day = '{day}' and generation_minutes = 16"
         )
 
 
@@ -246,7 +246,7 @@ def test_what_a_local_check_finds_is_counted_over_everything(world: World, monke
     publish = publishing.publish
 
     def spoilt(writer: Writer, *args: Any, **options: Any) -> Any:
-        writer._connection.execute("update core.interval_15min set generation_minutes = 16 where day = '2026-11-20'")
+        writer._connection.execute("update stored.interval_15min set generation_minutes = 16 where day = '2026-11-20'")
         return publish(writer, *args, **options)
 
     monkeypatch.setattr(publishing, "publish", spoilt)

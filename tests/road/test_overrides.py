@@ -70,7 +70,7 @@ def load(world: World) -> None:
 def held(world: World) -> dict[str, pl.DataFrame]:
     """What the writer's file holds, loaded and not published, but for when it was loaded and what a build makes."""
     with world.road().warehouse.writing() as writer:
-        names = writer.read("select table_name from duckdb_tables() where schema_name = 'core'")["table_name"]
+        names = writer.read("select distinct table_name from duckdb_columns() where schema_name = 'core'")["table_name"]
         frames = {f"core.{name}": writer.read(f"from core.{name}") for name in names}
     for name in ("core.check_result", "core.loaded_segment", "core.model", "core.change", "core.dictionary"):
         del frames[name]

@@ -226,7 +226,7 @@ def test_a_structural_failure_publishes_nothing_and_shows_the_rows(
 
     def twice(self: commit.Commit) -> None:
         real(self)
-        self._writer.change("insert into core.reading from core.reading order by day desc limit 1")
+        self._writer.change("insert into stored.reading from stored.reading order by day desc limit 1")
 
     monkeypatch.setattr(commit.Commit, "finish", twice)
     with pytest.raises(StructuralCheckError, match="reading_key"):

@@ -163,7 +163,7 @@ def _kind(model: Model) -> str:
     if model.parameters:
         return "table macro"
     if model.schema == "core":
-        return "table"
+        return "table, kept narrower in the schema stored" if model.shows_stored else "table"
     return "table that every build makes anew" if model.is_table else "view"
 
 

@@ -63,20 +63,26 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
     with transaction(con):
         for schema in ("core", *VIEW_SCHEMAS):
             con.execute(f"create schema if not exists {quoted(schema)}")
-        before = set(real)
+        before = _kinds(con)
         for model in models.tables:
+            if (kind := before.get(model.relation, model.kind)) != model.kind:
+                raise _of_another_version(model, f"it is a {kind}, not a {model.kind}")
             run(con, model, model.sql)
         real = _real_columns(con)
         for model in models.tables:
             differences = _differences(model, real[model.relation])
             if differences and model.relation in before:
-                raise ModelError(
-                    f"{model.relation} was made by another version of hem_etl ({differences}): run `hem-etl rebuild`, "
-                    "which makes the warehouse again from what is landed."
-                )
+                raise _of_another_version(model, differences)
             _require_honest(model, differences)
         _write_meaning(con, models.tables)
         remember(con, models.tables)
+
+
+def _of_another_version(model: Model, differences: str) -> ModelError:
+    return ModelError(
+        f"{model.relation} was made by another version of hem_etl ({differences}): run `hem-etl rebuild`, "
+        "which makes the warehouse again from what is landed."
+    )
 
 
 def build(con: duckdb.DuckDBPyConnection, models: Models, *, rebuild: Callable[[Model], None] | None = None) -> None:

@@ -65,7 +65,14 @@ class Model:
     @property
     def kind(self) -> str:
         """As DuckDB names it in `drop` and `comment on`."""
-        return "macro table" if self.parameters else "table" if self.is_table else "view"
+        if self.parameters:
+            return "macro table"
+        return "table" if self.is_table and not self.shows_stored else "view"
+
+    @property
+    def shows_stored(self) -> bool:
+        """A table of the contract that is kept narrower, in the schema `stored`: rows are written there."""
+        return f"create or replace view {self.relation} as" in self.sql
 
     @property
     def comment(self) -> str:

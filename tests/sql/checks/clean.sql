@@ -28,9 +28,9 @@ select
     '2026-03-11', '2026-03-31 18:30', 'Asia/Kolkata'
 from core.system;
 
-insert into core.reading
+insert into stored.reading
 select
-    load.system_id, load.day, quarter.start_utc, quarter.start_utc + interval 330 minute, 330, 2, 1, 0.5, 1.5,
+    load.system_id, load.day, quarter.start_utc, 330, 2, 1, 0.5, 1.5,
     case when load.system_id = 'a' then 0 end, case when load.system_id = 'a' then 0 end,
     case when load.system_id = 'a' then 80 end
 from core.load as load
@@ -40,30 +40,21 @@ cross join unnest(
 ) as quarter (start_utc)
 where load.interval_kind = 'day';
 
-insert into core.interval_15min
+insert into stored.interval_15min by name
 select
-    system_id, day, start_utc, start_local, utc_offset_minutes,
-    generation_kw,
-    consumption_kw,
-    grid_import_kw,
-    grid_export_kw,
-    battery_charge_kw,
-    battery_discharge_kw,
-    generation_kw / 4,
-    consumption_kw / 4,
-    grid_import_kw / 4,
-    grid_export_kw / 4,
-    battery_charge_kw / 4,
-    battery_discharge_kw / 4,
-    case when generation_kw is not null then 15 end,
-    case when consumption_kw is not null then 15 end,
-    case when grid_import_kw is not null then 15 end,
-    case when grid_export_kw is not null then 15 end,
-    case when battery_charge_kw is not null then 15 end,
-    case when battery_discharge_kw is not null then 15 end,
-    soc_pct,
-    (generation_kw + grid_import_kw + battery_discharge_kw) / 4,
-    (consumption_kw + grid_export_kw + battery_charge_kw) / 4
+    system_id, day, start_utc, utc_offset_minutes, soc_pct, battery_charge_kw is not null as is_balanced,
+    generation_kw * 15 as generation_kwmin,
+    consumption_kw * 15 as consumption_kwmin,
+    grid_import_kw * 15 as grid_import_kwmin,
+    grid_export_kw * 15 as grid_export_kwmin,
+    battery_charge_kw * 15 as battery_charge_kwmin,
+    battery_discharge_kw * 15 as battery_discharge_kwmin,
+    case when generation_kw is not null then 15 end as generation_minutes,
+    case when consumption_kw is not null then 15 end as consumption_minutes,
+    case when grid_import_kw is not null then 15 end as grid_import_minutes,
+    case when grid_export_kw is not null then 15 end as grid_export_minutes,
+    case when battery_charge_kw is not null then 15 end as battery_charge_minutes,
+    case when battery_discharge_kw is not null then 15 end as battery_discharge_minutes
 from core.reading;
 
 insert into core.day_energy

@@ -238,7 +238,7 @@ def test_check_tells_the_last_publish_and_with_all_runs_every_check_again(
     assert {check["scope"] for check in of_the_publish} == {"all"}
     Path("hem_data/hem.duckdb").chmod(0o644)
     with duckdb.connect("hem_data/hem.duckdb") as file:
-        file.execute("insert into core.reading from core.reading limit 1")
+        file.execute("insert into stored.reading from stored.reading limit 1")
         file.execute("update core.check_result set scope = 'changed' where check_name = 'reading_key'")
     assert run("check") == 0
     assert "1 ran on what had changed" in capsys.readouterr().err

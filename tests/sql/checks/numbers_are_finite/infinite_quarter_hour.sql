@@ -1,1 +1,1 @@
-update core.interval_15min set generation_kwh = '-inf' where system_id = 'a' and day = '2026-03-02' and start_utc = '2026-03-02 06:00';
+update stored.interval_15min set generation_kwmin = '-inf' where system_id = 'a' and day = '2026-03-02' and start_utc = '2026-03-02 06:00';

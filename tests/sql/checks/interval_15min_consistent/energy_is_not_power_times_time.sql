@@ -1,1 +1,0 @@
-update core.interval_15min set grid_export_kwh = 1 where system_id = 'a' and day = '2026-03-02' and start_utc = '2026-03-02 06:00';
