@@ -31,15 +31,21 @@ from hem_etl.warehouse.catalogue import (
 )
 from hem_etl.warehouse.maintaining import maintain, rows_of_tables
 from hem_etl.warehouse.models.header import literal, quoted
-from hem_etl.warehouse.models.model import VIEW_SCHEMAS
 from hem_etl.warehouse.protocol import Description, Maintained, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
-from hem_etl.warehouse.transactions import raise_fence, transaction
+from hem_etl.warehouse.transactions import FENCE, raise_fence, transaction
 
 LAKE: Final = "hem"
 """The name that it is attached by."""
 INLINED_ROWS: Final = 0
+HELD: Final = """
+select distinct schema_name from (
+    select database_name, schema_name from duckdb_tables() union all
+    select database_name, schema_name from duckdb_views() where not internal
+) where database_name = current_database() and schema_name <> split_part(?, '.', 1)
+"""
+"""The schemas of what it holds; all but the fence's."""
 
 
 class LakeWarehouse(Warehouse):
@@ -105,7 +111,7 @@ class LakeWarehouse(Warehouse):
         with self._locked(), self._connected() as connection:
             raise_fence(connection, uuid4().hex, _this_process())
             with transaction(connection):
-                for schema in ("own", *reversed(VIEW_SCHEMAS), "core"):
+                for (schema,) in connection.execute(HELD, [FENCE]).fetchall():
                     connection.execute(f"drop schema if exists {quoted(schema)} cascade")
         return None
 

@@ -6,7 +6,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,16 +187,19 @@ def test_no_row_lies_in_the_catalogue(filled: LakeWarehouse, tmp_path: Path) -> 
 
 def test_a_reset_begins_with_nothing_and_keeps_what_is_published(lake: LakeWarehouse) -> None:
     assert (lake.is_published(), lake.is_current(), lake.describe().is_begun) == (False, False, False)
+    reading = pl.DataFrame({"system_id": "a", "day": date(2026, 1, 1), "start_utc": datetime(2026, 1, 1)})
     with lake.publishing() as writer:
         writer.create_tables(packaged_models())
+        writer.append("stored.reading", reading)
     assert (lake.is_published(), lake.is_current(), lake.describe().is_begun) == (True, True, True)
     lake.reset()
     assert not lake.describe().is_begun
     with lake.reading() as reader:
-        assert reader.count("core.reading") == 0
+        assert reader.count("core.reading") == 1
     with lake.writing() as writer:
         writer.create_tables(packaged_models())
         assert writer.count("core.dictionary") > 0
+        assert writer.count("core.reading") == 0
 
 
 def churn(lake: LakeWarehouse, times: int) -> None:
