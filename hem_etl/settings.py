@@ -7,11 +7,12 @@ Read once, by a door, with `load_settings`; nothing reads the environment anywhe
 import difflib
 import json
 import os
+import re
 from datetime import date
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -27,6 +28,7 @@ MOST_PARTITIONS: Final = 100_000
 EVERY_VENDOR: Final = "default"
 DEFAULT_BALANCE_TOLERANCE: Final = 0.02
 POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
+BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 
@@ -76,7 +78,14 @@ class Settings(BaseSettings):
     lake_catalog: SecretStr | None = Field(None, alias="HEM_ETL_LAKE_CATALOG")
     """Where the lake's catalogue is: a SQLite file, or a Postgres URL, which may carry a password."""
     lake_data: str | None = Field(None, alias="HEM_ETL_LAKE_DATA")
-    """The folder of the lake's Parquet files."""
+    """The folder of the lake's Parquet files, or `s3://BUCKET/PREFIX`."""
+    s3_endpoint: HttpUrl | None = Field(None, alias="HEM_ETL_S3_ENDPOINT")
+    """None: Amazon's."""
+    s3_region: str = Field("us-east-1", alias="HEM_ETL_S3_REGION")
+    s3_access_key_id: SecretStr | None = Field(None, alias="HEM_ETL_S3_ACCESS_KEY_ID")
+    s3_secret_access_key: SecretStr | None = Field(None, alias="HEM_ETL_S3_SECRET_ACCESS_KEY")
+    s3_url_style: Literal["path", "vhost"] | None = Field(None, alias="HEM_ETL_S3_URL_STYLE")
+    """Whether the bucket stands in a URL's path or in its host; None: the host at Amazon, the path elsewhere."""
     lake_keep_days: Annotated[int, Field(ge=2, le=3650)] = Field(7, alias="HEM_ETL_LAKE_KEEP_DAYS")
     """How long maintenance leaves what readers attached before the newest publish, and files that nothing names."""
     own_models: Path | None = Field(None, alias="HEM_ETL_MODELS")
@@ -118,7 +127,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("client_id", "client_secret", "webhook_secret", "webhook_secret_before"),
-        *("alert_url", "lake_catalog", "lake_data"),
+        *("alert_url", "lake_catalog", "lake_data", "s3_access_key_id", "s3_secret_access_key"),
         mode="before",
     )
     @classmethod
@@ -136,23 +145,32 @@ class Settings(BaseSettings):
 
     @field_validator("lake_data")
     @classmethod
-    def _a_folder(cls, place: str | None) -> str | None:
-        if place is not None and "://" in place:
-            raise ValueError("must be the path of a folder")
-        return place
+    def _a_folder_or_a_bucket(cls, place: str | None) -> str | None:
+        if place is None or "://" not in place:
+            return place
+        if not BUCKET.fullmatch(place):
+            raise ValueError("must be the path of a folder, or s3://BUCKET/PREFIX of letters, digits and . _ = - /")
+        return place.rstrip("/")
 
     @field_validator("webhook_path")
     @classmethod
     def _without_slash_at_its_end(cls, path: str) -> str:
         return path.rstrip("/")
 
-    @field_validator("api_url_override", "oauth_url_override")
+    @field_validator("api_url_override", "oauth_url_override", "s3_endpoint")
     @classmethod
     def _encrypted_unless_loopback(cls, url: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
         if url is not None:
             _require_encrypted(url.scheme, url.host or "")
         if url is not None and (url.username or url.password or url.query or url.fragment):
             raise ValueError("must be a plain URL without user name, password, query or fragment")
+        return url
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _a_host_alone(cls, url: HttpUrl | None) -> HttpUrl | None:
+        if url is not None and url.path not in (None, "/"):
+            raise ValueError("must be a URL without a path: the bucket stands in HEM_ETL_LAKE_DATA")
         return url
 
     @field_validator("balance_tolerance", mode="before")
@@ -227,6 +245,15 @@ class Settings(BaseSettings):
                 "the same for everybody who uses it (docs/scale.md)."
             )
         return self.lake_catalog, self.lake_data
+
+    def s3_keys(self) -> tuple[SecretStr, SecretStr]:
+        """Id and secret; SettingsError where one is missing."""
+        if self.s3_access_key_id is None or self.s3_secret_access_key is None:
+            raise SettingsError(
+                "HEM_ETL_LAKE_DATA=s3://… needs HEM_ETL_S3_ACCESS_KEY_ID and HEM_ETL_S3_SECRET_ACCESS_KEY: keys that "
+                "may list, read, write and delete there."
+            )
+        return self.s3_access_key_id, self.s3_secret_access_key
 
     @property
     def shared_postgres(self) -> SecretStr | None:

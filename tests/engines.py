@@ -124,12 +124,14 @@ def published_kwh(warehouse: Warehouse) -> float:
 
 
 def files_of(lake: LakeWarehouse) -> tuple[set[str], set[str]]:
-    """Names of the files that lie in a lake's folder, and of those that its catalogue names."""
+    """Names of the files that lie where a lake keeps them, and of those that its catalogue names."""
     tables = ("ducklake_data_file", "ducklake_delete_file", "ducklake_files_scheduled_for_deletion")
     named = " union all ".join(f"select path from __ducklake_metadata_hem.{table}" for table in tables)
     with lake._connected() as connection:
-        paths = [path for (path,) in connection.execute(named).fetchall()]
-    return {file.name for file in Path(lake.data).rglob("*") if file.is_file()}, {Path(path).name for path in paths}
+        paths = connection.execute(named).fetchall()
+        files = connection.execute("select file from glob(?)", [f"{lake.storage.path}/**"]).fetchall()
+    on_disk, in_catalogue = ({Path(path).name for (path,) in found} for found in (files, paths))
+    return on_disk, in_catalogue
 
 
 @cache

@@ -3,7 +3,7 @@
 protocol    the verbs: writing, publishing, reading, is_published, is_current, holder, reset, maintain, describe
 rows        Reader and Writer: rows in and out of an open database
 files       the engine of one machine: a pair of DuckDB files
-lake        the engine past it: a DuckLake, whose `catalogue` is a database; `maintaining` it
+lake        the engine past it: a DuckLake, whose `catalogue` is a database, its files in a `storage`; `maintaining` it
 models/     `dbt_like_sql`: its headers, what it makes, its checks, its lineage
 """
 
@@ -19,6 +19,7 @@ from hem_etl.warehouse.models import Check, CheckResult, Column, Model, Models, 
 from hem_etl.warehouse.models.own import OwnModels, load_own
 from hem_etl.warehouse.protocol import NOTHING_TO_MAINTAIN, Description, Maintained, Warehouse
 from hem_etl.warehouse.rows import EVERYTHING, Asked, Reader, Writer
+from hem_etl.warehouse.storage import storage_of
 
 __all__ = [
     "EVERYTHING",
@@ -57,7 +58,7 @@ def _open_lake(settings: Settings) -> LakeWarehouse:
         catalogue = PostgresCatalogue(postgres, WRITERS_PATIENCE)
     else:
         catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), WRITERS_PATIENCE)
-    return LakeWarehouse(catalogue, str(Path(data).absolute()), timedelta(days=settings.lake_keep_days))
+    return LakeWarehouse(catalogue, storage_of(settings, data), timedelta(days=settings.lake_keep_days))
 
 
 @cache

@@ -34,6 +34,7 @@ from hem_etl.warehouse.models.header import literal, quoted
 from hem_etl.warehouse.protocol import Description, Maintained, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
+from hem_etl.warehouse.storage import Storage
 from hem_etl.warehouse.transactions import FENCE, raise_fence, transaction
 
 LAKE: Final = "hem"
@@ -51,13 +52,10 @@ select distinct schema_name from (
 class LakeWarehouse(Warehouse):
     """A DuckLake. Cheap to make: nothing is opened until it is needed."""
 
-    def __init__(self, catalogue: Catalogue, data: str, keep: timedelta) -> None:
-        """data: the folder of the Parquet files; told to a new lake, and compared with what an old one was told.
-
-        keep: how long `maintain` leaves what readers may have attached after another publish, and files of no snapshot.
-        """
+    def __init__(self, catalogue: Catalogue, storage: Storage, keep: timedelta) -> None:
+        """keep: how long `maintain` leaves what readers attached before the newest publish, and files it needs not."""
         self.catalogue = catalogue
-        self.data = data
+        self.storage = storage
         self.keep = keep
 
     @contextmanager
@@ -94,16 +92,16 @@ class LakeWarehouse(Warehouse):
         return None if noted is None else noted or "another process"
 
     def describe(self) -> Description:
-        data = {Path(self.data): "HEM_ETL_LAKE_DATA"}
         snapshot, size, tables = self.catalogue.ask(NEWEST_PUBLISHED, PUBLISHED_BYTES, HAS_TABLES)
+        attach = self._attach({"snapshot_version": str(snapshot or 0), "read_only": ""})
         return Description(
             published=self._name,
             published_bytes=None if snapshot is None else size,
             is_begun=bool(tables),
-            folders={**self.catalogue.folders, **data},
-            owned=(*self.catalogue.owned, *data),
+            folders={**self.catalogue.folders, **self.storage.folders},
+            owned=(*self.catalogue.owned, *self.storage.folders),
             room_to_publish=0,
-            attach=f"{self._attach({'snapshot_version': str(snapshot or 0), 'read_only': ''})}; use {LAKE};",
+            attach="; ".join(filter(None, (self.storage.told_secret, attach, f"use {LAKE};"))),
         )
 
     def reset(self, *, is_torn: bool = False) -> str | None:
@@ -167,9 +165,10 @@ class LakeWarehouse(Warehouse):
     def _connected(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False})
         try:
-            for name in ("ducklake", *self.catalogue.extensions):
+            for name in ("ducklake", *self.catalogue.extensions, *self.storage.extensions):
                 connection.execute(f"load {literal(str(_extension(name)))}")
-            self._tell_password(connection)
+            _tell(connection, self.catalogue.secret, "the password of HEM_ETL_LAKE_CATALOG")
+            _tell(connection, self.storage.secret, "what HEM_ETL_S3_… say")
             connection.execute("set TimeZone = 'UTC'")
             self._open(connection, snapshot)
             with interruptible():
@@ -185,19 +184,10 @@ class LakeWarehouse(Warehouse):
             with suppress(duckdb.Error):
                 connection.close()
 
-    def _tell_password(self, connection: duckdb.DuckDBPyConnection) -> None:
-        try:
-            if self.catalogue.secret is not None:
-                connection.execute(self.catalogue.secret)
-        except duckdb.Error:  # whose text quotes the statement
-            raise SettingsError(
-                "DuckDB cannot take the password of HEM_ETL_LAKE_CATALOG: look for signs in it that do not belong."
-            ) from None
-
     def _open(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
         options = dict(self.catalogue.options)
         if snapshot is None:
-            options |= {"data_path": literal(self.data), "data_inlining_row_limit": str(INLINED_ROWS)}
+            options |= {"data_path": literal(self.storage.path), "data_inlining_row_limit": str(INLINED_ROWS)}
         else:
             options |= {"snapshot_version": str(snapshot), "read_only": ""}
         try:
@@ -206,22 +196,28 @@ class LakeWarehouse(Warehouse):
             raise self._refused(error) from error
         connection.execute(f"use {LAKE}")
         # what a sealed reader may still open; it writes nothing, because it is asked for rows alone
-        connection.execute(f"set allowed_directories = [{literal(self.data)}]")
+        connection.execute(f"set allowed_directories = [{literal(self.storage.path)}]")
 
     def _refused(self, error: duckdb.Error) -> HemEtlError:
         """Why the lake cannot be used, as the error that says what to do."""
         if "DATA_PATH" in str(error):
             return SettingsError(
-                f"HEM_ETL_LAKE_DATA={self.data} is not where {self._name} keeps its files "
+                f"HEM_ETL_LAKE_DATA={self.storage.path} is not where {self._name} keeps its files "
                 f"({first_line(error)}): set it to what it was, or take a new catalogue and `hem-etl rebuild`."
             )
         if "No snapshot found" in str(error):
             return HemEtlError(f"what {self._name} had published has expired (HEM_ETL_LAKE_KEEP_DAYS): read it anew.")
         if "No space left" in str(error):
-            return HemEtlError(f"{self.data} is full: make room, run again. What was fetched stays landed.")
+            return HemEtlError(f"{self.storage.path} is full: make room, run again. What was fetched stays landed.")
+        if self.storage.secret is not None and "HTTP" in str(error):
+            return HemEtlError(
+                f"{self.storage.path} does not do what it is asked ({first_line(error)}): see that HEM_ETL_S3_ENDPOINT "
+                "answers and that its keys may list, read, write and delete there; then run again, what was fetched "
+                "stays landed. If files are lost, take an empty catalogue and prefix and `hem-etl rebuild`."
+            )
         return HemEtlError(
-            f"cannot use {self._name} with data in {self.data} ({first_line(error)}): give this user access to both. "
-            "If files are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
+            f"cannot use {self._name} with data in {self.storage.path} ({first_line(error)}): give this user access to "
+            "both. If files are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
         )
 
 
@@ -235,6 +231,14 @@ def _extension(name: str) -> Path:
             "`pip install 'hem_etl[lake]'` brings both in the versions that fit."
         )
     return path
+
+
+def _tell(connection: duckdb.DuckDBPyConnection, secret: str | None, what: str) -> None:
+    try:
+        if secret is not None:
+            connection.execute(secret)
+    except duckdb.Error:  # whose text quotes the statement
+        raise SettingsError(f"DuckDB cannot take {what}: look for signs in it that do not belong.") from None
 
 
 def _this_process() -> str:

@@ -1,109 +1,22 @@
 """A lake on Postgres: two processes, a killed one and a killed Postgres all end in the tables of one machine."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engines import tampering
+from lake.shared_landing import lake_of, lake_settings, loader, on_a_lake, transactions_of
 from postgres import PASSWORD, Server
-from world import NOW, World, same_tables
+from world import World, same_tables
 
 from hem_etl.errors import HemEtlError
-from hem_etl.simulator import make_fleet
 from hem_etl.warehouse import LakeWarehouse, open_warehouse
 
 pytestmark = pytest.mark.services
 
 DAYS = "2026-11-19", "2026-11-21"
-LOADS = """
-import logging, os, sys
-from datetime import UTC, datetime
-import duckdb
-from hem_etl.pipeline import Road, loading
-from hem_etl.settings import load_settings
-loading.SEGMENTS_PER_TRANSACTION = 1
-road = Road(load_settings(), clock=lambda: datetime(2026, 11, 22, 13, 15, tzinfo=UTC))
-print("begins", flush=True)
-sys.stdin.readline()
-road.load()
-road.publish()
-print("done", flush=True)
-"""
-
-
-class Ticking(World):
-    """No two answers of one instant: segments are named by it, and a list stands before what was asked after it."""
-
-    def clock(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def landed(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A home on one machine, with the file, of which only landing is taken elsewhere."""
-    world = Ticking(tmp_path_factory.mktemp("landed") / "home", make_fleet(4, today=NOW.date()))
-    for day in ("2026-11-19", "2026-11-20", "2026-11-21"):
-        world.run(day)
-    return world
-
-
-def lake_settings(url: str, home: Path) -> dict[str, str]:
-    return {
-        "HEM_ETL_WAREHOUSE": "lake",
-        "HEM_ETL_LAKE_CATALOG": url,
-        "HEM_ETL_LAKE_DATA": str(home / "lake" / "data"),
-    }
-
-
-def on_a_lake(landed: World, url: str, home: Path) -> World:
-    """The same landing below a lake that holds nothing yet."""
-    (home / "landing").parent.mkdir(parents=True)
-    os.symlink(landed.home / "landing", home / "landing")
-    return World(home, landed.simulator.fleet, has_tables=False, settings=lake_settings(url, home))
-
-
-def loader(world: World) -> "subprocess.Popen[str]":
-    """Another process that will load what is landed, when it is told to."""
-    lake = {
-        name: str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
-        for name, value in (
-            ("HEM_ETL_HOME", world.settings.home),
-            ("HEM_ETL_WAREHOUSE", world.settings.warehouse),
-            ("HEM_ETL_LAKE_CATALOG", world.settings.lake_catalog),
-            ("HEM_ETL_LAKE_DATA", world.settings.lake_data),
-        )
-    }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
-    child = subprocess.Popen(
-        [sys.executable, "-c", LOADS],
-        env=environment | lake,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == "begins\n", child.communicate()
-    return child
-
-
-def lake_of(world: World) -> LakeWarehouse:
-    warehouse = open_warehouse(world.settings)
-    assert isinstance(warehouse, LakeWarehouse)
-    return warehouse
-
-
-def transactions_of(world: World) -> int:
-    """How many have been committed."""
-    (newest,) = lake_of(world).catalogue.ask("select max(snapshot_id) from ducklake_snapshot")
-    return newest or 0
 
 
 def test_two_processes_that_load_the_same_segments_load_them_once(landed: World, url: str, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def rows_of_settings() -> list[tuple[str, str]]:
     """Each setting of README's table with its default."""
     found = []
     for names, _, defaults in ROW.findall(PAGES["README.md"]):
-        aliases = re.findall(r"`([A-Z_]+)`", names)
+        aliases = re.findall(r"`([A-Z0-9_]+)`", names)
         values = defaults.split(", ")
         found += list(zip(aliases, values if len(values) == len(aliases) else values * len(aliases), strict=True))
     return found
@@ -61,7 +61,7 @@ def test_a_stated_default_is_the_default(alias: str, said: str) -> None:
 
 @pytest.mark.parametrize("page", sorted(PAGES))
 def test_a_setting_that_a_page_names_exists(page: str) -> None:
-    named = set(re.findall(r"\b(?:HEM_ETL|ENODE)_[A-Z][A-Z_]*[A-Z]\b", PAGES[page]))
+    named = set(re.findall(r"\b(?:HEM_ETL|ENODE)_[A-Z][A-Z0-9_]*[A-Z]\b", PAGES[page]))
     assert named <= FIELDS.keys()
 
 

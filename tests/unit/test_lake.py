@@ -148,10 +148,10 @@ def test_a_readers_query_changes_nothing(query: str, filled: LakeWarehouse) -> N
     with (
         filled.reading() as reader,
         pytest.raises(UsageError),
-        reader.asked(query.format(data=filled.data.replace("'", "''"))),
+        reader.asked(query.format(data=filled.storage.path.replace("'", "''"))),
     ):
         pass
-    assert not list(Path(filled.data).glob("stolen*"))
+    assert not list(Path(filled.storage.path).glob("stolen*"))
     assert published_kwh(filled) == 6.0
 
 
@@ -261,7 +261,7 @@ def test_what_is_not_published_yet_outlives_maintenance(filled: LakeWarehouse) -
 
 
 def test_a_file_that_nothing_names_is_removed_when_it_is_old(filled: LakeWarehouse) -> None:
-    young, old = (Path(filled.data) / "main" / "days" / f"ducklake-{name}.parquet" for name in ("young", "old"))
+    young, old = (Path(filled.storage.path) / "main" / "days" / f"ducklake-{name}.parquet" for name in ("young", "old"))
     for file in (young, old):
         file.write_bytes(b"of a transaction that was killed")
     os.utime(old, (0, 0))
@@ -382,6 +382,43 @@ def test_a_lake_needs_to_know_where_it_is(missing: str, tmp_path: Path) -> None:
     del given[missing]
     with pytest.raises(SettingsError, match=missing):
         open_warehouse(GivenSettings(HEM_ETL_HOME=tmp_path, HEM_ETL_WAREHOUSE="lake", **given))
+
+
+KEYS = {"HEM_ETL_S3_ACCESS_KEY_ID": "k3y-id", "HEM_ETL_S3_SECRET_ACCESS_KEY": "s3cr'et"}
+
+
+@pytest.mark.parametrize("missing", KEYS)
+def test_a_bucket_needs_keys(missing: str, tmp_path: Path) -> None:
+    given = {name: value for name, value in KEYS.items() if name != missing}
+    with pytest.raises(SettingsError, match=missing) as told:
+        lake_of(tmp_path, HEM_ETL_LAKE_DATA="s3://homes", **given)
+    assert not [value for value in KEYS.values() if value in str(told.value)]
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        ({}, "region 'us-east-1', url_style 'vhost', scope 's3://homes/lake'"),
+        (
+            {"HEM_ETL_S3_ENDPOINT": "https://s3.example.eu", "HEM_ETL_S3_REGION": "eu-1"},
+            "region 'eu-1', endpoint 's3.example.eu:443', use_ssl true, url_style 'path', scope 's3://homes/lake'",
+        ),
+        (
+            {"HEM_ETL_S3_ENDPOINT": "http://127.0.0.1:8333", "HEM_ETL_S3_URL_STYLE": "vhost"},
+            "region 'us-east-1', endpoint '127.0.0.1:8333', use_ssl false, url_style 'vhost', scope 's3://homes/lake'",
+        ),
+    ],
+)
+def test_a_bucket_is_told_to_duckdb_whole_and_to_people_without_keys(
+    given: dict[str, str], parts: str, tmp_path: Path
+) -> None:
+    lake = lake_of(tmp_path, HEM_ETL_LAKE_DATA="s3://homes/lake/", **KEYS, **given)
+    assert lake.storage.secret is not None
+    assert f"key_id 'k3y-id', secret 's3cr''et', {parts})" in lake.storage.secret
+    told = lake.describe()
+    assert f"create secret (type s3, key_id 'KEY_ID', secret 'SECRET', {parts}); attach " in told.attach
+    assert list(told.folders) == [tmp_path]
+    assert not [value for value in KEYS.values() if value in f"{told} {lake.storage}"]
 
 
 def test_a_lake_without_its_extensions_says_what_to_install(

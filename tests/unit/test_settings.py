@@ -91,6 +91,13 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("HEM_ETL_ALERT_URL", "https://[::1/key", "is not a URL"),
         ("HEM_ETL_ALERT_URL", "https://xn--/key", "is not a URL"),
         ("HEM_ETL_ALERT_URL", "https:///key", "without a host"),
+        ("HEM_ETL_LAKE_DATA", "gs://homes", "s3://BUCKET"),
+        ("HEM_ETL_LAKE_DATA", "s3://homes/a?s3_endpoint=x", "s3://BUCKET"),
+        ("HEM_ETL_LAKE_DATA", "s3://", "s3://BUCKET"),
+        ("HEM_ETL_S3_ENDPOINT", "http://s3.example.com", "https://"),
+        ("HEM_ETL_S3_ENDPOINT", "https://s3.example.com/homes", "without a path"),
+        ("HEM_ETL_S3_URL_STYLE", "host", "'path' or 'vhost'"),
+        ("HEM_ETL_LAKE_KEEP_DAYS", "1", "greater than or equal to 2"),
         ("HEM_ETL_SETLE_DAYS", "3", "did you mean HEM_ETL_SETTLE_DAYS?"),
     ],
 )
