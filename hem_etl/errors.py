@@ -9,6 +9,7 @@
     ├── OutOfReachError         exit 3   mend the network, then run again
     ├── WriterBusyError         exit 1   wait for the process that is named, then run again
     ├── TornFileError           exit 1   nothing: a run makes the file again from landing
+    ├── WorkerError             exit 1   run again, with fewer workers if it lasts
     ├── StructuralCheckError    exit 1   a check that only our own bug can fail: report it; the old file stays published
     ├── LandingError            exit 1   a landed file could not be written or read: the message says what to do
     └── ModelError              exit 1   a SQL model's header or text is wrong: fix the file that is named
@@ -97,6 +98,16 @@ class WriterBusyError(HemEtlError):
 
 class TornFileError(HemEtlError):
     """The writer's file is damaged, as a machine that dies may leave it. The road sets it aside and makes it anew."""
+
+
+class WorkerError(HemEtlError):
+    """A worker process died or failed. What was committed stays; the rest is loaded by the next run."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"a worker process {why}. Nothing is lost: run again, what is landed is loaded without asking. If it "
+            "lasts: HEM_ETL_WORKERS=1 prepares in one process and needs the least memory."
+        )
 
 
 class StructuralCheckError(HemEtlError):

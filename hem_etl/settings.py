@@ -29,6 +29,8 @@ EVERY_VENDOR: Final = "default"
 DEFAULT_BALANCE_TOLERANCE: Final = 0.02
 POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
 BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
+USEFUL_WORKERS: Final = 4
+"""The one that writes keeps up with no more."""
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 
@@ -101,6 +103,9 @@ class Settings(BaseSettings):
         90, alias="HEM_ETL_READ_TIMEOUT_SECONDS"
     )
     retry_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(300, alias="HEM_ETL_RETRY_SECONDS")
+
+    workers: Annotated[int | None, Field(ge=1, le=256)] = Field(None, alias="HEM_ETL_WORKERS")
+    """The most processes that prepare bodies besides the one that writes; 1: none. None: see `most_workers`."""
 
     clock_check: bool = Field(True, alias="HEM_ETL_CLOCK_CHECK")
     """Whether each answer's `Date` is compared with this machine's clock."""
@@ -235,6 +240,16 @@ class Settings(BaseSettings):
         """Where the writer's own file and its lock live."""
         return self.home / "work"
 
+    @property
+    def prepared(self) -> Path:
+        """Where worker processes leave frames for the one that writes; empty while nobody loads."""
+        return self.work / "prepared"
+
+    @property
+    def most_workers(self) -> int:
+        """As many as said, else the cores that this process may use, at most USEFUL_WORKERS."""
+        return self.workers or min(_usable_cores(), USEFUL_WORKERS)
+
     def lake(self) -> tuple[SecretStr, str]:
         """Catalogue and folder of data; SettingsError where one is missing."""
         places = {"HEM_ETL_LAKE_CATALOG": self.lake_catalog, "HEM_ETL_LAKE_DATA": self.lake_data}
@@ -312,6 +327,11 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
     if problems:
         raise SettingsError("; ".join(problems) + ". Correct it in the environment or in .env and run again.")
     return settings
+
+
+def _usable_cores() -> int:
+    has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
 
 
 def _names_in(dotenv: Path) -> list[str]:

@@ -23,6 +23,7 @@ FLOORS = {
     "edges": {"settings", "enode.wire"},
     "locks": {"locks"},
     "stations": {"enode", "simulator", "landing", "normalise", "warehouse", "webhooks"},
+    "preparing": {"preparing"},
     "road": {"pipeline"},
     "facts": {"facts"},
     "pages": {"report"},
@@ -113,6 +114,10 @@ def imported_with(*modules_asked: str) -> set[str]:
     [
         (["hem_etl.cli.app"], HEAVY | {"hem_etl.simulator", "hem_etl.pipeline", "hem_etl.facts", "hem_etl.warehouse"}),
         (["hem_etl.facts"], {"dagster", "httpx", "sqlglot", "uvicorn", "hem_etl.simulator", "hem_etl.pipeline"}),
+        (
+            ["hem_etl.preparing.worker"],
+            {"dagster", "duckdb", "httpx", "sqlglot", "hem_etl.pipeline", "hem_etl.warehouse"},
+        ),
         (["hem_etl.pipeline"], {"dagster", "sqlglot", "uvicorn", "hem_etl.simulator"}),
     ],
 )
@@ -140,11 +145,10 @@ def test_only_the_orchestration_imports_dagster() -> None:
 
 
 def test_preparing_knows_no_table_no_lock_and_no_landing() -> None:
-    known = imports_of(PACKAGE / "pipeline" / "prepare.py") | imports_of(PACKAGE / "pipeline" / "keys.py")
+    known = imports_of(PACKAGE / "preparing" / "prepare.py")
     assert {name.split(".")[1] for name in known if name.startswith("hem_etl.")} <= {
-        *("answer", "local_day", "normalise", "pipeline", "settings", "vocabulary")
+        *("normalise", "settings", "vocabulary")
     }
-    assert {name for name in known if name.startswith("hem_etl.pipeline.")} == {"hem_etl.pipeline.keys"}
 
 
 OWNERS = {

@@ -41,6 +41,7 @@ class World:
             HEM_ETL_HOME=home,
             ENODE_CLIENT_ID="simulator",
             ENODE_CLIENT_SECRET="simulator-secret",
+            HEM_ETL_WORKERS=1,
             **(engines.engine_settings(home) if settings is None else settings),
         )
         if has_tables and not engines.begun(home):

@@ -27,6 +27,8 @@ from hem_etl.normalise.frames import (
     Days,
     FrameError,
     Months,
+    only_days,
+    only_rows,
 )
 from hem_etl.normalise.kept import kept_quarters, kept_readings
 from hem_etl.normalise.months import read_months
@@ -77,6 +79,8 @@ __all__ = [
     "keep_vanished_months",
     "kept_quarters",
     "kept_readings",
+    "only_days",
+    "only_rows",
     "quarter_hours",
     "read_days",
     "read_months",

@@ -4,7 +4,7 @@ The schemas are the columns of the warehouse's tables, in their order. Instants 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -271,6 +271,23 @@ def gated(frame: pl.DataFrame, schema: pl.Schema, *, key: Sequence[str] = ()) ->
         if repeated:
             raise FrameError(f"{repeated} rows share a key of {', '.join(key)}")
     return frame
+
+
+def only_rows(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Of the rows those of the (system_id, day) rows in `keys`."""
+    return rows.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
+
+
+def only_days(days: Days, keys: pl.DataFrame) -> Days:
+    """What was read of the (system_id, day) rows in `keys`."""
+    return replace(
+        days,
+        readings=only_rows(days.readings, keys),
+        series=only_rows(days.series, keys),
+        findings=only_rows(days.findings, keys),
+        days=only_rows(days.days, keys),
+        odd_stamps=only_rows(days.odd_stamps, keys),
+    )
 
 
 def day_numbers(readings: pl.DataFrame, days: pl.DataFrame) -> pl.Series:

@@ -24,14 +24,12 @@ from hem_etl.pipeline.keys import (
     days_of_months,
     days_within,
     key_frame,
-    only_days,
     only_months,
-    only_rows,
 )
 from hem_etl.pipeline.ledger import ENTRY_SCHEMA, Entry, read_entries
-from hem_etl.pipeline.prepare import Judging, PreparedDays, completed
 from hem_etl.pipeline.validation import compare_neighbours, judge_balance_again, replace_findings
 from hem_etl.pipeline.versions import DAY_TABLES, Version, write_days
+from hem_etl.preparing.prepare import Judging, PreparedDays, completed
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import METRICS, Absence, Cause, IntervalKind, Outcome
 from hem_etl.warehouse import Writer
@@ -174,7 +172,7 @@ class Commit:
                     self.fleet.see_gone(entry.system_id, look.fetched_at_utc)
                 if look.outcome in ABSENCE_OF_OUTCOME and entry.interval.kind is IntervalKind.DAY and not entry.version:
                     absent.append(look)
-            elif entry.payload_sha256 == look.body_sha256 and entry.was_read_whole and entry.loaded_outcome:
+            elif entry.says_all_of(look.body_sha256) and entry.loaded_outcome:
                 self._repeat(entry, look, entry.loaded_outcome)
             else:
                 to_read[look.key] = look
@@ -263,7 +261,7 @@ class Commit:
         changed = _differing_days(normalise.edits_of(stored, before), normalise.edits_of(stored, after))
         if changed.is_empty():
             return
-        days = normalise.with_overrides(only_days(stored, changed), only_rows(after, changed))
+        days = normalise.with_overrides(normalise.only_days(stored, changed), normalise.only_rows(after, changed))
         quarters, energy = normalise.summed(days)
         applied = self._applied(changed)
         versions = []

@@ -58,26 +58,9 @@ def days_of_months(months: Sequence[tuple[str, date]]) -> pl.DataFrame:
     )
 
 
-def only_rows(rows: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
-    """Of the rows those of the (system_id, day) rows in `keys`."""
-    return rows.join(keys, on=["system_id", "day"], how="semi", maintain_order="left")
-
-
-def only_days(days: normalise.Days, keys: pl.DataFrame) -> normalise.Days:
-    """What was read of the (system_id, day) rows in `keys`."""
-    return replace(
-        days,
-        readings=only_rows(days.readings, keys),
-        series=only_rows(days.series, keys),
-        findings=only_rows(days.findings, keys),
-        days=only_rows(days.days, keys),
-        odd_stamps=only_rows(days.odd_stamps, keys),
-    )
-
-
 def only_months(months: normalise.Months, keys: pl.DataFrame) -> normalise.Months:
     """What was read of these months; findings are chosen when they are written."""
-    kept = only_rows(months.months, keys)
+    kept = normalise.only_rows(months.months, keys)
     month = pl.col("day").dt.month_start()
     reported = months.reported.join(
         keys, left_on=["system_id", month], right_on=["system_id", "day"], how="semi", maintain_order="left"

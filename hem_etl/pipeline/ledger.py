@@ -90,6 +90,10 @@ class Entry:
             and self.answered_at_utc >= self.ends_at_utc
         )
 
+    def says_all_of(self, body_sha256: str | None) -> bool:
+        """Whether the tables hold all that a body with this hash says."""
+        return self.payload_sha256 == body_sha256 and self.was_read_whole
+
     def after_failure(
         self, look: Receipt, outcome: str, detail: str | None, zone: str | None, settle_days: int
     ) -> Self:

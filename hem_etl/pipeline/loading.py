@@ -9,11 +9,10 @@ process landed it after a newer one) makes its interval be folded again from lan
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 import polars as pl
 
@@ -21,32 +20,26 @@ from hem_etl import normalise
 from hem_etl.answer import LIST_KINDS, STATISTICS_KINDS, Key, Kind, Receipt
 from hem_etl.landing import Landing
 from hem_etl.local_day import naive_utc
+from hem_etl.pipeline import batches
+from hem_etl.pipeline.ahead import Ahead
 from hem_etl.pipeline.commit import Commit, Loaded, Looks, Standing
 from hem_etl.pipeline.corrections import HISTORY_SCHEMA, Corrections
-from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.future import leave_out_the_future
-from hem_etl.pipeline.keys import day_keys
+from hem_etl.pipeline.keys import day_keys, key_frame
+from hem_etl.pipeline.ledger import read_entries
 from hem_etl.pipeline.overrides import read_corrections
-from hem_etl.pipeline.prepare import prepare_days
 from hem_etl.pipeline.reference import hold_thresholds, renew_calendar, write_reference
 from hem_etl.settings import Settings
-from hem_etl.vocabulary import IntervalKind, Outcome
+from hem_etl.vocabulary import Outcome
 from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
 
-SEGMENTS_PER_TRANSACTION: Final = 16
-"""DuckDB writes what fills a row group once, and what does not three times (log, table, checkpoint)."""
-BODIES_PER_BATCH: Final = 500
-"""Bodies in memory at once: 40 MB, and five times that as frames."""
 LOADED_DAYS_REACHED: Final = """
 select system_id, day from core.load as load
 semi join changed on changed.system_id = load.system_id and load.day between changed.first_day and changed.last_day
 where load.interval_kind = 'day' and load.version is not null
 """
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +96,7 @@ def load(
     landing: Landing,
     settings: Settings,
     now: datetime,
+    ahead: Ahead,
     *,
     is_clock_right: bool = False,
     on_segment: Callable[[int, int], None] = lambda done, total: None,
@@ -110,22 +104,23 @@ def load(
     """Load every segment that the tables do not hold yet; `on_segment(done, total)` is told after each transaction.
 
     Receipts from the future are left out for good where the clock was compared with Enode's, and are a ClockError
-    where it was not: it may be ours that is wrong. Raises LandingError for a damaged segment; the transactions before
-    it stay.
+    where it was not: it may be ours that is wrong. Raises LandingError for a damaged segment, WorkerError where a
+    worker of `ahead` died; the transactions before it stay.
     """
     hold_thresholds(writer, settings)
     landed = landing.cover()
     loaded_before = set(writer.read("select segment from core.loaded_segment")["segment"])
     waiting = [name for name in landed if name not in loaded_before]
     loaded = Loaded()
-    loading = _Loading(writer, landing, settings, naive_utc(now), loaded, loaded_before)
+    loading = _Loading(writer, landing, settings, naive_utc(now), loaded, loaded_before, ahead)
     with writer.transaction():
         moved = renew_calendar(writer)
-        for keys in _chunks(moved, BODIES_PER_BATCH):
+        for keys in batches.chunks(moved, batches.BODIES_PER_BATCH):
             loading.load((), again=keys)
     loaded.recut.update(moved)
     _tell_recut(moved)
-    for segments in _chunks(waiting, SEGMENTS_PER_TRANSACTION):
+    ahead.expect(waiting)
+    for segments in batches.chunks(waiting, batches.SEGMENTS_PER_TRANSACTION):
         with writer.transaction():
             leave_out_the_future(landing, segments, naive_utc(now), is_clock_right)
             loading.load(segments)
@@ -161,12 +156,14 @@ class _Loading:
         now: datetime,
         loaded: Loaded,
         segments: set[str],
+        ahead: Ahead,
     ) -> None:
         self._writer = writer
         self._landing = landing
         self._settings = settings
         self._now = now
         self._loaded = loaded
+        self._ahead = ahead
         self._segments = segments
         """Those that the tables hold, and those that are being loaded."""
 
@@ -188,6 +185,7 @@ class _Loading:
             looks = [*(look for look in looks if look.key not in late), *whole]
         states = [receipt for receipt in receipts if receipt.kind not in STATISTICS_KINDS]
         self._fold(in_order(self._fleet_events(states), looks, corrections.instants(standing.days)), commit)
+        self._ahead.forget(looks)
         commit.finish()
         at = pl.lit(self._now, dtype=pl.Datetime("us")).alias("loaded_at_utc")
         self._writer.append("core.loaded_segment", pl.DataFrame({"segment": list(segments)}).with_columns(at))
@@ -256,23 +254,30 @@ class _Loading:
         self._read_in_parts(looks, commit)
 
     def _read_in_parts(self, looks: Sequence[Receipt], commit: Commit) -> None:
-        for part in _parts(looks, commit.fleet):
+        if looks:
+            self._ahead.look_ahead(lambda keys: read_entries(self._writer, key_frame(keys)), commit.fleet)
+        # the first answer of a system whose zone is not known may tell the zone that the others are read in
+        for part in batches.parts(
+            looks, lambda look: look.outcome is None and commit.fleet.timezone(look.key[0]) is None
+        ):
             self._read(commit.settle(part), commit)
 
     def _read(self, looks: Looks, commit: Commit) -> None:
         """Read the bodies of these looks, of different intervals."""
-        kept = self._bodies(looks.values())
-        bodies: dict[IntervalKind, list[normalise.Body]] = {kind: [] for kind in IntervalKind}
-        for (system_id, interval), look in looks.items():
-            at = look.fetched_at_utc.replace(tzinfo=UTC)
-            body = normalise.Body(
-                system_id, interval, kept[str(look.body_sha256)], at, commit.fleet.timezone(system_id)
-            )
-            bodies[interval.kind].append(body)
-        if days := bodies[IntervalKind.DAY]:
-            commit.add_days(looks, prepare_days(days, commit.judging(body.system_id for body in days)))
-        if months := bodies[IntervalKind.MONTH]:
-            commit.add_months(looks, normalise.read_months(months))
+        if days := [look for look in looks.values() if look.kind is Kind.DAY]:
+            commit.add_days(looks, self._ahead.prepare(days, commit.fleet))
+        if months := [look for look in looks.values() if look.kind is Kind.MONTH]:
+            kept = self._bodies(months)
+            bodies = [
+                normalise.Body(
+                    *look.key,
+                    kept[str(look.body_sha256)],
+                    look.fetched_at_utc.replace(tzinfo=UTC),
+                    commit.fleet.timezone(look.key[0]),
+                )
+                for look in months
+            ]
+            commit.add_months(looks, normalise.read_months(bodies))
 
     def _bodies(self, receipts: Collection[Receipt]) -> dict[str, bytes]:
         hashes = {receipt.body_sha256 for receipt in receipts if receipt.body_sha256 is not None}
@@ -289,32 +294,3 @@ def in_order(
         *((at, CorrectionsChanged(at)) for at in changes),
     ]
     return [event for _, event in sorted(events, key=lambda timed: timed[0])]
-
-
-def _parts(looks: Sequence[Receipt], fleet: Fleet) -> Iterator[list[Receipt]]:
-    """Looks in the order of time: one of an interval at a time, and of a system whose zone is not known yet none after
-    an answer, which may tell the zone that the others are read in."""
-    waiting = looks
-    while waiting:
-        part: list[Receipt] = []
-        left: list[Receipt] = []
-        taken: set[Key] = set()
-        halted: set[str] = set()
-        for look in waiting:
-            system_id = look.key[0]
-            if look.key in taken or system_id in halted or len(part) == BODIES_PER_BATCH:
-                left.append(look)
-            else:
-                part.append(look)
-            if look.outcome is None and fleet.timezone(system_id) is None:
-                halted.add(system_id)
-            taken.add(look.key)
-        yield part
-        waiting = left
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """`itertools.batched`, which Python 3.11 lacks."""
-    rest = iter(items)
-    while chunk := tuple(islice(rest, size)):
-        yield chunk

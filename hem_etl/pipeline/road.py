@@ -22,7 +22,8 @@ from hem_etl.enode.wire import read_json
 from hem_etl.errors import HemEtlError, OutOfReachError, TornFileError, UsageError
 from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
-from hem_etl.pipeline import loading, plans, publishing
+from hem_etl.pipeline import batches, loading, plans, publishing
+from hem_etl.pipeline.ahead import Ahead
 from hem_etl.pipeline.clients import utc_now
 from hem_etl.pipeline.commit import Loaded
 from hem_etl.pipeline.events import take_deliveries, users_to_list
@@ -315,14 +316,16 @@ class Road:
             yield writer, self._load_into(writer, is_clock_right)
 
     def _load_into(self, writer: Writer, is_clock_right: bool) -> Loaded:
-        return loading.load(
-            writer,
-            self.landing,
-            self.settings,
-            self._clock(),
-            is_clock_right=is_clock_right,
-            on_segment=self._tell_segment,
-        )
+        with Ahead(self.landing, self.settings) as ahead:
+            return loading.load(
+                writer,
+                self.landing,
+                self.settings,
+                self._clock(),
+                ahead,
+                is_clock_right=is_clock_right,
+                on_segment=self._tell_segment,
+            )
 
     @_on_a_whole_file
     def publish(self) -> list[CheckResult]:
@@ -393,6 +396,6 @@ class Road:
         return naive_utc(self._clock())
 
     def _tell_segment(self, done: int, total: int) -> None:
-        if done <= loading.SEGMENTS_PER_TRANSACTION:
+        if done <= batches.SEGMENTS_PER_TRANSACTION:
             self._progress.begin("load", total)
         self._progress.advance(done)

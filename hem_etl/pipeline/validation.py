@@ -8,7 +8,7 @@ import polars as pl
 
 from hem_etl import normalise
 from hem_etl.pipeline.keys import day_frame, label_of
-from hem_etl.pipeline.prepare import Judging
+from hem_etl.preparing.prepare import Judging
 from hem_etl.vocabulary import Cause, IntervalKind
 from hem_etl.warehouse import Writer
 

@@ -16,9 +16,9 @@ LOADS = """
 import logging, os, sys
 from datetime import UTC, datetime
 import duckdb
-from hem_etl.pipeline import Road, loading
+from hem_etl.pipeline import Road, batches
 from hem_etl.settings import load_settings
-loading.SEGMENTS_PER_TRANSACTION = 1
+batches.SEGMENTS_PER_TRANSACTION = 1
 road = Road(load_settings(), clock=lambda: datetime(2026, 11, 22, 13, 15, tzinfo=UTC))
 print("begins", flush=True)
 sys.stdin.readline()

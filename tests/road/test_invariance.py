@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 from small_warehouse import MODELS, fill_ledger, mart
 from world import NOW, World
 
-from hem_etl.pipeline import loading
+from hem_etl.pipeline import batches
 from hem_etl.settings import Engine
 from hem_etl.simulator import make_fleet
 from hem_etl.warehouse import Reader, Writer
@@ -53,7 +53,7 @@ def test_nothing_follows_the_zone_of_the_machine_or_of_the_session_or_the_size_o
     for zone, bodies in (("Pacific/Auckland", 1), ("America/Los_Angeles", 250)):
         zone_of_the_machine.setenv("TZ", zone)
         time.tzset()
-        zone_of_the_machine.setattr(loading, "BODIES_PER_BATCH", bodies)
+        zone_of_the_machine.setattr(batches, "BODIES_PER_BATCH", bodies)
         world = World(tmp_path / zone.replace("/", " "), make_fleet(5, today=NOW.date()))
         world.run("2026-10-31", "2026-11-02")
         worlds.append(world)

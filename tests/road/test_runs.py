@@ -10,7 +10,7 @@ from engines import published
 from world import NOW, World, same_tables
 
 from hem_etl.errors import AccessError, StructuralCheckError, UsageError
-from hem_etl.pipeline import commit, loading
+from hem_etl.pipeline import batches, commit
 from hem_etl.simulator import Faults
 from hem_etl.vocabulary import FLOWS
 
@@ -52,7 +52,7 @@ def test_the_order_of_days_and_batches_does_not_matter(
 ) -> None:
     world.run("2026-10-31", "2026-11-02")
     other = World(tmp_path / "other")
-    monkeypatch.setattr(loading, "BODIES_PER_BATCH", 7)
+    monkeypatch.setattr(batches, "BODIES_PER_BATCH", 7)
     for day in ("2026-11-01", "2026-10-31", "2026-11-02"):
         other.run(day)
     same_tables(world.tables(), other.tables())

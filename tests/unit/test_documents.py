@@ -11,7 +11,7 @@ import pytest
 from hem_etl import errors, local_day, settings, vocabulary
 from hem_etl.normalise import rules
 from hem_etl.orchestration import sensors
-from hem_etl.pipeline import RunReport, extraction, ledger
+from hem_etl.pipeline import RunReport, ahead, extraction, ledger
 from hem_etl.settings import EVERY_VENDOR, Settings
 from hem_etl.warehouse import files
 
@@ -25,6 +25,7 @@ TEXTS = {
     "HEM_ETL_HOME": "`./hem_data`",
     "HEM_ETL_DATABASE": "`$HEM_ETL_HOME/hem.duckdb`",
     "HEM_ETL_CLOCK_CHECK": "`on`",
+    "HEM_ETL_WORKERS": f"the cores (at most {settings.USEFUL_WORKERS})",
 }
 """Defaults that are told in words."""
 
@@ -72,6 +73,7 @@ LIMITS = [
     ("dagster.md", r"waits up to (an) hour", files.WRITERS_PATIENCE.wait_seconds / 3600),
     ("dagster.md", r"run of at most ([\d,]+) intervals", sensors.MOST_REQUESTS),
     ("dagster.md", r"up to about ([\d,]+) partitions", settings.MOST_PARTITIONS),
+    ("README.md", r"where there are (\d+) or more to load", ahead.LEAST_BODIES),
     ("README.md", r"more than (\d+) minutes apart", local_day.CLOCK_TOLERANCE / timedelta(minutes=1)),
     ("architecture.md", r"After (three) intervals in a", extraction.UNREACHABLE_IN_A_ROW),
     ("validation.md", r"`warn` up to ([\d.]+), then `fail`", rules.BALANCE_FAILS_ABOVE),

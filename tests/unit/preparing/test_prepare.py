@@ -7,7 +7,7 @@ import polars as pl
 from unit.normalise.bodies import day_body, full
 
 from hem_etl.normalise import Body, Thresholds
-from hem_etl.pipeline.prepare import Judging, PreparedDays, prepare_days
+from hem_etl.preparing.prepare import Judging, PreparedDays, prepare_days
 
 JUDGING = Judging(
     over_limit_kw=1000,

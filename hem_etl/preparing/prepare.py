@@ -4,13 +4,13 @@ Pure: it knows no table, no lock and no landing, and may run in another process.
 corrections by hand) is `commit`'s.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import polars as pl
 
 from hem_etl import normalise
-from hem_etl.pipeline.keys import only_days, only_rows
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import Outcome
 
@@ -51,11 +51,33 @@ class PreparedDays:
     outcomes: pl.DataFrame
     """DAY_SCHEMA of every body, also of those that could not be read."""
 
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Different (system, day) that were prepared in parts, as if at once."""
+        if len(parts) == 1:
+            return parts[0]
+        frames = zip(*(part.frames() for part in parts), strict=True)
+        whole = [pl.concat(frame).sort("day", "system_id", maintain_order=True) for frame in frames]
+        return cls.of_frames(whole, parts[0].days.over_limit_kw)
+
+    @classmethod
+    def of_frames(cls, frames: Iterable[pl.DataFrame], over_limit_kw: float) -> Self:
+        """What has these `frames`."""
+        readings, series, unjudged, days, odd_stamps, quarters, energy, findings, outcomes = frames
+        read = normalise.Days(readings, series, unjudged, days, odd_stamps, over_limit_kw)
+        return cls(read, quarters, energy, findings, outcomes)
+
+    def frames(self) -> tuple[pl.DataFrame, ...]:
+        """Every frame there is, in an order that `of_frames` knows."""
+        days = self.days
+        of_days = (days.readings, days.series, days.findings, days.days, days.odd_stamps)
+        return (*of_days, self.quarters, self.energy, self.findings, self.outcomes)
+
     def only(self, keys: pl.DataFrame) -> "PreparedDays":
         """What is here of these (system_id, day)."""
         return PreparedDays(
-            only_days(self.days, keys),
-            *(only_rows(rows, keys) for rows in (self.quarters, self.energy, self.findings, self.outcomes)),
+            normalise.only_days(self.days, keys),
+            *(normalise.only_rows(rows, keys) for rows in (self.quarters, self.energy, self.findings, self.outcomes)),
         )
 
 
@@ -63,7 +85,7 @@ def prepare_days(bodies: Sequence[normalise.Body], judging: Judging) -> Prepared
     """Read DAY bodies, one per (system, day), in any order."""
     days = normalise.read_days(bodies, over_limit_kw=judging.over_limit_kw)
     was_read = days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
-    prepared = completed(only_days(days, was_read.select("system_id", "day")), judging)
+    prepared = completed(normalise.only_days(days, was_read.select("system_id", "day")), judging)
     return replace(prepared, outcomes=days.days)
 
 

@@ -1,0 +1,42 @@
+"""How much is loaded at once: segments of a transaction, and which looks are read together."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+from hem_etl.answer import Key, Receipt
+
+SEGMENTS_PER_TRANSACTION: Final = 16
+"""DuckDB writes what fills a row group once, and what does not three times (log, table, checkpoint)."""
+BODIES_PER_BATCH: Final = 500
+"""Bodies in memory at once: 40 MB, and five times that as frames."""
+
+T = TypeVar("T")
+
+
+def parts(looks: Sequence[Receipt], halts: Callable[[Receipt], bool] = lambda look: False) -> Iterator[list[Receipt]]:
+    """Looks in the order of time: one of an interval at a time, and of a system none after one that `halts`."""
+    waiting = looks
+    while waiting:
+        part: list[Receipt] = []
+        left: list[Receipt] = []
+        taken: set[Key] = set()
+        halted: set[str] = set()
+        for look in waiting:
+            system_id = look.key[0]
+            if look.key in taken or system_id in halted or len(part) == BODIES_PER_BATCH:
+                left.append(look)
+            else:
+                part.append(look)
+            if halts(look):
+                halted.add(system_id)
+            taken.add(look.key)
+        yield part
+        waiting = left
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """`itertools.batched`, which Python 3.11 lacks."""
+    rest = iter(items)
+    while chunk := tuple(islice(rest, size)):
+        yield chunk
