@@ -1,4 +1,4 @@
-"""Days prepared before the fold asks for them, in worker processes, while it commits others.
+"""Days prepared before the fold asks for them, in worker processes, while it commits others and while Enode is asked.
 
 What will be asked for is guessed: by the order of landed looks, and with the zones and vendors that are known then. The
 guess costs nothing but time. What was prepared is used for that very look alone, and only where it was read and judged
@@ -8,7 +8,7 @@ with what counts when the fold asks; everything else is prepared then. So tables
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from itertools import count, groupby
+from itertools import chain, count, groupby
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,10 +19,12 @@ from hem_etl.pipeline import batches
 from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.keys import day_frame
 from hem_etl.pipeline.ledger import Entry
+from hem_etl.pipeline.planning import Plan
 from hem_etl.preparing.crew import Crew, WorkerProcesses
 from hem_etl.preparing.prepare import Judging, PreparedDays
 from hem_etl.preparing.shards import DayLook, Shard, prepare_looks
 from hem_etl.settings import Settings
+from hem_etl.warehouse import Writer
 
 LOG = logging.getLogger(__name__)
 
@@ -53,6 +55,9 @@ class Ahead:
         self._coming: Iterator[Sequence[str]] = iter(())
         self._awaited: dict[DayLook, _Awaited] = {}
         self._unsent: list[list[DayLook]] = []
+        self._known: tuple[Fleet, Entries] | None = None
+        """While Enode is asked: what was known before."""
+        self._followed = 0
         self._numbers = count()
 
     def __enter__(self) -> Self:
@@ -63,6 +68,21 @@ class Ahead:
     ) -> None:
         if self._crew is not None:
             self._crew.close()
+        self._crew, self._awaited, self._unsent = None, {}, []
+
+    def follow(self, plan: Plan, tables: Writer) -> None:
+        """Enode is about to be asked for this, and `arrived` to be told."""
+        if plan.requests >= self._least and self._settings.most_workers > 1:
+            before = plan.before
+            self._known = Fleet(tables), lambda keys: {key: entry for key in keys if (entry := before.get(key))}
+
+    def arrived(self, segments: Sequence[str]) -> None:
+        """These have been landed since, the newest last; have prepared what came new, as far as it can wait."""
+        if self._known is not None and len(segments) > self._followed:
+            fleet, entries = self._known
+            self._coming = chain(self._coming, [segments[self._followed :]])
+            self._followed = len(segments)
+            self.look_ahead(entries, fleet)
 
     def expect(self, segments: Iterable[str]) -> None:
         """These will be loaded, in this order."""

@@ -133,18 +133,19 @@ class Road:
         requests_before = self.client.requests_made
         self.take_deliveries()
         listed = None if make_lists is None else make_lists()
-        begun = self._begin(make_plan, listed)
-        if isinstance(begun, ListsWanted):
-            self._progress.begin("systems", None)
-            listed = list_users(self.client, self.landing, begun.users, begun.systems)
-            begun = self._begin(make_plan, listed)
-            assert not isinstance(begun, ListsWanted)
-        plan, report = begun
-        listed = listed or NOTHING_LISTED
-        report.list_failure = listed.failure
-        if plan.requests:
-            report.body_bytes = self.extract(plan, listed).body_bytes
-            self._finish(plan, report)
+        with Ahead(self.landing, self.settings) as ahead:
+            begun = self._begin(make_plan, listed, ahead)
+            if isinstance(begun, ListsWanted):
+                self._progress.begin("systems", None)
+                listed = list_users(self.client, self.landing, begun.users, begun.systems)
+                begun = self._begin(make_plan, listed, ahead)
+                assert not isinstance(begun, ListsWanted)
+            plan, report = begun
+            listed = listed or NOTHING_LISTED
+            report.list_failure = listed.failure
+            if plan.requests:
+                report.body_bytes = self.extract(plan, listed, ahead).body_bytes
+                self._finish(plan, report, ahead)
         report.requests = self.client.requests_made - requests_before
         report.seconds = (self._clock() - started).total_seconds()
         LOG.info(
@@ -160,7 +161,7 @@ class Road:
 
     @_on_a_whole_file
     def _begin(
-        self, make_plan: Callable[[Reader], Plan], listed: Listed | None
+        self, make_plan: Callable[[Reader], Plan], listed: Listed | None, ahead: Ahead
     ) -> tuple[Plan, RunReport] | ListsWanted:
         """Load what is landed and plan; where nothing is due, publish too, in the same opening of the writer's file.
 
@@ -183,13 +184,15 @@ class Road:
                 recut=sorted(loaded.recut),
                 gone=dict(plan.gone),
             )
-            if not plan.requests:
+            if plan.requests:
+                ahead.follow(plan, writer)
+            else:
                 self._conclude(writer, plan, report)
             return plan, report
 
     @_on_a_whole_file
-    def _finish(self, plan: Plan, report: RunReport) -> None:
-        with self._loading() as (writer, loaded):
+    def _finish(self, plan: Plan, report: RunReport, ahead: Ahead) -> None:
+        with self._loading(ahead) as (writer, loaded):
             report.new_days, report.changed_days = loaded.new_days, loaded.changed_days
             report.unchanged, report.rows = loaded.unchanged, loaded.rows
             self._conclude(writer, plan, report)
@@ -252,8 +255,8 @@ class Road:
                 plans.of_range(published, request, self._now_utc()), seconds_per_request=seconds_per_request(published)
             )
 
-    def extract(self, plan: Plan, listed: Listed) -> Extracted:
-        """Ask for everything in the plan and land it."""
+    def extract(self, plan: Plan, listed: Listed, ahead: Ahead | None = None) -> Extracted:
+        """Ask for everything in the plan and land it; `ahead` is told of each segment."""
         self._progress.begin("statistics", plan.requests)
         done = 0
 
@@ -261,6 +264,8 @@ class Road:
             nonlocal done
             done += 1
             self._progress.advance(done)
+            if ahead is not None:
+                ahead.arrived(writer.segments)
 
         with self.landing.writer() as writer:
             return extract(
@@ -298,15 +303,15 @@ class Road:
             return loaded
 
     @contextmanager
-    def _loading(self) -> Iterator[tuple[Writer, Loaded]]:
-        """The writer's file, everything landed loaded into it."""
+    def _loading(self, ahead: Ahead | None = None) -> Iterator[tuple[Writer, Loaded]]:
+        """The writer's file, everything landed loaded into it; `ahead`: what is prepared already."""
         if not self.warehouse.describe().is_begun:
             require_whole(self.landing, self.warehouse)
-        ahead = None if self._client is None else self._client.seconds_ahead
-        is_clock_right = ahead is not None and abs(ahead) <= CLOCK_TOLERANCE.total_seconds()
+        clock = None if self._client is None else self._client.seconds_ahead
+        is_clock_right = clock is not None and abs(clock) <= CLOCK_TOLERANCE.total_seconds()
         with self._writing() as writer:
             if not (is_clock_right and holds_the_future(writer, self._clock())):
-                yield writer, self._load_into(writer, is_clock_right)
+                yield writer, self._load_into(writer, is_clock_right, ahead)
                 return
         # tables that know looks from the future would never take an honest one
         require_whole(self.landing, self.warehouse)
@@ -315,14 +320,14 @@ class Road:
         with self._writing() as writer:
             yield writer, self._load_into(writer, is_clock_right)
 
-    def _load_into(self, writer: Writer, is_clock_right: bool) -> Loaded:
-        with Ahead(self.landing, self.settings) as ahead:
+    def _load_into(self, writer: Writer, is_clock_right: bool, ahead: Ahead | None = None) -> Loaded:
+        with ahead or Ahead(self.landing, self.settings) as preparing:
             return loading.load(
                 writer,
                 self.landing,
                 self.settings,
                 self._clock(),
-                ahead,
+                preparing,
                 is_clock_right=is_clock_right,
                 on_segment=self._tell_segment,
             )

@@ -9,8 +9,9 @@ import sys
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from world import NOW, World, same_tables
 from hem_etl.answer import Kind
 from hem_etl.errors import LandingError, WorkerError
 from hem_etl.landing import Landing
-from hem_etl.pipeline import batches, loading
+from hem_etl.landing import writer as landing_writer
+from hem_etl.pipeline import batches, loading, road
 from hem_etl.pipeline.ahead import Ahead, Hire, hire
 from hem_etl.preparing.crew import WorkerProcesses
 from hem_etl.preparing.prepare import Judging, PreparedDays
@@ -86,16 +88,53 @@ def loaded(
     shutil.copytree(landed / "landing", home / "landing", dirs_exist_ok=True)
     world = World(home, settings={**engines.engine_settings(home), "HEM_ETL_BALANCE_TOLERANCE": tolerance})
     settings = world.settings.model_copy(update={"workers": workers})
-    road = world.road()
-    with road.warehouse.writing() as writer, Ahead(road.landing, settings, hire, least) as ahead:
-        writer.create_tables(road.models)
+    whole = world.road()
+    with whole.warehouse.writing() as writer, Ahead(whole.landing, settings, hire, least) as ahead:
+        writer.create_tables(whole.models)
         now = NOW + timedelta(days=9)
-        loading.load(writer, road.landing, settings, now, ahead, is_clock_right=True)
+        loading.load(writer, whole.landing, settings, now, ahead, is_clock_right=True)
         names = writer.read("select table_name from duckdb_tables() where schema_name = 'core' order by all")
         frames = {f"core.{name}": writer.read(f"from core.{name}") for name in names["table_name"]}
     for name in ("core.loaded_segment", "core.model"):
         frames.pop(name)
     return {name: frame.drop("loaded_at_utc", strict=False) for name, frame in frames.items()}
+
+
+@dataclass
+class Asking:
+    """A crew that is there while Enode is asked, and what it was given by then."""
+
+    world: World
+    crew: list[Here] = field(default_factory=list)
+    asked_at: list[int] = field(default_factory=list)
+    """Requests for statistics that had been made, at each shard."""
+
+    def hire(self, size: int, landing: Landing, settings: Settings) -> Here:
+        assert size == 2
+        here = Here(landing, settings.prepared)
+        self.crew.append(here)
+        submit = here.submit
+
+        def counted(shard: Shard) -> Future[None]:
+            self.asked_at.append(sum(self.world.simulator.ledger.statistics.values()))
+            return submit(shard)
+
+        here.submit = counted  # type: ignore[method-assign]
+        return here
+
+
+def test_what_is_landed_is_prepared_while_others_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_writer, "SEGMENT_RECEIPTS", 20)
+    alone, together = World(tmp_path / "alone"), World(tmp_path / "together")
+    together.settings = together.settings.model_copy(update={"workers": 2, "max_in_flight": 1})
+    asking = Asking(together)
+    monkeypatch.setattr(road, "Ahead", partial(Ahead, hire=asking.hire, least=20))
+    for last in ("2026-11-18", "2026-11-21"):
+        alone.run("2026-11-12", last)
+        together.run("2026-11-12", last)
+    assert min(asking.asked_at) < 60 < 18 * 7 < max(asking.asked_at)
+    assert sum(len(shard.looks) for crew in asking.crew for shard in crew.taken) > 100
+    same_tables(alone.tables(), together.tables())
 
 
 def nobody(*_: object) -> Any:
