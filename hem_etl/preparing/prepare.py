@@ -57,7 +57,9 @@ class PreparedDays:
         if len(parts) == 1:
             return parts[0]
         frames = zip(*(part.frames() for part in parts), strict=True)
-        whole = [pl.concat(frame).sort("day", "system_id", maintain_order=True) for frame in frames]
+        joined = (pl.concat(frame).sort("day", "system_id", maintain_order=True) for frame in frames)
+        # rows of one value each come together as a constant, by which polars divides with another last bit
+        whole = [pl.DataFrame(frame.get_columns()) for frame in joined]
         return cls.of_frames(whole, parts[0].days.over_limit_kw)
 
     @classmethod

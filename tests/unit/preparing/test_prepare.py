@@ -4,10 +4,11 @@ import pickle
 from datetime import date
 
 import polars as pl
-from unit.normalise.bodies import day_body, full
 
+from hem_etl import normalise
 from hem_etl.normalise import Body, Thresholds
 from hem_etl.preparing.prepare import Judging, PreparedDays, prepare_days
+from tests.unit.normalise.bodies import day_body, full, series, stamps
 
 JUDGING = Judging(
     over_limit_kw=1000,
@@ -53,6 +54,18 @@ def test_shards_come_to_what_all_bodies_at_once_do() -> None:
     for number, rows in enumerate(frames_of(whole)):
         parts = pl.concat(frames_of(prepared)[number] for prepared in one_by_one)
         assert parts.sort(rows.columns).equals(rows.sort(rows.columns))
+
+
+def test_ratios_of_days_prepared_one_by_one_are_the_same_to_the_last_bit() -> None:
+    """21.5 of 24 hours: times 1/24 is another number than divided by 24."""
+    day = "2026-03-28"
+    sent = series([(t, 1.0) for t in stamps(day)[:86]])
+    several = [day_body({"generation": sent}, day, system_id=name) for name in ("s1", "s2")]
+    at_once = prepare_days(several, JUDGING)
+    joined = PreparedDays.joined([prepare_days([body], JUDGING) for body in several])
+    totals = [normalise.day_totals(prepared.days, prepared.energy) for prepared in (at_once, joined)]
+    assert totals[0]["generation_coverage"].to_list() == [21.5 / 24] * 2
+    assert totals[1].equals(totals[0])
 
 
 def test_what_is_picked_of_some_days_is_all_there_is_of_them() -> None:
