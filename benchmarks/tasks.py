@@ -23,8 +23,8 @@ from msgspec.json import Decoder
 from hem_etl import facts, normalise
 from hem_etl.local_day import Interval, days_between
 from hem_etl.pipeline import Request, Road
-from hem_etl.pipeline.prepare import Judging, prepare_days
 from hem_etl.pipeline.versions import DAY_TABLES
+from hem_etl.preparing.prepare import Judging, prepare_days
 from hem_etl.settings import Settings
 from hem_etl.simulator import make_fleet
 from hem_etl.vocabulary import WIRE_FLOWS

@@ -30,7 +30,9 @@ OTHER_LISTS_AT: Final = datetime(2021, 6, 1, tzinfo=UTC)
 
 
 def settings_of(home: Path) -> Settings:
-    return GivenSettings(HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret")
+    return GivenSettings(
+        HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret", HEM_ETL_WORKERS=1
+    )
 
 
 def client_of(settings: Settings, fleet: Fleet) -> EnodeClient:

@@ -4,11 +4,11 @@ import pickle
 from datetime import date
 
 import polars as pl
+from unit.normalise.bodies import day_body, full, series, stamps
 
 from hem_etl import normalise
 from hem_etl.normalise import Body, Thresholds
 from hem_etl.preparing.prepare import Judging, PreparedDays, prepare_days
-from tests.unit.normalise.bodies import day_body, full, series, stamps
 
 JUDGING = Judging(
     over_limit_kw=1000,
