@@ -242,6 +242,14 @@ def _loading_rows() -> tuple[Row, ...]:
             "A third of it is bodies → frames, the rest writing: four tables whose rows are sorted and compressed, and "
             "the ledger, versions and findings of each day.",
         ),
+        Row(
+            "… prepared by two worker processes",
+            "bodies",
+            ("landing-to-tables", "2"),
+            "The one that writes: look at wall time, which falls while the CPU time of starting workers comes on top.",
+            base=LOADING,
+            unit="values",
+        ),
         ours(
             "… built, checked and published",
             "landing-to-published",

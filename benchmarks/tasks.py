@@ -44,9 +44,9 @@ select system_id, day::date, metric, kw * minutes / 60, points from series
 """
 
 
-def landing_to_tables(folder: Path) -> None:
+def landing_to_tables(folder: Path, workers: int = 1) -> None:
     """Everything landed into an empty warehouse: readings, quarter hours, sums of days, series, ledger."""
-    road = _emptied(folder)
+    road = _emptied(folder, workers)
     measuring.tell(road.load, amount=lambda: _values_of(road))
 
 
@@ -290,9 +290,9 @@ def make_odd_landing(folder: Path, systems: int, days: int) -> None:
     worlds.make_landing(folder, make_fleet(systems, today=worlds.NOW.date()), days)
 
 
-def _emptied(folder: Path) -> Road:
+def _emptied(folder: Path, workers: int = 1) -> Road:
     """The road over what is landed there, with nothing loaded."""
-    road = worlds.road_of(folder)
+    road = worlds.road_of(folder, workers=workers)
     road.warehouse.reset()
     (folder / "hem.duckdb").unlink(missing_ok=True)
     return road

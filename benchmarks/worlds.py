@@ -29,9 +29,12 @@ RESTATED_HOME: Final = "system-000001"
 OTHER_LISTS_AT: Final = datetime(2021, 6, 1, tzinfo=UTC)
 
 
-def settings_of(home: Path) -> Settings:
+def settings_of(home: Path, workers: int = 1) -> Settings:
     return GivenSettings(
-        HEM_ETL_HOME=home, ENODE_CLIENT_ID="simulator", ENODE_CLIENT_SECRET="simulator-secret", HEM_ETL_WORKERS=1
+        HEM_ETL_HOME=home,
+        ENODE_CLIENT_ID="simulator",
+        ENODE_CLIENT_SECRET="simulator-secret",
+        HEM_ETL_WORKERS=workers,
     )
 
 
@@ -48,8 +51,8 @@ def client_of(settings: Settings, fleet: Fleet) -> EnodeClient:
     return EnodeClient(connection, transport=simulator.transport, clock=lambda: NOW)
 
 
-def road_of(home: Path, client: EnodeClient | None = None, now: datetime = NOW) -> Road:
-    return Road(settings_of(home), client=client, clock=lambda: now)
+def road_of(home: Path, client: EnodeClient | None = None, now: datetime = NOW, workers: int = 1) -> Road:
+    return Road(settings_of(home, workers), client=client, clock=lambda: now)
 
 
 def documented_fleet(systems: int) -> Fleet:
