@@ -83,6 +83,7 @@ def worlds(sizes: Sizes) -> dict[str, World]:
             f"history x{times}": World("make-history", (sizes.history_systems, times * sizes.history_days))
             for times in (1, 2, 4)
         },
+        "history to replace": World("make-history", (sizes.history_systems, 4 * sizes.history_days)),
         "few segments": World("make-segments", (FEW_SEGMENTS,)),
         "many segments": World("make-segments", (sizes.segments,)),
         "dagster": World("make-dagster", ()),
@@ -334,13 +335,13 @@ def _change_rows(longest: int) -> tuple[Row, ...]:
         ),
         Row(
             "one system-day replaced",
-            "history x4",
+            "history to replace",
             ("replace-days", "1"),
             "Opening the file and some forty statements; rows of one day are found by zone maps.",
         ),
         Row(
             f"one home × {longest} days replaced",
-            "history x4",
+            "history to replace",
             ("replace-days", str(longest)),
             "Rows of one home lie in every row group of tables that are sorted by day: each is rewritten.",
             base="one system-day replaced",

@@ -177,7 +177,7 @@ class SegmentsHome:
         """Segments of a list each, as runs of earlier days would have left them, loaded already."""
         road = road_of(self.folder)
         landing = road.landing
-        like = pl.read_parquet(landing.folder / landing.segments()[-1]).filter(pl.col("kind") == "systems").head(1)
+        like = pl.scan_parquet(landing.folder / "*.parquet").filter(pl.col("kind") == "systems").head(1).collect()
         names = []
         for number in range(segments):
             at = OTHER_LISTS_AT + timedelta(minutes=number)

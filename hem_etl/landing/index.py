@@ -89,7 +89,8 @@ class Index:
             covered = _names(file) if is_ours else set()
         if covered == names:
             return
-        receipts = read(sorted(names - covered))  # before the lock: it may take long
+        new = names - covered
+        receipts = read(sorted(new))  # before the lock: it may take long
         with closing(self._writable()) as file:
             file.execute("begin immediate")
             (version,) = file.execute("pragma user_version").fetchone()
@@ -102,12 +103,13 @@ class Index:
             for name in covered - names:
                 file.execute("delete from receipt where segment_id = (select id from segment where name = ?)", [name])
                 file.execute("delete from segment where name = ?", [name])
-            for (name,), rows in receipts.group_by("segment", maintain_order=True):
-                if name not in covered:
-                    added = file.execute("insert into segment (name) values (?)", [name])
-                    file.executemany(
-                        "insert into receipt values (?, ?, ?, ?, ?, ?)", _rows(int(added.lastrowid or 0), rows)
-                    )
+            of_segments = receipts.partition_by("segment", as_dict=True)
+            for name in sorted(new - covered):
+                added = file.execute("insert into segment (name) values (?)", [name])
+                rows = of_segments.get((name,), receipts.clear())  # one that holds nothing is looked at once, too
+                file.executemany(
+                    "insert into receipt values (?, ?, ?, ?, ?, ?)", _rows(int(added.lastrowid or 0), rows)
+                )
             file.execute("commit")
 
     def _writable(self) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 import pytest
 from tiers import swept
 
@@ -152,6 +153,15 @@ def test_only_the_segments_that_hold_what_is_asked_are_read(landing: Landing, mo
     read.clear()
     landing.read_receipts(landing.segments(), Kind.OVERRIDES)
     assert len(read) == 1, "the one that is not covered yet"
+
+
+def test_a_segment_that_holds_nothing_is_looked_at_once(landing: Landing, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = pl.read_parquet(landing.folder / landing.segments()[0]).clear()
+    empty.write_parquet(landing.folder / "20200101T000000000000Z-00000000.parquet")
+    landing.cover()
+    monkeypatch.setattr(pl, "scan_parquet", lambda *_, **__: pytest.fail("no segment is to be read"))
+    landing.cover()
+    assert landing.read_receipts_of({("nobody", Interval.parse("2020-01-01"))}) == []
 
 
 def test_bytes_are_kept_once_over_all_segments_and_again_when_their_segment_is_gone(landing: Landing) -> None:
