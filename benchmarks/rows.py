@@ -200,7 +200,12 @@ def large_sections(sizes: Sizes) -> list[Section]:
                     unit="values",
                     most_rounds=few,
                 ),
-                Row(publishing, "large history x1", ("publish-day",), "What is read whole, see the profile below."),
+                Row(
+                    publishing,
+                    "large history x1",
+                    ("publish-day",),
+                    "As at the small size, and the copy of the file where the file system has no reflink.",
+                ),
                 Row(
                     "the same with 730 days in the tables",
                     "large history x2",
@@ -304,7 +309,12 @@ def _loading_rows() -> tuple[Row, ...]:
 def _change_rows(longest: int) -> tuple[Row, ...]:
     everything = "all models, all checks, published"
     return (
-        Row(PUBLISHING, "history x1", ("publish-day",), "What is built and checked whatever changed, see below."),
+        Row(
+            PUBLISHING,
+            "history x1",
+            ("publish-day",),
+            "What is looked at whatever changed: how vendors behave, checks that no header calls local, and the copy.",
+        ),
         Row(
             "the same at twice the history",
             "history x2",
