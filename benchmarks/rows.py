@@ -252,7 +252,8 @@ def _loading_rows() -> tuple[Row, ...]:
             "… prepared by two worker processes",
             "bodies",
             ("landing-to-tables", "2"),
-            "The one that writes: look at wall time, which falls while the CPU time of starting workers comes on top.",
+            "Starting the workers, at this size; of a large load the one that writes, which is left with half of the "
+            "CPU time.",
             base=LOADING,
             unit="values",
         ),

@@ -1,5 +1,6 @@
 """The bench: its page says what was measured, its rows are what can be run. Nothing is timed here."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -109,3 +110,8 @@ def test_a_quick_run_measures_and_writes_its_page(tmp_path: Path) -> None:
     assert "| a plan, many segments |" in page
     assert str(ROOT) not in page
     assert str(tmp_path) not in page
+
+
+def test_the_documented_page_is_what_was_measured(bench: Mapping[str, ModuleType]) -> None:
+    found = json.loads((ROOT / "docs" / "performance.json").read_text(encoding="utf-8"))
+    assert (ROOT / "docs" / "performance.md").read_text(encoding="utf-8") == bench["page"].rendered(found)
