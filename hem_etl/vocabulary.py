@@ -10,6 +10,12 @@ from typing import Final
 FLOWS: Final = ("generation", "consumption", "grid_import", "grid_export", "battery_charge", "battery_discharge")
 """The six energy flows, in the order every table and report shows them. All are ≥ 0 by direction."""
 
+BALANCE_SIDES: Final = {
+    "balance_sources": ("generation", "grid_import", "battery_discharge"),
+    "balance_sinks": ("consumption", "grid_export", "battery_charge"),
+}
+"""What a home is given and what it uses or gives away, as sums of flows: equal, but for what is measured badly."""
+
 SOC: Final = "soc"
 METRICS: Final = (*FLOWS, SOC)
 """All metrics that have a column, in vocabulary order: the order in which a body's time zone is looked for."""

@@ -4,17 +4,10 @@
 (`dbt_like_sql/tables/`). Refused is what they could not make again.
 """
 
-from typing import Final
-
 import polars as pl
 
 from hem_etl.normalise.frames import FrameError
-from hem_etl.vocabulary import FLOWS
-
-_SIDES: Final = {
-    "balance_sources_kwmin": ("generation", "grid_import", "battery_discharge"),
-    "balance_sinks_kwmin": ("consumption", "grid_export", "battery_charge"),
-}
+from hem_etl.vocabulary import BALANCE_SIDES, FLOWS
 
 
 def kept_readings(readings: pl.DataFrame) -> pl.DataFrame:
@@ -35,16 +28,15 @@ def kept_quarters(quarters: pl.DataFrame) -> pl.DataFrame:
         *(f"{flow}_minutes" for flow in FLOWS),
         "soc_pct",
         is_balanced=pl.col("balance_sources_kwmin").is_not_null(),
-        **{
-            side: pl.when((pl.col(side) != _sum_of(flows)).fill_null(True)).then(side) for side, flows in _SIDES.items()
-        },
+        **{f"{side}_kwmin": _unless_it_follows(f"{side}_kwmin", flows) for side, flows in BALANCE_SIDES.items()},
     )
 
 
-def _sum_of(flows: tuple[str, str, str]) -> pl.Expr:
-    """In the order of the view: what is added up in another order may end in another last bit."""
+def _unless_it_follows(side: str, flows: tuple[str, str, str]) -> pl.Expr:
+    """NULL where it is their sum in the order of the view: in another order it may end in another last bit."""
     first, second, third = (pl.col(f"{flow}_kwmin") for flow in flows)
-    return first + second + third
+    is_another = pl.col(side) != first + second + third
+    return pl.when(is_another.fill_null(True)).then(side)  # a flow that is not known: nothing follows
 
 
 def _require_made_again(rows: pl.DataFrame) -> None:

@@ -12,11 +12,9 @@ import polars as pl
 from hem_etl.normalise.axes import MINUTE_US, Calendar, calendars_of, with_bounds, with_local_time
 from hem_etl.normalise.buckets import IS_AVAILABLE, bucket_end, is_on_grid, valid
 from hem_etl.normalise.frames import DAY_KEY, METRIC_COLUMNS, QUARTER_SCHEMA, Days, day_numbers, gated
-from hem_etl.vocabulary import FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
+from hem_etl.vocabulary import BALANCE_SIDES, FLOWS, METRICS, QUARTER_HOUR_MINUTES, SOC
 
 _QUARTER_US: Final = QUARTER_HOUR_MINUTES * MINUTE_US
-_SOURCES: Final = ("generation", "grid_import", "battery_discharge")
-_SINKS: Final = ("consumption", "grid_export", "battery_charge")
 _ENERGY: Final = {**{flow: flow for flow in FLOWS}, "sources": "balance_sources", "sinks": "balance_sinks"}
 _SUMMED: Final = tuple(_ENERGY)
 _HOUR: Final = 1 / 60
@@ -104,8 +102,8 @@ def valid_rows(days: Days) -> pl.DataFrame:
         **{flow: valid(flow, days.over_limit_kw) for flow in FLOWS},
         soc=METRIC_COLUMNS[SOC],
     ).with_columns(
-        sources=pl.when(balances).then(pl.sum_horizontal(_SOURCES)),
-        sinks=pl.when(balances).then(pl.sum_horizontal(_SINKS)),
+        sources=pl.when(balances).then(pl.sum_horizontal(BALANCE_SIDES["balance_sources"])),
+        sinks=pl.when(balances).then(pl.sum_horizontal(BALANCE_SIDES["balance_sinks"])),
     )
 
 
