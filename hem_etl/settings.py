@@ -329,6 +329,11 @@ def load_settings(dotenv: Path = DOTENV) -> Settings:
     return settings
 
 
+def environment_of_others() -> dict[str, str]:
+    """The environment for a child process that is to have no setting of ours, and no credential."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OUR_PREFIXES)}
+
+
 def _usable_cores() -> int:
     has_affinity = hasattr(os, "sched_getaffinity")  # not on macOS
     return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1

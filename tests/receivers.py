@@ -1,7 +1,6 @@
 """A receiver as a process of its own."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 from waits import GENEROUS_SECONDS
 
+from hem_etl.settings import environment_of_others
 from hem_etl.webhooks.signature import signature_of
 
 SECRET: Final = "a-secret-of-the-tests"
@@ -25,8 +25,7 @@ def free_port() -> int:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
-    return kept | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET} | more
+    return environment_of_others() | {"HEM_ETL_HOME": str(home), "ENODE_WEBHOOK_SECRET": SECRET} | more
 
 
 @contextlib.contextmanager

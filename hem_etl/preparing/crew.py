@@ -23,7 +23,7 @@ from hem_etl.errors import LandingError, WorkerError, disk_trouble
 from hem_etl.landing import Landing
 from hem_etl.preparing.prepare import PreparedDays
 from hem_etl.preparing.shards import Failure, Shard, read_prepared
-from hem_etl.settings import OUR_PREFIXES
+from hem_etl.settings import environment_of_others
 
 STALE_SECONDS: Final = 86_400
 """A folder in which nothing happened for so long is left from processes that were all killed at once."""
@@ -108,7 +108,7 @@ class WorkerProcesses:
 
 def _started(landing: Landing, folder: Path) -> subprocess.Popen[bytes]:
     """A worker with the modules that this process has, one thread of polars, and nothing of our settings."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(OUR_PREFIXES)}
+    environment = environment_of_others()
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     environment["POLARS_MAX_THREADS"] = "1"
     return subprocess.Popen(  # noqa: S603 - our own module, by the interpreter that runs this one

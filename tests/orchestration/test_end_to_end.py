@@ -1,6 +1,5 @@
 """The real webserver and daemon, over a simulated Enode on a socket: a backfill as the browser launches it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from world import World
 
 from hem_etl.orchestration.dev import free_port, stop
 from hem_etl.orchestration.partitions import SYSTEMS, encoded
+from hem_etl.settings import environment_of_others
 from hem_etl.simulator import Faults, Fleet, Simulator, make_fleet, serve
 
 pytestmark = pytest.mark.slow
@@ -119,7 +119,7 @@ def dagster_over(world: World, simulator_url: str, start: str) -> Iterator[Dagst
     home.mkdir(parents=True)
     shipped = REPOSITORY / "hem_etl" / "orchestration" / "dagster.yaml"
     (home / "dagster.yaml").write_text(shipped.read_text())
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))} | {
+    environment = environment_of_others() | {
         "DAGSTER_HOME": str(home),
         "ENODE_CLIENT_ID": "simulator",
         "ENODE_CLIENT_SECRET": "simulator-secret",
