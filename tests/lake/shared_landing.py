@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from world import World
 
-from hem_etl.settings import Settings
+from hem_etl.settings import Settings, environment_of_others
 from hem_etl.warehouse import LakeWarehouse, open_warehouse
 
 LOADS = """
@@ -66,10 +66,14 @@ def loader(world: World) -> "subprocess.Popen[str]":
         for name, value in given.items()
         if value is not None
     }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
+    return waiting(LOADS, lake)
+
+
+def waiting(program: str, settings: dict[str, str]) -> "subprocess.Popen[str]":
+    """Another process, which has said that it begins and waits to be `let_go`."""
     child = subprocess.Popen(
-        [sys.executable, "-c", LOADS],
-        env=environment | lake,
+        [sys.executable, "-c", program],
+        env=environment_of_others() | settings,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,8 +84,18 @@ def loader(world: World) -> "subprocess.Popen[str]":
     return child
 
 
+def let_go(child: "subprocess.Popen[str]") -> None:
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
 def lake_of(world: World) -> LakeWarehouse:
-    warehouse = open_warehouse(world.settings)
+    return lake_with(world.settings)
+
+
+def lake_with(settings: Settings) -> LakeWarehouse:
+    warehouse = open_warehouse(settings)
     assert isinstance(warehouse, LakeWarehouse)
     return warehouse
 

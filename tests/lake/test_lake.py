@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from engines import tampering
-from lake.shared_landing import lake_of, lake_settings, loader, on_a_lake, transactions_of
+from lake.shared_landing import lake_of, lake_settings, lake_with, let_go, loader, on_a_lake, transactions_of
 from postgres import PASSWORD, Server
 from world import World, same_tables
 
 from hem_etl.errors import HemEtlError
-from hem_etl.warehouse import LakeWarehouse, open_warehouse
 
 pytestmark = pytest.mark.services
 
@@ -23,9 +22,7 @@ def test_two_processes_that_load_the_same_segments_load_them_once(landed: World,
     world = on_a_lake(landed, url, tmp_path / "home")
     children = [loader(world) for _ in range(2)]
     for child in children:
-        assert child.stdin is not None
-        child.stdin.write("\n")
-        child.stdin.flush()
+        let_go(child)
     ended = [child.communicate() for child in children]
     assert [out for out, _ in ended] == ["done\n", "done\n"], ended
     same_tables(world.tables(), landed.tables())
@@ -37,9 +34,7 @@ def test_a_writer_that_is_killed_leaves_what_the_next_run_completes(
 ) -> None:
     world = on_a_lake(landed, url, tmp_path / "home")
     child = loader(world)
-    assert child.stdin is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
+    let_go(child)
     while transactions_of(world) < transactions:
         assert child.poll() is None, child.communicate()
     child.kill()
@@ -54,9 +49,7 @@ def test_a_writer_that_is_killed_leaves_what_the_next_run_completes(
 def test_postgres_that_dies_in_mid_load_loses_nothing(landed: World, url: str, tmp_path: Path, server: Server) -> None:
     world = on_a_lake(landed, url, tmp_path / "home")
     child = loader(world)
-    assert child.stdin is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
+    let_go(child)
     while transactions_of(world) < 4:
         assert child.poll() is None, child.communicate()
     server.stop(signal.SIGQUIT)
@@ -114,8 +107,7 @@ def test_nobody_is_told_the_password(landed: World, url: str, tmp_path: Path, ca
     with lake.reading() as reader:
         told += [str(reader.read(query).rows()) for query in ("from duckdb_databases()", "from duckdb_secrets()")]
     wrong = {**lake_settings(url.replace("s3cr", "wr0ng"), tmp_path), "HEM_ETL_HOME": str(tmp_path)}
-    refused = open_warehouse(world.settings.model_validate(wrong))
-    assert isinstance(refused, LakeWarehouse)
+    refused = lake_with(world.settings.model_validate(wrong))
     with pytest.raises(HemEtlError) as error, refused._connected():
         pass
     told += [str(error.value), str(error.value.__cause__), caplog.text]

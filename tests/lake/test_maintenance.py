@@ -1,8 +1,5 @@
 """Maintenance of a lake on Postgres: beside readers and a writer, and killed, it changes no number, loses no file."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from engines import DAYS, files_of, publish_days, published_kwh
+from lake.shared_landing import lake_settings, lake_with, let_go, waiting
 
 from hem_etl.settings import GivenSettings
-from hem_etl.warehouse import LakeWarehouse, open_warehouse
+from hem_etl.warehouse import LakeWarehouse
 
 pytestmark = pytest.mark.services
 
@@ -33,16 +31,13 @@ lake.maintain()
 
 @pytest.fixture
 def settings(url: str, tmp_path: Path) -> dict[str, str]:
-    data = str(tmp_path / "data")
-    home = str(tmp_path / "home")
-    return {"HEM_ETL_HOME": home, "HEM_ETL_WAREHOUSE": "lake", "HEM_ETL_LAKE_CATALOG": url, "HEM_ETL_LAKE_DATA": data}
+    return lake_settings(url, tmp_path) | {"HEM_ETL_HOME": str(tmp_path / "home")}
 
 
 @pytest.fixture
 def lake(settings: dict[str, str]) -> LakeWarehouse:
     """With rows that were replaced a few times."""
-    lake = open_warehouse(GivenSettings(**settings))
-    assert isinstance(lake, LakeWarehouse)
+    lake = lake_with(GivenSettings(**settings))
     publish_days(lake)
     for number in range(4):
         publish(lake, number)
@@ -96,20 +91,8 @@ def test_maintenance_that_is_killed_leaves_what_the_next_one_completes(
     lake: LakeWarehouse, settings: dict[str, str], steps: int
 ) -> None:
     before = newest_snapshot(lake)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HEM_ETL_", "ENODE_"))}
-    child = subprocess.Popen(
-        [sys.executable, "-c", MAINTAINS],
-        env=environment | settings,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdout is not None
-    assert child.stdin is not None
-    assert child.stdout.readline() == "begins\n", child.communicate()
-    child.stdin.write("\n")
-    child.stdin.flush()
+    child = waiting(MAINTAINS, settings)
+    let_go(child)
     while newest_snapshot(lake) < before + steps:
         assert child.poll() is None, child.communicate()
     child.kill()

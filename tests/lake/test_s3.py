@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from engines import files_of, publish_days, published_kwh
-from lake.shared_landing import lake_of, lake_settings, loader, on_a_lake, transactions_of
+from lake.shared_landing import lake_of, lake_settings, lake_with, let_go, loader, on_a_lake, transactions_of
 from postgres import PASSWORD
 from seaweed import KEY_ID, SECRET, Store
 from world import World, same_tables
 
 from hem_etl.errors import HemEtlError
 from hem_etl.settings import GivenSettings
-from hem_etl.warehouse import LakeWarehouse, open_warehouse
+from hem_etl.warehouse import LakeWarehouse
 
 pytestmark = pytest.mark.services
 
@@ -25,13 +25,7 @@ def storage(store: Store, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def lake(url: str, tmp_path: Path, storage: dict[str, str]) -> LakeWarehouse:
-    return lake_with(lake_settings(url, tmp_path) | storage, tmp_path)
-
-
-def lake_with(settings: dict[str, str], home: Path) -> LakeWarehouse:
-    lake = open_warehouse(GivenSettings(HEM_ETL_HOME=home, **settings))
-    assert isinstance(lake, LakeWarehouse)
-    return lake
+    return lake_with(GivenSettings(HEM_ETL_HOME=tmp_path, **(lake_settings(url, tmp_path) | storage)))
 
 
 def test_numbers_of_a_lake_on_s3_are_those_of_the_file_where_s3_fails_for_a_while_too(
@@ -39,9 +33,7 @@ def test_numbers_of_a_lake_on_s3_are_those_of_the_file_where_s3_fails_for_a_whil
 ) -> None:
     world = on_a_lake(landed, url, tmp_path / "home", storage)
     child = loader(world)
-    assert child.stdin is not None
-    child.stdin.write("\n")
-    child.stdin.flush()
+    let_go(child)
     while transactions_of(world) < 4:
         assert child.poll() is None, child.communicate()
     store.is_out_of_order = True
@@ -93,11 +85,11 @@ def test_nobody_is_told_the_keys(
     with lake.reading() as reader, reader.asked("from duckdb_secrets()") as answer:
         told.append(str(answer.rows()).replace(KEY_ID, ""))  # DuckDB tells the id, as it tells a user's name
     for name in ("HEM_ETL_S3_SECRET_ACCESS_KEY", "HEM_ETL_S3_ACCESS_KEY_ID"):
-        wrong = lake_settings(url, tmp_path) | storage | {name: "wr0ng"}
-        told.append(repr(GivenSettings(**wrong)))
+        wrong = GivenSettings(HEM_ETL_HOME=tmp_path, **(lake_settings(url, tmp_path) | storage | {name: "wr0ng"}))
+        told.append(repr(wrong))
         with pytest.raises(HemEtlError, match="HEM_ETL_S3_ENDPOINT") as unread:
-            published_kwh(lake_with(wrong, tmp_path))
+            published_kwh(lake_with(wrong))
         with pytest.raises(HemEtlError, match="HEM_ETL_S3_ENDPOINT") as unwritten:
-            publish_days(lake_with(wrong, tmp_path))
+            publish_days(lake_with(wrong))
         told += [f"{error.value} {error.value.__cause__}" for error in (unread, unwritten)]
     assert not [text for text in told if SECRET in text or KEY_ID in text or "wr0ng" in text or "s3cr/et" in text]
