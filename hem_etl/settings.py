@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """Where Dagster posts failed runs. Secret: such addresses usually carry a key."""
 
     home: Path = Field(Path("hem_data"), alias="HEM_ETL_HOME")
+    landing_override: str | None = Field(None, alias="HEM_ETL_LANDING")
+    """Where landing is, for processes with homes of their own that share one."""
     database_override: Path | None = Field(None, alias="HEM_ETL_DATABASE")
     warehouse: Engine = Field(Engine.FILE, alias="HEM_ETL_WAREHOUSE")
     lake_catalog: SecretStr | None = Field(None, alias="HEM_ETL_LAKE_CATALOG")
@@ -132,7 +134,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         *("client_id", "client_secret", "webhook_secret", "webhook_secret_before"),
-        *("alert_url", "lake_catalog", "lake_data", "s3_access_key_id", "s3_secret_access_key"),
+        *("alert_url", "lake_catalog", "lake_data", "landing_override", "s3_access_key_id", "s3_secret_access_key"),
         mode="before",
     )
     @classmethod
@@ -147,6 +149,13 @@ class Settings(BaseSettings):
         if "://" in text and not text.startswith(POSTGRES_SCHEMES):
             raise ValueError("must be a Postgres URL (postgresql://…) or the path of a SQLite file")
         return address
+
+    @field_validator("landing_override")
+    @classmethod
+    def _a_folder(cls, place: str | None) -> str | None:
+        if place is not None and "://" in place:
+            raise ValueError("must be the path of a folder")
+        return place
 
     @field_validator("lake_data")
     @classmethod
@@ -228,7 +237,8 @@ class Settings(BaseSettings):
 
     @property
     def landing(self) -> Path:
-        return self.home / "landing"
+        """The folder of raw segments."""
+        return Path(self.landing_override) if self.landing_override else self.home / "landing"
 
     @property
     def inbox(self) -> Path:
@@ -251,13 +261,18 @@ class Settings(BaseSettings):
         return self.workers or min(_usable_cores(), USEFUL_WORKERS)
 
     def lake(self) -> tuple[SecretStr, str]:
-        """Catalogue and folder of data; SettingsError where one is missing."""
+        """Catalogue and folder of data; SettingsError where one is missing, or landing lies among the data."""
         places = {"HEM_ETL_LAKE_CATALOG": self.lake_catalog, "HEM_ETL_LAKE_DATA": self.lake_data}
         missing = [name for name, value in places.items() if not value]
         if missing or self.lake_catalog is None or self.lake_data is None:
             raise SettingsError(
                 f"HEM_ETL_WAREHOUSE=lake needs {' and '.join(missing)}: where the lake's catalogue and its files are, "
                 "the same for everybody who uses it (docs/scale.md)."
+            )
+        if self.landing.resolve().is_relative_to(Path(self.lake_data).resolve()):
+            raise SettingsError(
+                f"landing ({self.landing}) lies within HEM_ETL_LAKE_DATA ({self.lake_data}), where maintenance removes "
+                "every file that the lake does not name: let HEM_ETL_LAKE_DATA name a folder of its own."
             )
         return self.lake_catalog, self.lake_data
 

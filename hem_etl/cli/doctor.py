@@ -33,7 +33,7 @@ def examine(settings: Settings) -> list[Finding]:
         (OK, "settings", f"home {settings.home}, published in {published}, API {settings.api_url}"),
         *_enode(settings),
         _disk(settings, warehouse),
-        *_writable({landing.folder: "HEM_ETL_HOME", **warehouse.describe().folders}),
+        *_writable({**warehouse.describe().folders, landing.folder: "HEM_ETL_LANDING"}),
         *examine_landing(landing),
         _lock(warehouse),
         *examine_published(settings, warehouse),

@@ -118,7 +118,7 @@ class Landing:
             write_whole(self.folder / f"{segment}{DISTRUSTED}", after.isoformat())
             sync_folder(self.folder)
         except OSError as error:
-            raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
+            raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_LANDING')}).") from error
 
     def distrusted(self) -> dict[str, datetime]:
         """Segment → the instant after which its receipts are not believed."""

@@ -47,7 +47,7 @@ class SegmentWriter:
             folder.mkdir(parents=True, exist_ok=True)
             self._remove_stale_temporaries()
         except OSError as error:
-            raise LandingError(f"cannot use {folder} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
+            raise LandingError(f"cannot use {folder} ({disk_trouble(error, 'HEM_ETL_LANDING')}).") from error
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +117,7 @@ class SegmentWriter:
         except (OSError, pl.exceptions.PolarsError) as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            why = disk_trouble(error, "HEM_ETL_HOME") if isinstance(error, OSError) else one_line(error)
+            why = disk_trouble(error, "HEM_ETL_LANDING") if isinstance(error, OSError) else one_line(error)
             raise LandingError(f"cannot write to {self._folder} ({why}), then run again.") from error
         self.segments.append(name)
         self._rows, self._bytes = [], 0

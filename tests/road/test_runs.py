@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from engines import published
+from engines import engine_settings, published
 from world import NOW, World, same_tables
 
 from hem_etl.errors import AccessError, StructuralCheckError, UsageError
 from hem_etl.pipeline import batches, commit
-from hem_etl.simulator import Faults
+from hem_etl.simulator import Faults, make_fleet
 from hem_etl.vocabulary import FLOWS
 
 
@@ -87,6 +87,18 @@ def test_a_rebuild_from_landing_alone_gives_the_same_tables(world: World) -> Non
     before = world.tables()
     world.road().rebuild()
     same_tables(before, world.tables())
+
+
+def test_processes_with_homes_of_their_own_share_a_landing(tmp_path: Path) -> None:
+    homes = {}
+    for name in ("one", "other"):
+        landing = {"HEM_ETL_LANDING": str(tmp_path / "shared")}
+        settings = engine_settings(tmp_path / name) | landing
+        homes[name] = World(tmp_path / name, make_fleet(2, today=NOW.date()), settings=settings)
+    homes["one"].run("2026-11-20")
+    assert homes["other"].run("2026-11-20").asked == 0
+    same_tables(homes["one"].tables(), homes["other"].tables())
+    assert not (tmp_path / "one" / "landing").exists()
 
 
 def test_a_killed_run_loses_nothing_that_was_landed(world: World) -> None:

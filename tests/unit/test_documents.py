@@ -23,6 +23,7 @@ TEXTS = {
     "ENODE_API_URL": "from the environment",
     "ENODE_OAUTH_URL": "from the environment",
     "HEM_ETL_HOME": "`./hem_data`",
+    "HEM_ETL_LANDING": "`$HEM_ETL_HOME/landing`",
     "HEM_ETL_DATABASE": "`$HEM_ETL_HOME/hem.duckdb`",
     "HEM_ETL_CLOCK_CHECK": "`on`",
     "HEM_ETL_WORKERS": f"the cores (at most {settings.USEFUL_WORKERS})",

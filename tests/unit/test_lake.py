@@ -384,6 +384,16 @@ def test_a_lake_needs_to_know_where_it_is(missing: str, tmp_path: Path) -> None:
         open_warehouse(GivenSettings(HEM_ETL_HOME=tmp_path, HEM_ETL_WAREHOUSE="lake", **given))
 
 
+@pytest.mark.parametrize(
+    ("data", "landing"), [("shared", "shared/landing"), ("shared", "shared"), ("home", None), ("a/../home", "home/x")]
+)
+def test_maintenance_of_a_lake_can_never_remove_what_is_landed(data: str, landing: str | None, tmp_path: Path) -> None:
+    """It removes every old file of that folder which the lake does not name."""
+    given = {} if landing is None else {"HEM_ETL_LANDING": str(tmp_path / landing)}
+    with pytest.raises(SettingsError, match="HEM_ETL_LAKE_DATA"):
+        lake_of(tmp_path / "home", HEM_ETL_LAKE_DATA=str(tmp_path / data), **given)
+
+
 KEYS = {"HEM_ETL_S3_ACCESS_KEY_ID": "k3y-id", "HEM_ETL_S3_SECRET_ACCESS_KEY": "s3cr'et"}
 
 

@@ -113,7 +113,7 @@ def test_a_failed_write_raises_and_keeps_what_waits(landing: Landing, monkeypatc
 
 def test_a_folder_that_cannot_be_used_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LandingError, match="HEM_ETL_HOME"):
+    with pytest.raises(LandingError, match="HEM_ETL_LANDING"):
         Landing(tmp_path / "file" / "landing").writer()
 
 

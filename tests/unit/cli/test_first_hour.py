@@ -290,12 +290,17 @@ def test_a_disk_that_refuses_is_told_by_what_it_is(number: int, step: str) -> No
     assert told.endswith("or let HEM_ETL_HOME name another place")
 
 
-@pytest.mark.parametrize("place", ["home", "database"])
+@pytest.mark.parametrize("place", ["home", "database", "landing"])
 def test_the_doctor_tries_to_write_where_a_run_must(
     place: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").write_text("no folder")
-    setting = {"home": ("HEM_ETL_HOME", "file"), "database": ("HEM_ETL_DATABASE", "file/hem.duckdb")}[place]
+    settings = {
+        "home": ("HEM_ETL_HOME", "file"),
+        "database": ("HEM_ETL_DATABASE", "file/hem.duckdb"),
+        "landing": ("HEM_ETL_LANDING", "file/landing"),
+    }
+    setting = settings[place]
     monkeypatch.setenv(*setting)
     assert run("doctor") == 2
     told = capsys.readouterr().out
