@@ -13,14 +13,18 @@ from math import nan
 
 import polars as pl
 
+from hem_etl.normalise.buffers import words_of
+
 _SCHEME = b"hem day 1\n"
 
 
 def day_hashes(readings: pl.DataFrame, sizes: Sequence[int], facts: Iterable[Sequence[object]]) -> list[str]:
     """One SHA-256 a day. readings: start_utc and values, sorted, `sizes` rows a day; facts: what else is held of it."""
-    columns = [_bytes("q", readings["start_utc"].dt.timestamp("us").to_list())]
-    columns += [
-        _bytes("d", readings[name].fill_null(nan).to_list()) for name in readings.columns if name != "start_utc"
+    columns = [
+        _little_endian(words)
+        for words in words_of(
+            readings.select(pl.col("start_utc").dt.timestamp("us"), pl.exclude("start_utc").fill_null(nan))
+        )
     ]
     hashes = []
     first = 0
@@ -34,9 +38,9 @@ def day_hashes(readings: pl.DataFrame, sizes: Sequence[int], facts: Iterable[Seq
     return hashes
 
 
-def _bytes(typecode: str, values: list[float]) -> memoryview:
-    """The values as little-endian 64-bit numbers."""
-    numbers = array(typecode, values)
-    if sys.byteorder == "big":
-        numbers.byteswap()
+def _little_endian(words: bytes) -> memoryview:
+    if sys.byteorder == "little":
+        return memoryview(words)
+    numbers = array("q", words)
+    numbers.byteswap()
     return memoryview(numbers).cast("B")

@@ -188,10 +188,7 @@ class _Awaited:
         }
 
     def only(self, looks: Collection[DayLook]) -> PreparedDays:
-        prepared = self._take()
-        if len(looks) == prepared.outcomes.height:
-            return prepared
-        return prepared.only(day_frame([(look.system_id, look.day) for look in looks]))
+        return self._take().only(day_frame([(look.system_id, look.day) for look in looks]))
 
     def _is_zone_of_no_matter(self, look: DayLook, zone: str | None, read_in: str | None) -> bool:
         """The same was known, or another was used: one that a series states goes before what is known of the system."""

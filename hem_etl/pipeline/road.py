@@ -321,7 +321,7 @@ class Road:
             yield writer, self._load_into(writer, is_clock_right)
 
     def _load_into(self, writer: Writer, is_clock_right: bool, ahead: Ahead | None = None) -> Loaded:
-        with ahead or Ahead(self.landing, self.settings) as preparing:
+        with ahead or Ahead(self.landing, self.settings) as preparing, writer.in_one_thread():
             return loading.load(
                 writer,
                 self.landing,

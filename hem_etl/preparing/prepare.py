@@ -76,7 +76,9 @@ class PreparedDays:
         return (*of_days, self.quarters, self.energy, self.findings, self.outcomes)
 
     def only(self, keys: pl.DataFrame) -> "PreparedDays":
-        """What is here of these (system_id, day)."""
+        """What is here of these (system_id, day), which are among `outcomes`."""
+        if keys.height == self.outcomes.height:
+            return self
         return PreparedDays(
             normalise.only_days(self.days, keys),
             *(normalise.only_rows(rows, keys) for rows in (self.quarters, self.energy, self.findings, self.outcomes)),
@@ -87,7 +89,8 @@ def prepare_days(bodies: Sequence[normalise.Body], judging: Judging) -> Prepared
     """Read DAY bodies, one per (system, day), in any order."""
     days = normalise.read_days(bodies, over_limit_kw=judging.over_limit_kw)
     was_read = days.days.filter(pl.col("outcome") != Outcome.UNREADABLE)
-    prepared = completed(normalise.only_days(days, was_read.select("system_id", "day")), judging)
+    read = days if was_read.height == days.days.height else normalise.only_days(days, was_read)
+    prepared = completed(read, judging)
     return replace(prepared, outcomes=days.days)
 
 

@@ -6,7 +6,7 @@ business, what the tables look like is `dbt_like_sql`'s. Outside this room nobod
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -154,6 +154,20 @@ class Writer(Reader):
                     self._note(EVERYTHING)
         finally:
             self._is_in_transaction = False
+
+    @contextmanager
+    def in_one_thread(self) -> Iterator[None]:
+        """For frames that come in: DuckDB takes one in its order, and of several threads most wait.
+
+        What scans a history is quicker with all of them.
+        """
+        ((threads,),) = self._connection.execute("select current_setting('threads')").fetchall()
+        self._connection.execute("set threads = 1")
+        try:
+            yield
+        finally:
+            with suppress(duckdb.Error):  # of a torn file
+                self._connection.execute(f"set threads = {threads:d}")
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

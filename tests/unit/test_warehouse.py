@@ -74,6 +74,16 @@ def test_a_transaction_that_fails_leaves_nothing(filled: FileWarehouse) -> None:
         assert writer.rows("days", ["kwh"]).height == 3
 
 
+def test_all_threads_work_again_after_one_did_alone(warehouse: FileWarehouse) -> None:
+    threads = "select current_setting('threads')"
+    with warehouse.writing() as writer:
+        writer.change("set threads = 3")
+        with pytest.raises(ZeroDivisionError), writer.in_one_thread():
+            assert writer.read(threads).item() == 1
+            raise ZeroDivisionError
+        assert writer.read(threads).item() == 3
+
+
 def test_a_second_writer_waits_and_then_names_the_holder(warehouse: FileWarehouse) -> None:
     warehouse.lock.path.parent.mkdir(parents=True)
     with warehouse.lock.path.open("w") as file:

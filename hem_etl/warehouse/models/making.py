@@ -21,7 +21,6 @@ from hem_etl.warehouse.transactions import transaction
 SAMPLE_ROWS: Final = 5
 FINGERPRINTS: Final = "core.model"
 DICTIONARY: Final = "core.dictionary"
-DICTIONARY_TYPES: Final = ("varchar", "varchar", "integer", "varchar", "varchar", "varchar", "varchar")
 TABLES: Final = """
 select schema_name || '.' || table_name, 'table' from duckdb_tables() where database_name = current_database()
 """
@@ -185,8 +184,9 @@ def remember(con: duckdb.DuckDBPyConnection, made: Iterable[Made]) -> None:
     there = _fingerprints(con)
     other = [each for each in made if there.get(each.relation) != each.sha256]
     if other and has_table(con, FINGERPRINTS):
-        con.executemany(f"delete from {FINGERPRINTS} where relation = ?", [[each.relation] for each in other])
-        con.executemany(f"insert into {FINGERPRINTS} values (?, ?)", [[each.relation, each.sha256] for each in other])
+        noted = ", ".join(_literals((each.relation, each.sha256)) for each in other)
+        con.execute(f"delete from {FINGERPRINTS} where relation in {_literals(each.relation for each in other)}")
+        con.execute(f"insert into {FINGERPRINTS} values {noted}")
 
 
 def fingerprint_of(con: duckdb.DuckDBPyConnection, name: str) -> str | None:
@@ -297,26 +297,22 @@ def _write_meaning(con: duckdb.DuckDBPyConnection, made: Iterable[Model | Macro]
     """Meaning and unit of each relation and column into the catalogue and `core.dictionary`, where they are not yet."""
     made = list(made)
     _write_comments(con, made)
-    if not has_table(con, DICTIONARY):
+    if not made or not has_table(con, DICTIONARY):
         return
     wanted = {row for each in made for row in _dictionary_rows(each)}
     there = set(
-        con.execute(
-            f"from {DICTIONARY} semi join (select unnest(?) as relation) as made using (relation)",
-            [[each.relation for each in made]],
-        ).fetchall()
+        con.execute(f"from {DICTIONARY} where relation in {_literals(each.relation for each in made)}").fetchall()
     )
     other = {relation for relation, *_ in wanted ^ there}
     rows = sorted((row for row in wanted if row[0] in other), key=lambda row: (row[0], row[2]))
     _forget_meaning(con, other)
     if rows:
-        columns = ", ".join(f"unnest(?::{kind}[])" for kind in DICTIONARY_TYPES)
-        con.execute(f"insert into {DICTIONARY} select {columns}", [list(column) for column in zip(*rows, strict=True)])
+        con.execute(f"insert into {DICTIONARY} values {', '.join(map(_literals, rows))}")
 
 
 def _forget_meaning(con: duckdb.DuckDBPyConnection, relations: Collection[str]) -> None:
     if relations and has_table(con, DICTIONARY):
-        con.execute(f"delete from {DICTIONARY} where relation in (select unnest(?))", [list(relations)])
+        con.execute(f"delete from {DICTIONARY} where relation in {_literals(relations)}")
 
 
 def _dictionary_rows(made: Model | Macro) -> Iterator[tuple[Any, ...]]:
@@ -331,6 +327,14 @@ def _dictionary_rows(made: Model | Macro) -> Iterator[tuple[Any, ...]]:
 
 def _unit(said: str) -> str | None:
     return None if said == "-" else said
+
+
+def _literals(values: Iterable[str | int | None]) -> str:
+    """As a list of SQL. Not bound: at each value that DuckDB is given it searches for pandas anew, if there is none."""
+    written = (
+        "null" if value is None else str(value) if isinstance(value, int) else literal(value) for value in values
+    )
+    return f"({', '.join(written)})"
 
 
 def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Macro]) -> None:
@@ -357,13 +361,17 @@ def _write_comments(con: duckdb.DuckDBPyConnection, models: Iterable[Model | Mac
             "where database_name = current_database() and function_type in ('macro', 'table_macro') and not internal"
         ).fetchall()
     )
+    comments = []
     for model in models:
         name = quoted_relation(model.relation)
         if there.get(model.relation) != model.comment:
-            con.execute(f"comment on {model.kind} {name} is {literal(model.comment)}")
-        for column in () if isinstance(model, Macro) or model.parameters else model.columns:
-            if there.get(f"{model.relation}.{column.name}") != column.comment:
-                con.execute(f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}")
+            comments.append(f"comment on {model.kind} {name} is {literal(model.comment)}")
+        comments += [
+            f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}"
+            for column in (() if isinstance(model, Macro) or model.parameters else model.columns)
+            if there.get(f"{model.relation}.{column.name}") != column.comment
+        ]
+    con.execute(";\n".join(comments))
 
 
 def _run_check(con: duckdb.DuckDBPyConnection, check: Check) -> CheckResult:

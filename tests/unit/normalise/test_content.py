@@ -1,11 +1,14 @@
 """The fingerprint of a day moves with what the tables hold, and with nothing else."""
 
 import json
+from array import array
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
 import pytest
 
 from hem_etl.normalise import read_days
+from hem_etl.normalise.buffers import words_of
 
 from .bodies import day_body, encoded, full, series, stamps, unavailable
 
@@ -74,3 +77,23 @@ def test_it_does_not_depend_on_the_batch_or_on_when_a_day_that_is_over_was_fetch
 
 def test_it_is_the_same_for_ever() -> None:
     assert sha(encoded(base())) == "09b517a594dce29ebf276737bfafdffe4d8e33c237c52c7ec245d571cd64d4ef"
+
+
+@pytest.mark.parametrize("height", [2, 7, 5_000])
+def test_the_bytes_of_a_column_are_those_of_its_numbers_one_by_one(height: int) -> None:
+    whole = pl.DataFrame({"a": range(height), "b": [-0.0, *(n / 3 for n in range(1, height))][:height]})
+    whole = whole.cast({"a": pl.Int64, "b": pl.Float64})
+    in_parts = pl.concat([whole.slice(1), whole, whole.reverse()], rechunk=False)
+    assert in_parts.n_chunks() == 3
+    for frame in (whole, whole.clear(), in_parts, in_parts.slice(height // 2, height)):
+        assert words_of(frame) == [
+            array("q", frame["a"].to_list()).tobytes(),
+            array("d", frame["b"].to_list()).tobytes(),
+        ]
+
+
+def test_what_has_no_bytes_or_others_is_refused() -> None:
+    with pytest.raises(AssertionError, match="NULL"):
+        words_of(pl.DataFrame({"a": [1.5, None]}))
+    with pytest.raises(AssertionError, match="64"):
+        words_of(pl.DataFrame({"a": [1]}, schema={"a": pl.Int32}))
