@@ -134,6 +134,10 @@ class Fleet:
         """The system's zone, as its list or an earlier series told it."""
         return self._systems[system_id]["timezone"] if system_id in self._systems else None
 
+    def awaits_timezone(self, system_id: str) -> bool:
+        """Whether the next answer may tell the system's zone. Of a system that no list named nothing is kept."""
+        return system_id in self._systems and self.timezone(system_id) is None
+
     def vendor(self, system_id: str) -> str | None:
         """The system's vendor, as its list or its assets told it."""
         return self._systems[system_id]["vendor"] if system_id in self._systems else None

@@ -256,9 +256,9 @@ class _Loading:
     def _read_in_parts(self, looks: Sequence[Receipt], commit: Commit) -> None:
         if looks:
             self._ahead.look_ahead(lambda keys: read_entries(self._writer, key_frame(keys)), commit.fleet)
-        # the first answer of a system whose zone is not known may tell the zone that the others are read in
+        # an answer that is awaited may tell the zone that the system's others are read in
         for part in batches.parts(
-            looks, lambda look: look.outcome is None and commit.fleet.timezone(look.key[0]) is None
+            looks, lambda look: look.outcome is None and commit.fleet.awaits_timezone(look.key[0])
         ):
             self._read(commit.settle(part), commit)
 

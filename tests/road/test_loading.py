@@ -3,10 +3,12 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from world import World
 
 from hem_etl.answer import Answer
 from hem_etl.local_day import Interval
+from hem_etl.pipeline.ahead import Ahead
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
@@ -65,3 +67,33 @@ def test_the_same_bytes_after_the_end_of_the_day_write_no_rows(world: World) -> 
     land(world, (25, body(1.0)), (49, body(1.0)), (200, body(1.0)))
     assert world.sql("select version, state, loaded_outcome from core.load").rows() == [(1, "settled", "loaded")]
     assert world.sql("select answered_at_utc - fetched_at_utc = interval 0 second from core.load").item()
+
+
+def batches_of_days(world: World, monkeypatch: pytest.MonkeyPatch, days: int) -> list[int]:
+    """How many bodies are read at once of so many days of one home that states its zone with each."""
+    with world.road().landing.writer() as writer:
+        for number in range(days):
+            label = f"{datetime(2026, 11, 10) + timedelta(days=number):%Y-%m-%d}"
+            sent = body(1.0).replace(b"2026-11-10", label.encode())
+            at = MIDNIGHT + timedelta(days=number + 2)
+            writer.add(Answer("day", "home", Interval.parse(label), 0, None, at, 1, 1, 200, None, None, sent))
+    sizes: list[int] = []
+    real = Ahead.prepare
+    monkeypatch.setattr(
+        Ahead, "prepare", lambda self, looks, fleet: (sizes.append(len(looks)), real(self, looks, fleet))[1]
+    )
+    assert world.road().load().new_days == days
+    return sizes
+
+
+def test_days_of_a_system_that_no_list_names_are_read_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert batches_of_days(world, monkeypatch, 5) == [5]
+
+
+def test_the_first_answer_of_a_listed_system_may_tell_the_zone_of_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with world.road().landing.writer() as writer:
+        listed = json.dumps({"data": [{"id": "home"}], "pagination": {"after": None}}).encode()
+        writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
+    assert batches_of_days(world, monkeypatch, 5) == [1, 4]
