@@ -118,7 +118,12 @@ class Run:
 
     def measure(self, row: Row, number: int) -> None:
         folder = self._place(row)
-        spent = measuring.run(row.command(folder), self._environment(folder), is_refused=row.kind == "refused")
+        spent = measuring.run(
+            row.command(folder),
+            self._environment(folder),
+            is_refused=row.kind == "refused",
+            is_on_one_core=row.is_on_one_core,
+        )
         say(f"{number + 1}: {spent.cpu_seconds:9.3f} CPU-s {spent.peak_mb:7.0f} MB  {row.name}")
         self.spent.setdefault(row.name, {})[number] = spent
 
@@ -148,7 +153,8 @@ def summary(row: Row, spent: dict[str, dict[int, measuring.Spent]]) -> dict[str,
     amount_of_base = next(iter(base.values())).amount
     amount = (next(iter(own.values())).amount or amount_of_base) if row.unit else None
     share = (amount / amount_of_base) if amount and amount_of_base else 1
-    ratios = [own[number].cpu_seconds / base[number].cpu_seconds / share for number in own]
+    clock = "wall_seconds" if row.is_by_wall else "cpu_seconds"
+    ratios = [getattr(own[number], clock) / getattr(base[number], clock) / share for number in own]
     cpu = spread([each.cpu_seconds for each in own.values()])
     return {
         "name": row.name,

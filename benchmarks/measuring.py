@@ -32,14 +32,24 @@ class TaskError(Exception):
     """A process of the bench did not end well; the text is what it wrote."""
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], *, is_refused: bool = False) -> Spent:
+def run(
+    command: Sequence[str], environment: Mapping[str, str], *, is_refused: bool = False, is_on_one_core: bool = False
+) -> Spent:
     """Run to the end. What the process tells of its work (`tell`) counts in place of its whole life.
 
-    is_refused: it is meant to end with an error. Raises TaskError where it ends otherwise than it is meant to.
+    is_refused: it is meant to end with an error. is_on_one_core: it and what it starts have one core, as far as the
+    system can say so. Raises TaskError where it ends otherwise than it is meant to.
     """
     with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as said:
         started = time.perf_counter()
-        process = subprocess.Popen(command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=told, stderr=said)
+        process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=said,
+            preexec_fn=_hold_to_one_core if is_on_one_core and hasattr(os, "sched_setaffinity") else None,
+        )
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -73,6 +83,11 @@ def cpu_seconds() -> float:
     """Of this process and its ended children."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _hold_to_one_core() -> None:
+    """The last one: whatever else begins on this machine has mostly begun on the first."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _text(file: Any) -> str:

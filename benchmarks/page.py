@@ -15,8 +15,8 @@ CPU time, user and system, of that process and all that it starts; wall time and
 stand beside it. Start-up rows are whole processes; of all others the work is measured, without imports and without what
 prepares it, memory included. A round runs every row once, one after the other, and so on (A B C A B C …): what else the
 machine does falls on all rows alike. A number is the median of the rounds, with the least and the most behind it; a
-ratio is made within each round, and its median is shown. It is CPU time ÷ CPU time, of the first row of a table where
-the row names no other: 2.0 takes twice as much."""
+ratio is made within each round, and its median is shown. It is CPU time ÷ CPU time (wall ÷ wall where a row says
+so), of the first row of a table where the row names no other: 2.0 takes twice as much."""
 
 PEERS: Final = """\
 Others are installed in an environment of their own (`[dependency-groups] peers`, pinned in

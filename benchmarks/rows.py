@@ -15,7 +15,7 @@ class Sizes:
 
     systems: int = 100
     """Homes whose bodies are parsed and loaded, ours and theirs."""
-    days: int = 10
+    days: int = 20
     """Days of these."""
     history_systems: int = 200
     history_days: int = 92
@@ -52,6 +52,10 @@ class Row:
     kind: str = "ours"
     """ours, peers, command (of hem-etl, whole processes), refused (one that ends with an error)."""
     most_rounds: int | None = None
+    is_on_one_core: bool = False
+    """Whether it may use one core alone; else all there are."""
+    is_by_wall: bool = False
+    """Whether its ratio is of wall time, not of CPU time."""
 
     def command(self, folder: Path) -> list[str]:
         if self.kind in ("command", "refused"):
@@ -110,7 +114,8 @@ def sections(sizes: Sizes) -> list[Section]:
             "documents them, without a vendor's quirks, so that what others make of them is right without our rules. "
             "Each starts with an empty file and replaces a system's day as a whole. What takes 10 times as much has a "
             "tenth of the rate. Ours makes readings, quarter hours, sums and attributed flows of days, counts, "
-            "findings, versions and a ledger; the others make one row a point.",
+            "findings, versions and a ledger; the others make one row a point. All of it on one core, but for the row "
+            "that says otherwise.",
             _loading_rows(),
         ),
         Section(
@@ -235,11 +240,21 @@ def large_sections(sizes: Sizes) -> list[Section]:
 
 def _loading_rows() -> tuple[Row, ...]:
     def peer(name: str, task: str, limit: str, most_rounds: int | None = None) -> Row:
-        return Row(name, "bodies", (task,), limit, base=LOADING, unit="values", kind="peers", most_rounds=most_rounds)
+        return Row(
+            name,
+            "bodies",
+            (task,),
+            limit,
+            base=LOADING,
+            unit="values",
+            kind="peers",
+            most_rounds=most_rounds,
+            is_on_one_core=True,
+        )
 
     def ours(name: str, task: str, limit: str, world: str = "bodies") -> Row:
         base = None if name == LOADING else LOADING
-        return Row(name, world, (task,), limit, base=base, unit="values")
+        return Row(name, world, (task,), limit, base=base, unit="values", is_on_one_core=True)
 
     return (
         ours(
@@ -249,13 +264,14 @@ def _loading_rows() -> tuple[Row, ...]:
             "the ledger, versions and findings of each day.",
         ),
         Row(
-            "… prepared by two worker processes",
+            "… prepared by two worker processes, on all cores (wall ÷ wall)",
             "bodies",
             ("landing-to-tables", "2"),
             "Starting the workers, at this size; of a large load the one that writes, which is left with half of the "
             "CPU time.",
             base=LOADING,
             unit="values",
+            is_by_wall=True,
         ),
         ours(
             "… built, checked and published",

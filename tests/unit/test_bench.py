@@ -1,6 +1,7 @@
 """The bench: its page says what was measured, its rows are what can be run. Nothing is timed here."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -98,6 +99,17 @@ def test_ratios_are_made_within_a_round_and_by_what_a_unit_costs(bench: Mapping[
     assert summary("twice")["ratio"] == {"median": 1.0, "least": 1.0, "most": 2.0}
     assert summary("silent")["ratio"] == {"median": 10.0, "least": 10.0, "most": 10.0}
     assert summary("silent")["rate"] == 100 / 15
+    by_wall = bench["rows"].Row("ours", "", (), "", base="slower", is_by_wall=True)
+    slower = {number: spent(1, wall, 1) for number, wall in enumerate([2.0, 4.0, 5.0])}
+    assert bench["bench"].summary(by_wall, told | {"slower": slower})["ratio"]["median"] == 0.25
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot say so")
+def test_a_process_can_be_held_to_one_core_and_then_is(bench: Mapping[str, ModuleType]) -> None:
+    tells = "import os, json; print(json.dumps(dict(cpu_seconds=len(os.sched_getaffinity(0)), wall_seconds=0)))"
+    run, command = bench["measuring"].run, [sys.executable, "-c", tells]
+    assert run(command, {}, is_on_one_core=True).cpu_seconds == 1
+    assert run(command, {}).cpu_seconds == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.slow
