@@ -5,6 +5,7 @@ Read once, by a door, with `load_settings`; nothing reads the environment anywhe
 """
 
 import difflib
+import hashlib
 import json
 import os
 import re
@@ -150,14 +151,7 @@ class Settings(BaseSettings):
             raise ValueError("must be a Postgres URL (postgresql://…) or the path of a SQLite file")
         return address
 
-    @field_validator("landing_override")
-    @classmethod
-    def _a_folder(cls, place: str | None) -> str | None:
-        if place is not None and "://" in place:
-            raise ValueError("must be the path of a folder")
-        return place
-
-    @field_validator("lake_data")
+    @field_validator("lake_data", "landing_override")
     @classmethod
     def _a_folder_or_a_bucket(cls, place: str | None) -> str | None:
         if place is None or "://" not in place:
@@ -184,7 +178,7 @@ class Settings(BaseSettings):
     @classmethod
     def _a_host_alone(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url is not None and url.path not in (None, "/"):
-            raise ValueError("must be a URL without a path: the bucket stands in HEM_ETL_LAKE_DATA")
+            raise ValueError("must be a URL without a path: the bucket stands in s3://BUCKET/PREFIX")
         return url
 
     @field_validator("balance_tolerance", mode="before")
@@ -237,8 +231,24 @@ class Settings(BaseSettings):
 
     @property
     def landing(self) -> Path:
-        """The folder of raw segments."""
+        """The folder of raw segments; where they are in a bucket, of those that were read: it may be deleted."""
+        if self.landing_bucket is not None:
+            return self.cache_of(self.landing_bucket)
         return Path(self.landing_override) if self.landing_override else self.home / "landing"
+
+    @property
+    def landing_bucket(self) -> str | None:
+        """`s3://BUCKET/PREFIX` of raw segments; None: they are in the folder `landing`."""
+        return self.landing_override if (self.landing_override or "").startswith("s3://") else None
+
+    def cache_of(self, bucket: str) -> Path:
+        """The folder of what was read of a bucket; of each its own."""
+        return self.home / "cache" / hashlib.sha256(f"{self.s3_endpoint or ''} {bucket}".encode()).hexdigest()[:16]
+
+    @property
+    def outbox(self) -> Path:
+        """Segments that are not in the bucket yet."""
+        return self.home / "outbox"
 
     @property
     def inbox(self) -> Path:
@@ -269,10 +279,12 @@ class Settings(BaseSettings):
                 f"HEM_ETL_WAREHOUSE=lake needs {' and '.join(missing)}: where the lake's catalogue and its files are, "
                 "the same for everybody who uses it (docs/scale.md)."
             )
-        if self.landing.resolve().is_relative_to(Path(self.lake_data).resolve()):
+        data = self.lake_data if self.lake_data.startswith("s3://") else Path(self.lake_data).resolve()
+        landing = self.landing_bucket or self.landing.resolve()
+        if f"{landing}/".startswith(f"{data}/"):
             raise SettingsError(
-                f"landing ({self.landing}) lies within HEM_ETL_LAKE_DATA ({self.lake_data}), where maintenance removes "
-                "every file that the lake does not name: let HEM_ETL_LAKE_DATA name a folder of its own."
+                f"landing ({landing}) lies within HEM_ETL_LAKE_DATA ({self.lake_data}), where maintenance removes "
+                "all that the lake does not name: let HEM_ETL_LAKE_DATA name a place of its own."
             )
         return self.lake_catalog, self.lake_data
 
@@ -280,8 +292,8 @@ class Settings(BaseSettings):
         """Id and secret; SettingsError where one is missing."""
         if self.s3_access_key_id is None or self.s3_secret_access_key is None:
             raise SettingsError(
-                "HEM_ETL_LAKE_DATA=s3://… needs HEM_ETL_S3_ACCESS_KEY_ID and HEM_ETL_S3_SECRET_ACCESS_KEY: keys that "
-                "may list, read, write and delete there."
+                "s3://… needs HEM_ETL_S3_ACCESS_KEY_ID and HEM_ETL_S3_SECRET_ACCESS_KEY: keys that may list, read and "
+                "write there, and among a lake's files delete."
             )
         return self.s3_access_key_id, self.s3_secret_access_key
 

@@ -29,11 +29,13 @@ class Store:
         self.address = address
         self.is_out_of_order = False
         self.refused = 0
+        self.passed = 0
+        """Requests that were answered."""
 
-    def settings(self, place: str) -> dict[str, str]:
-        """Of a lake whose files lie in this place of it."""
+    def settings(self, place: str, setting: str = "HEM_ETL_LAKE_DATA") -> dict[str, str]:
+        """Of what lies in this place of it: a lake's files, or what another setting names."""
         keys = {"HEM_ETL_S3_ACCESS_KEY_ID": KEY_ID, "HEM_ETL_S3_SECRET_ACCESS_KEY": SECRET}
-        return {"HEM_ETL_LAKE_DATA": f"s3://{place}", "HEM_ETL_S3_ENDPOINT": self.url, **keys}
+        return {setting: f"s3://{place}", "HEM_ETL_S3_ENDPOINT": self.url, **keys}
 
 
 @contextmanager
@@ -69,6 +71,7 @@ class _Through(BaseHTTPRequestHandler):
             behind.request(self.command, self.path, body, dict(self.headers.items()))
             answer = behind.getresponse()
             content = answer.read()
+            self.store.passed += 1
             self._answer(answer.status, dict(answer.getheaders()), content)
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:

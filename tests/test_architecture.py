@@ -154,6 +154,7 @@ def test_preparing_knows_no_table_no_lock_and_no_landing() -> None:
 OWNERS = {
     "duckdb": ("hem_etl.warehouse",),
     "psycopg": ("hem_etl.locks.postgres", "hem_etl.warehouse.catalogue"),
+    "obstore": ("hem_etl.landing.bucket",),
     "fcntl": ("hem_etl.locks",),
     "sqlglot": ("hem_etl.warehouse",),
     "rich": ("hem_etl.cli",),
@@ -166,6 +167,7 @@ PLACES = {
     "database": ("hem_etl.settings", "hem_etl.warehouse"),
     "work": ("hem_etl.settings", "hem_etl.warehouse", "hem_etl.locks"),
     "landing": ("hem_etl.settings", "hem_etl.landing"),
+    "outbox": ("hem_etl.settings", "hem_etl.landing"),
     "inbox": ("hem_etl.settings", "hem_etl.webhooks"),
 }
 """Who alone knows a path of the settings."""

@@ -16,6 +16,7 @@ import typer
 
 from hem_etl import __version__
 from hem_etl.cli import looking
+from hem_etl.cli.landing import landing
 from hem_etl.cli.options import (
     End,
     Json,
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 
 app.add_typer(overrides, name="overrides")
+app.add_typer(landing, name="landing")
 app.add_typer(webhooks, name="webhooks")
 
 

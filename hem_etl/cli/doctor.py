@@ -9,11 +9,12 @@ from typing import Final
 
 from hem_etl.answer import Kind
 from hem_etl.enode.subscriptions import subscriptions
-from hem_etl.errors import AccessError, HemEtlError, SettingsError, disk_trouble
+from hem_etl.errors import AccessError, HemEtlError, LandingError, SettingsError, disk_trouble
 from hem_etl.facts import heartbeat_warning, published_numbers
-from hem_etl.landing import Landing, open_landing
+from hem_etl.landing import Landing, open_landing, waiting_segments
 from hem_etl.local_day import CLOCK_TOLERANCE
 from hem_etl.pipeline import backlog, make_client
+from hem_etl.pipeline.stored import require_whole
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.warehouse import Warehouse, open_warehouse
 from hem_etl.webhooks.inbox import open_inbox
@@ -33,8 +34,8 @@ def examine(settings: Settings) -> list[Finding]:
         (OK, "settings", f"home {settings.home}, published in {published}, API {settings.api_url}"),
         *_enode(settings),
         _disk(settings, warehouse),
-        *_writable({**warehouse.describe().folders, landing.folder: "HEM_ETL_LANDING"}),
-        *examine_landing(landing),
+        *_writable({**warehouse.describe().folders, **landing.place.folders}),
+        *_landing(settings, warehouse, landing),
         _lock(warehouse),
         *examine_published(settings, warehouse),
         *examine_webhooks(settings, warehouse),
@@ -91,6 +92,24 @@ def examine_webhooks(settings: Settings, warehouse: Warehouse) -> Iterator[Findi
         yield WARN, "inbox", f"{kept.deliveries} deliveries or more wait: `hem-etl run --due` acts on them"
     if warehouse.is_published() and (warning := heartbeat_warning(warehouse)):
         yield WARN, "heartbeats", warning
+
+
+def _landing(settings: Settings, warehouse: Warehouse, landing: Landing) -> Iterator[Finding]:
+    """Whether landing can be reached and written, and holds what was published."""
+    try:
+        landing.place.prove()
+        require_whole(landing, warehouse)
+        yield OK, "landing", f"{len(landing.segments())} segments in {landing.place.name}"
+        yield from examine_landing(landing)
+    except LandingError as error:
+        yield FAIL, "landing", str(error)
+    if unsent := waiting_segments(settings):
+        yield (
+            WARN,
+            "landing",
+            f"{len(unsent)} segments wait to be sent to a bucket (such as {unsent[0]}): the next run with "
+            "HEM_ETL_LANDING=s3://… sends them",
+        )
 
 
 def examine_landing(landing: Landing) -> Iterator[Finding]:

@@ -1,7 +1,6 @@
-"""The store in one folder: reads segments, and says which exist and which are believed."""
+"""The store in one place: reads segments, and says which exist and which are believed."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
@@ -13,20 +12,18 @@ import polars as pl
 
 from hem_etl import __version__
 from hem_etl.answer import STATISTICS_KINDS, Key, Kind, Receipt
-from hem_etl.disk import sync_folder, write_whole
-from hem_etl.errors import LandingError, disk_trouble
+from hem_etl.errors import LandingError
+from hem_etl.landing.bucket import open_bucket, waiting
 from hem_etl.landing.formats import FORMAT, RECEIPT_SCHEMA, SEGMENT_SCHEMA
 from hem_etl.landing.index import MADE_OF, Index
+from hem_etl.landing.places import DISTRUSTED, SUFFIX, Folder, Place
 from hem_etl.landing.writer import SegmentWriter, one_line
 from hem_etl.local_day import Interval
 from hem_etl.settings import Settings
 from hem_etl.vocabulary import Outcome
 
-SUFFIX: Final = ".parquet"
 SEGMENTS_AT_ONCE: Final = 8
 """Whole in memory while bodies are looked for: 16 MB each."""
-DISTRUSTED: Final = ".distrusted"
-"""Ends the name of a mark beside a segment."""
 _RECEIPT_COLUMNS: Final = [name for name in RECEIPT_SCHEMA if name != "is_body_here"]
 """In the order of `Receipt`'s fields, after the segment's name."""
 
@@ -36,19 +33,41 @@ _MARKS: Final = ["kind", "format", "written_by"]
 
 def open_landing(settings: Settings) -> "Landing":
     """The store that the settings describe; its folder is made by the first segment."""
-    return Landing(settings.landing)
+    if settings.landing_bucket is None:
+        return Landing(Folder(settings.landing))
+    return Landing(open_bucket(settings, settings.landing_bucket, settings.landing, settings.outbox))
+
+
+def waiting_segments(settings: Settings) -> list[str]:
+    """Names of segments on this machine that are in no bucket yet."""
+    return waiting(settings.outbox)
+
+
+def open_place(settings: Settings, name: str) -> Place:
+    """Where segments are kept by that name: a folder's path or `s3://BUCKET/PREFIX`, by the settings' keys."""
+    name = name.rstrip("/") or "/"
+    configured = open_landing(settings).place
+    if name == configured.name:
+        return configured
+    if "://" not in name:
+        return Folder(Path(name))
+    own = settings.cache_of(name)
+    return open_bucket(settings, name, own, own / "outbox")  # what waits in ours is not for that one
 
 
 class Landing:
-    """The store in one folder. Reading needs no lock: segments never change."""
+    """The store in one place. Reading needs no lock: segments never change."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._index = Index(folder)
+    def __init__(self, place: Place | Path) -> None:
+        """place: the path of a folder, too."""
+        self.place: Place = Folder(place) if isinstance(place, Path) else place
+        self.folder = self.place.folder
+        """Where segments are read on this machine, with the index beside them."""
+        self._index = Index(self.folder)
 
     def segments(self) -> list[str]:
         """Names of all segments, oldest first (a name begins with the instant of its first answer)."""
-        return self._named(SUFFIX)
+        return sorted(name for name in self.place.listed() if name.endswith(SUFFIX))
 
     def read_receipts(self, segments: Iterable[str], *kinds: Kind) -> list[Receipt]:
         """Receipts of the named segments (all, or of these kinds), ordered by time.
@@ -79,10 +98,16 @@ class Landing:
             found |= self._bodies_in(self._index.keeping(missing, self.segments()), missing)
         for name in hashes:
             if name not in found:
-                raise LandingError(f"landing {self.folder} lacks a body ({name[:12]}…): restore it from a backup.")
+                raise LandingError(f"landing {self.place.name} lacks a body ({name[:12]}…): restore it from a backup.")
             if hashlib.sha256(found[name]).hexdigest() != name:
-                raise LandingError(f"a body in {self.folder} is damaged ({name[:12]}…): restore it from a backup.")
+                raise LandingError(f"a body in {self.place.name} is damaged ({name[:12]}…): restore it from a backup.")
         return found
+
+    def bring(self, hashes: Collection[str]) -> None:
+        """Have in `folder` all segments that may keep these bodies, for a process that knows nothing but the folder."""
+        if isinstance(self.place, Folder):
+            return
+        self.place.bring(self._index.keeping(hashes, self.segments()))
 
     def find_bodies(self, hashes: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Content hash → (the segment that keeps the bytes, whether they still give the hash), where they are kept."""
@@ -101,10 +126,11 @@ class Landing:
 
     def writer(self, *, monotonic: Callable[[], float] = time.monotonic) -> SegmentWriter:
         """A writer that leaves out the bytes of bodies already kept. Use it as a context manager, from one thread."""
-        return SegmentWriter(self.folder, self._index.kept(self.cover()), monotonic)
+        return SegmentWriter(self.place, self._index.kept(self.cover()), monotonic)
 
     def cover(self) -> list[str]:
-        """Bring the index up to date; names of the segments as by `segments`."""
+        """Bring the index up to date; names of the segments as by `segments`, of all that was to be sent there, too."""
+        self.place.send()
         if names := self.segments():
             self._index.cover(names, lambda new: self._read(new, pl.lit(True), *MADE_OF))
         return names
@@ -114,31 +140,20 @@ class Landing:
 
         The bytes stay, and may be those of honest receipts elsewhere.
         """
-        try:
-            write_whole(self.folder / f"{segment}{DISTRUSTED}", after.isoformat())
-            sync_folder(self.folder)
-        except OSError as error:
-            raise LandingError(f"cannot write to {self.folder} ({disk_trouble(error, 'HEM_ETL_LANDING')}).") from error
+        self.place.mark(segment, after.isoformat())
 
     def distrusted(self) -> dict[str, datetime]:
         """Segment → the instant after which its receipts are not believed."""
         return {
             segment: after
-            for mark in self._named(DISTRUSTED)
-            if (after := self._believed_until(segment := mark.removesuffix(DISTRUSTED))) is not None
+            for mark in self.place.listed()
+            if mark.endswith(DISTRUSTED)
+            and (after := self._believed_until(segment := mark.removesuffix(DISTRUSTED))) is not None
         }
 
     def _believed_until(self, segment: str) -> datetime | None:
-        try:
-            return datetime.fromisoformat((self.folder / f"{segment}{DISTRUSTED}").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-
-    def _named(self, ending: str) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(self.folder) if name[-len(ending) :] == ending and name[0] != ".")
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        text = self.place.mark_of(segment)
+        return None if text is None else datetime.fromisoformat(text)
 
     def _receipts(self, segments: Iterable[str], where: pl.Expr) -> list[Receipt]:
         names = list(segments)
@@ -168,6 +183,7 @@ class Landing:
     def _read(self, segments: Iterable[str], where: pl.Expr, *columns: str) -> pl.DataFrame:
         """Columns of what the named segments hold, as SEGMENT_SCHEMA and `segment`, the name of each row's file."""
         names = list(segments)
+        self.place.bring(names)
         if not names:
             return pl.DataFrame(schema={**SEGMENT_SCHEMA, "segment": pl.String()}).select(columns)
         scanned = pl.scan_parquet(
@@ -210,13 +226,13 @@ class Landing:
             what = "is of a newer format" if newer else f"holds a receipt of kind {kind!r}"
             writer = f"hem_etl {written_by} or newer" if written_by else "the version of hem_etl that landed it"
             raise LandingError(
-                f"{segment} in {self.folder} {what}, which hem_etl {__version__} cannot read: install {writer} and run "
-                "again. Nothing of it was loaded, and nothing is lost."
+                f"{segment} in {self.place.name} {what}, which hem_etl {__version__} cannot read: install {writer} and "
+                "run again. Nothing of it was loaded, and nothing is lost."
             )
 
     def _damaged(self, what: str, why: str) -> LandingError:
         return LandingError(
-            f"{what} in {self.folder} cannot be read ({why}). Restore it from a backup, or move it away: its "
+            f"{what} in {self.place.name} cannot be read ({why}). Restore it from a backup, or move it away: its "
             "intervals are then asked again with --refresh."
         )
 

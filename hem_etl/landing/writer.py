@@ -18,6 +18,7 @@ from hem_etl.disk import sync_folder
 from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.landing.formats import FORMAT, SEGMENT_SCHEMA
 from hem_etl.landing.index import Kept
+from hem_etl.landing.places import SUFFIX, TEMPORARY, Place
 from hem_etl.local_day import naive_utc
 
 SEGMENT_BYTES: Final = 16 * 1024 * 1024
@@ -32,8 +33,9 @@ STALE_TEMPORARY_SECONDS: Final = 86_400
 class SegmentWriter:
     """Collects answers and writes them as segments by size and age. Not thread-safe: one thread lands."""
 
-    def __init__(self, folder: Path, kept: Kept, monotonic: Callable[[], float]) -> None:
-        self._folder = folder
+    def __init__(self, place: Place, kept: Kept, monotonic: Callable[[], float]) -> None:
+        self._place = place
+        self._folder = place.outbox
         self._kept = kept
         self._new: set[str] = set()
         """Hashes of the bodies that this writer keeps."""
@@ -44,10 +46,11 @@ class SegmentWriter:
         self.segments: list[str] = []
         """Names of the segments written so far."""
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._remove_stale_temporaries()
+            for folder in place.folders:
+                folder.mkdir(parents=True, exist_ok=True)
+                _remove_stale_temporaries(folder)
         except OSError as error:
-            raise LandingError(f"cannot use {folder} ({disk_trouble(error, 'HEM_ETL_LANDING')}).") from error
+            raise LandingError(f"cannot use {self._folder} ({self._trouble(error)}).") from error
 
     def __enter__(self) -> Self:
         return self
@@ -100,13 +103,17 @@ class SegmentWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits. Raises LandingError when the disk refuses; what waits is then kept for another try."""
+        """Write what waits and send it to its place.
+
+        Raises LandingError where the disk refuses; what waits is then kept for another try. Where the place is out of
+        reach, too; what waits is then on the disk, and the next run sends it.
+        """
         if not self._rows:
             return
         frame = pl.DataFrame(self._rows, schema=SEGMENT_SCHEMA)
         first = frame["fetched_at_utc"].sort().dt.strftime("%Y%m%dT%H%M%S%6fZ")[0]
-        name = f"{first}-{secrets.token_hex(4)}.parquet"
-        temporary = self._folder / f".{name}.tmp"
+        name = f"{first}-{secrets.token_hex(4)}{SUFFIX}"
+        temporary = self._folder / f".{name}{TEMPORARY}"
         try:
             with temporary.open("xb") as file:
                 frame.write_parquet(file, compression="zstd", row_group_size=ROWS_PER_GROUP)
@@ -117,18 +124,23 @@ class SegmentWriter:
         except (OSError, pl.exceptions.PolarsError) as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            why = disk_trouble(error, "HEM_ETL_LANDING") if isinstance(error, OSError) else one_line(error)
+            why = self._trouble(error) if isinstance(error, OSError) else one_line(error)
             raise LandingError(f"cannot write to {self._folder} ({why}), then run again.") from error
-        self.segments.append(name)
         self._rows, self._bytes = [], 0
+        self._place.send()
+        self.segments.append(name)
 
-    def _remove_stale_temporaries(self) -> None:
-        """What a killed process left half written; a living writer's temporary is seconds old."""
-        for name in os.listdir(self._folder):
-            if name[0] == "." and name.endswith(".parquet.tmp"):
-                path = self._folder / name
-                if _age_seconds(path) > STALE_TEMPORARY_SECONDS:
-                    path.unlink(missing_ok=True)
+    def _trouble(self, error: OSError) -> str:
+        return disk_trouble(error, self._place.folders[self._folder])
+
+
+def _remove_stale_temporaries(folder: Path) -> None:
+    """What a killed process left half written; a living writer's temporary is seconds old."""
+    for name in os.listdir(folder):
+        if name[0] == "." and name.endswith(TEMPORARY):
+            path = folder / name
+            if _age_seconds(path) > STALE_TEMPORARY_SECONDS:
+                path.unlink(missing_ok=True)
 
 
 def _age_seconds(path: Path) -> float:

@@ -381,7 +381,7 @@ class Road:
     def rebuild(self) -> Loaded:
         """The warehouse again from landing alone. The published file is replaced at the end, if the checks pass."""
         if not self.landing.segments():
-            raise UsageError(f"nothing is landed in {self.landing.folder}: there is nothing to rebuild from")
+            raise UsageError(f"nothing is landed in {self.landing.place.name}: there is nothing to rebuild from")
         require_whole(self.landing, self.warehouse)
         self.warehouse.reset()
         loaded = self.load()

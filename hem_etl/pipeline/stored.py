@@ -43,6 +43,6 @@ def require_whole(landing: Landing, warehouse: Warehouse) -> None:
     if lost := sorted(published_segments - set(landing.segments())):
         where = warehouse.describe().published
         raise LandingError(
-            f"{landing.folder} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): restore them "
-            f"from a backup. If they are gone for good, move {where} away: what is left is published then."
+            f"{landing.place.name} lacks {len(lost)} segments that {where} was made from (such as {lost[0]}): restore "
+            f"them from a backup. If they are gone for good, move {where} away: what is left is published then."
         )

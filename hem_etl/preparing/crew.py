@@ -49,6 +49,7 @@ class WorkerProcesses:
         """parent: where the folder with the frames is made. WorkerError where that or a process is refused."""
         self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._landing = landing
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker")
         try:
             parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +92,7 @@ class WorkerProcesses:
             self.folder.parent.rmdir()
 
     def _ask(self, shard: Shard) -> None:
+        self._landing.bring({look.body_sha256 for look in shard.looks})
         process = self._idle.get()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -91,7 +91,7 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("HEM_ETL_ALERT_URL", "https://[::1/key", "is not a URL"),
         ("HEM_ETL_ALERT_URL", "https://xn--/key", "is not a URL"),
         ("HEM_ETL_ALERT_URL", "https:///key", "without a host"),
-        ("HEM_ETL_LANDING", "gs://homes", "a folder"),
+        ("HEM_ETL_LANDING", "gs://homes", "s3://BUCKET"),
         ("HEM_ETL_LAKE_DATA", "gs://homes", "s3://BUCKET"),
         ("HEM_ETL_LAKE_DATA", "s3://homes/a?s3_endpoint=x", "s3://BUCKET"),
         ("HEM_ETL_LAKE_DATA", "s3://", "s3://BUCKET"),
