@@ -169,7 +169,8 @@ class Bucket:
         name = f"{segment}{DISTRUSTED}"
         with self._asking("written to"):
             self._store.put(name, text.encode(), mode="overwrite")
-        self._marks = (self._marks or {}) | {name: text}
+        if self._marks is not None:  # else others' are still to be listed
+            self._marks = self._marks | {name: text}
 
     def prove(self) -> None:
         """Creates one small object, twice: the second time has to be refused."""

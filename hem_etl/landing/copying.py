@@ -5,7 +5,6 @@ It may be killed and repeated at any time: what is there already is compared, no
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import compress
 
 from hem_etl.errors import LandingError, UsageError
 from hem_etl.landing.bucket import in_parallel, md5
@@ -54,21 +53,24 @@ def copy_landing(
         raise UsageError(f"{source.name} cannot be copied to itself: name another place.")
     source.send()
     here, there = source.listed(), target.listed()
+    marks = sorted(name for name in here if name.endswith(DISTRUSTED))
+    segments = sorted(here.keys() - set(marks))
+
+    def copy(name: str) -> int:
+        return _copy(source, target, name, here[name], there)
+
     # marks first: nobody who reads the target meanwhile believes what is not to be believed
-    names = sorted(here, key=lambda name: (not name.endswith(DISTRUSTED), name))
-    sizes = in_parallel(
-        lambda name: _copy(source, target, name, here[name], there), names, lambda done: on_copied(done, len(names))
-    )
+    in_parallel(copy, marks, lambda done: on_copied(done, len(here)))
+    sizes = in_parallel(copy, segments, lambda done: on_copied(len(marks) + done, len(here)))
     here_now, there_now = source.listed().keys(), target.listed().keys()
     if lost := here.keys() - there_now:
         raise LandingError(f"{target.name} has lost {min(lost)} since it was copied there: run again.")
-    is_segment = [not name.endswith(DISTRUSTED) for name in names]
     return Copied(
         source=source.name,
         target=target.name,
-        segments=sum(is_segment),
-        marks=len(names) - sum(is_segment),
-        segment_bytes=sum(compress(sizes, is_segment)),
+        segments=len(segments),
+        marks=len(marks),
+        segment_bytes=sum(sizes),
         copied=len(here.keys() - there.keys()),
         landed_meanwhile=len(here_now - there_now),
         only_in_target=len(there_now - here_now),
