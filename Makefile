@@ -25,10 +25,11 @@ test-slow: .venv/installed ## the slow ones alone: real processes and daemons, l
 
 test-all: test test-slow ## both tiers
 
-test-lake: .venv/installed ## some tests once more with the tables in a DuckLake, and those of a lake on Postgres and S3
+test-lake: .venv/installed ## some tests once more with the tables in a DuckLake, and those of a lake on Postgres and S3, of Celery too
 	@$(BIN)/python tests/postgres.py
+	@$(BIN)/python tests/broker.py
 	@$(BIN)/python tests/seaweed.py
-	@$(BIN)/python -m pytest -n 1 -m services
+	@$(BIN)/python -m pytest -n 1 -m "services and not large"
 	@$(BIN)/python -m pytest --engine=lake $(ON_A_LAKE)
 
 lint: .venv/installed ## formatting, lint and types

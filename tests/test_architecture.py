@@ -218,8 +218,9 @@ def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
 def test_everything_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["lake"]]
+    wanted += project["optional-dependencies"]["celery"]
     declared = {re.split("[>=[]", requirement)[0] for requirement in wanted}
-    names = {"python-dotenv": "dotenv", "pydantic-settings": "pydantic_settings"}
+    names = {"python-dotenv": "dotenv", "pydantic-settings": "pydantic_settings", "dagster-celery": "dagster_celery"}
     allowed = {names.get(name, name) for name in declared} | {"hem_etl", "pydantic_core"} | set(sys.stdlib_module_names)
     for module, path in modules():
         foreign = {name.split(".")[0] for name in imports_of(path)} - allowed

@@ -31,7 +31,6 @@ from hem_etl.facts.fleet import (
 from hem_etl.facts.gaps import Gaps, read_gaps
 from hem_etl.facts.intervals import (
     IntervalFigures,
-    failed_intervals,
     never_asked,
     newest_day_asked,
     read_interval_figures,
@@ -65,7 +64,6 @@ __all__ = [
     "checks_of_the_publish",
     "count_rows",
     "explain",
-    "failed_intervals",
     "failing_rows",
     "first_page",
     "fleet_numbers",

@@ -53,13 +53,6 @@ def red_intervals(warehouse: Warehouse) -> pl.DataFrame:
         return published.read(text("red"), failed=_outcomes(FAILED_OUTCOMES))
 
 
-def failed_intervals(warehouse: Warehouse) -> list[Key]:
-    """The same of every system that was ever listed, without the why."""
-    with warehouse.reading() as published:
-        rows = published.rows("core.load", ["system_id", "interval_kind", "day"], keys=_outcomes(FAILED_OUTCOMES))
-        return [(system_id, Interval(IntervalKind(kind), day)) for system_id, kind, day in rows.iter_rows()]
-
-
 def stale_systems(warehouse: Warehouse, day: date) -> pl.DataFrame:
     """Systems that lack that day, those that only their user can mend (`needs_its_user`) last.
 

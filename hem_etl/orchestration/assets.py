@@ -13,10 +13,11 @@ from pydantic import Field
 
 from hem_etl.answer import Key
 from hem_etl.errors import UsageError
-from hem_etl.facts import failed_intervals, fleet_numbers, read_interval_figures
+from hem_etl.facts import fleet_numbers
 from hem_etl.orchestration.partitions import Scheme
 from hem_etl.orchestration.recording import (
     partition_metadata,
+    read_published_figures,
     record_checks,
     record_materializations,
     record_partitions,
@@ -24,6 +25,7 @@ from hem_etl.orchestration.recording import (
 )
 from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.tables import markdown
+from hem_etl.orchestration.tags import is_part
 from hem_etl.pipeline import Request, RunReport
 from hem_etl.settings import MOST_PARTITIONS, Settings
 from hem_etl.vocabulary import IntervalKind
@@ -43,7 +45,8 @@ ROAD_RULES: Final = """
 Every run lists the systems, asks what is due, lands the answers, loads them, builds and checks the SQL models and
 publishes the file that people query. A partition is green when its last look ended in a known outcome: data, or a
 reason why there are none (before_installation, relink_needed, …: see the partition's metadata). It is red when
-Enode could not be reached or understood. Materialising a partition that is settled asks nothing.
+Enode could not be reached or understood. Materialising a partition that is settled asks nothing. With the tag
+hem_etl/publishes: later, a run asks for no list and leaves publishing to the sensor `publish`.
 """
 
 
@@ -128,7 +131,7 @@ def _statistics(
                 "keys, or no system is known yet (materialise hem_systems first)",
                 allow_retries=False,
             )
-        with roads.open(context.log) as road:
+        with roads.open(context.log, is_part=is_part(context.run)) as road:
             report = road.run_intervals(members)
         record_partitions(context, report, members, road.warehouse)
         yield from ()  # a result here would be one more event for each partition
@@ -148,6 +151,12 @@ def _partitioned_asset(**options: Any) -> Callable[[Callable[..., Any]], dg.Asse
     return decorate
 
 
+class Late(dg.Config):
+    """What `late_data` looks at."""
+
+    keys: list[str] = Field(default=[], description="only these partition keys (systems or buckets); none: all")
+
+
 def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
     @dg.asset(
         key=LATE_DATA,
@@ -158,9 +167,11 @@ def _late_data(scheme: Scheme) -> dg.AssetsDefinition:
         "may be over, systems that answer again. Records a materialisation of day_statistics and month_statistics "
         "for exactly the partitions whose content or state changed." + ROAD_RULES,
     )
-    def late_data(context: dg.AssetExecutionContext, roads: dg.ResourceParam[Roads]) -> dg.MaterializeResult[None]:
-        with roads.open(context.log) as road:
-            report = road.run_late()
+    def late_data(
+        context: dg.AssetExecutionContext, config: Late, roads: dg.ResourceParam[Roads]
+    ) -> dg.MaterializeResult[None]:
+        with roads.open(context.log, is_part=is_part(context.run)) as road:
+            report = road.run_late(lambda system_id: not config.keys or scheme.system_key(system_id) in config.keys)
         return _recorded(context, scheme, road.warehouse, report, found_by="late_data")
 
     return late_data
@@ -234,8 +245,8 @@ def _recorded(
     context: dg.AssetExecutionContext, scheme: Scheme, warehouse: Warehouse, report: RunReport, *, found_by: str
 ) -> dg.MaterializeResult[None]:
     """A materialisation of each partition that the run changed, and the numbers of the run."""
-    groups = _changed_groups(scheme, warehouse, report)
-    figures = read_interval_figures(warehouse, [member for group in groups.values() for member in group])
+    groups = _changed_groups(scheme, report)
+    figures = read_published_figures(warehouse, report, [member for group in groups.values() for member in group])
     record_materializations(
         context,
         (
@@ -247,13 +258,14 @@ def _recorded(
             for key, group in groups.items()
         ),
     )
-    record_checks(context.instance, report.checks, report.changed_checks, warehouse)
+    if report.published:
+        record_checks(context.instance, report.checks, report.changed_checks, warehouse)
     return dg.MaterializeResult(metadata=run_metadata(report, figures))
 
 
-def _changed_groups(scheme: Scheme, warehouse: Warehouse, report: RunReport) -> dict[dg.MultiPartitionKey, list[Key]]:
+def _changed_groups(scheme: Scheme, report: RunReport) -> dict[dg.MultiPartitionKey, list[Key]]:
     """What changed, by partition; without partitions in which something failed: those stay as they are."""
-    red = {scheme.key(*failed) for failed in failed_intervals(warehouse)}
+    red = {scheme.key(*failed) for failed in report.red}
     groups: dict[dg.MultiPartitionKey, list[Key]] = {}
     for system_id, interval in sorted(report.changed):
         key = scheme.key(system_id, interval)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
+from dagster._core.launcher.sync_in_memory_run_launcher import SyncInMemoryRunLauncher
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 TOLD: Final = (
@@ -23,7 +25,12 @@ LATER_SECONDS: Final = 5.0
 
 
 def settle_dead_runs(instance: dg.DagsterInstance, proc: Path = PROC) -> list[str]:
-    """Fail every run in progress whose process is dead; returns their ids. Runs that wait in the queue stay there."""
+    """Fail every run in progress whose process is dead; returns their ids. Runs that wait in the queue stay there.
+
+    None where runs are launched on other machines: numbers of processes there mean nothing here; the daemon watches.
+    """
+    if not isinstance(instance.run_launcher, DefaultRunLauncher | SyncInMemoryRunLauncher):
+        return []
     settled = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=list(IN_PROGRESS_RUN_STATUSES))):
         run = record.dagster_run

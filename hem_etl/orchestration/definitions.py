@@ -13,10 +13,11 @@ from hem_etl.orchestration.maintenance import maintenance_schedule
 from hem_etl.orchestration.models import model_assets
 from hem_etl.orchestration.own import own_assets
 from hem_etl.orchestration.partitions import Scheme
+from hem_etl.orchestration.publishing import publish_sensor
 from hem_etl.orchestration.report import report_asset
 from hem_etl.orchestration.resources import Roads, RoadsBySettings
 from hem_etl.orchestration.retention import retention_schedule
-from hem_etl.orchestration.schedules import daily_schedule
+from hem_etl.orchestration.schedules import ALL_ASSETS_JOB, daily_schedule
 from hem_etl.orchestration.sensors import alert_sensor, new_systems_sensor, webhook_events_sensor
 from hem_etl.settings import load_settings
 from hem_etl.warehouse import packaged_models
@@ -33,7 +34,12 @@ def make_definitions(scheme: Scheme, roads: Roads) -> dg.Definitions:
         ],
         asset_checks=[freshness_check(), red_check(), webhooks_check()],
         schedules=[daily_schedule(scheme, roads), retention_schedule(), maintenance_schedule()],
-        sensors=[new_systems_sensor(scheme, roads), webhook_events_sensor(roads), alert_sensor()],
+        sensors=[
+            new_systems_sensor(scheme, roads),
+            webhook_events_sensor(roads),
+            publish_sensor(ALL_ASSETS_JOB),
+            alert_sensor(),
+        ],
         resources={"roads": roads},
         executor=dg.in_process_executor,
     )

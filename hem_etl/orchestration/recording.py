@@ -13,7 +13,7 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, DagsterEventBatchMetadata
 
 from hem_etl.answer import Key
-from hem_etl.facts import failing_rows, read_interval_figures, summed
+from hem_etl.facts import IntervalFigures, failing_rows, read_interval_figures, summed
 from hem_etl.local_day import Interval
 from hem_etl.orchestration.red import RED_CHECK, explain_command, red_partitions
 from hem_etl.orchestration.sql_checks import checked_key, evaluate
@@ -44,7 +44,7 @@ def record_partitions(
     failed = {members[member] for member, entry in report.entries.items() if entry.outcome in FAILED_OUTCOMES}
     waiting = {key for key, group in by_key.items() if not any(member in entries for member in group)}
     good = [key for key in by_key if key not in failed | waiting]
-    figures = read_interval_figures(warehouse, entries)
+    figures = read_published_figures(warehouse, report, entries)
     context.log_event(
         dg.AssetObservation(asset_key=context.asset_key, metadata=run_metadata(report, figures), description="this run")
     )
@@ -61,16 +61,24 @@ def record_partitions(
             for key in good
         ),
     )
-    record_checks(context.instance, report.checks, report.changed_checks, warehouse)
+    if report.published:
+        record_checks(context.instance, report.checks, report.changed_checks, warehouse)
     if failed:
         _observe_failures(context, report, members)
         raise dg.Failure(
-            f"{len(failed)} of {len(by_key)} partitions failed: {first_failures(report)}. The others are loaded and "
-            "published. Failed ones are asked again by late_data, by a re-execution of this run, or by a backfill of "
-            "failed and missing partitions.",
+            f"{len(failed)} of {len(by_key)} partitions failed: {first_failures(report)}. The others are loaded"
+            f"{' and published' if report.published else ''}. Failed ones are asked again by late_data, by a "
+            "re-execution of this run, or by a backfill of failed and missing partitions.",
             metadata={"failed": failed_table(report)},
             allow_retries=False,
         )
+
+
+def read_published_figures(
+    warehouse: Warehouse, report: RunReport, intervals: Iterable[Key]
+) -> Mapping[Key, IntervalFigures]:
+    """Their figures; none where readers, and we, still see those of before the run."""
+    return read_interval_figures(warehouse, intervals) if report.published else {}
 
 
 def _observe_failures(context: dg.AssetExecutionContext, report: RunReport, members: Members) -> None:

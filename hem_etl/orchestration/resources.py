@@ -21,8 +21,11 @@ class Roads(Protocol):
     def settings(self) -> Settings:
         """The settings as they are now."""
 
-    def open(self, log: logging.Logger) -> AbstractContextManager[Road]:
-        """A road with a client. What goes wrong on purpose inside becomes a `dg.Failure` that says the next step."""
+    def open(self, log: logging.Logger, *, is_part: bool = False) -> AbstractContextManager[Road]:
+        """A road with a client. What goes wrong on purpose inside becomes a `dg.Failure` that says the next step.
+
+        is_part: see `Road`.
+        """
 
 
 class RoadsBySettings:
@@ -32,11 +35,11 @@ class RoadsBySettings:
         return load_settings()
 
     @contextmanager
-    def open(self, log: logging.Logger) -> Iterator[Road]:
+    def open(self, log: logging.Logger, *, is_part: bool = False) -> Iterator[Road]:
         with told_plainly():
             settings = self.settings()
             with make_client(settings) as client:
-                yield Road(settings, client=client, progress=LoggedProgress(log))
+                yield Road(settings, client=client, progress=LoggedProgress(log), is_part=is_part)
 
 
 @contextmanager

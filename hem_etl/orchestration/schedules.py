@@ -1,36 +1,33 @@
-"""The daily schedule: four runs at 13:15 UTC, when yesterday is over everywhere on Earth.
+"""The daily schedule, at 13:15 UTC, when yesterday is over everywhere on Earth: four runs, or three for each bucket.
 
 Yesterday × all systems, with the days before it that nobody asked for since the fleet was asked last (Dagster makes up
 for the newest tick that was missed only); their months × all systems; late data; the fleet with the SQL models, checks
 and the report. One after the other (`dagster.yaml` limits runs by the tag `hem_etl/why`), the most urgent first
 (priority).
+
+Where systems are in buckets and machines share a lake, a bucket's days, months and late data are three runs, one after
+the other; buckets are fetched at the same time, and the sensor `publish` asks for the fourth when all are over.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, timedelta
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 
 from hem_etl.errors import HemEtlError
 from hem_etl.facts import newest_day_asked
 from hem_etl.local_day import Interval
-from hem_etl.orchestration.assets import DAY_STATISTICS, HEM_SYSTEMS, LATE_DATA, MONTH_STATISTICS
-from hem_etl.orchestration.checks import FRESHNESS_CHECK, WEBHOOKS_CHECK
-from hem_etl.orchestration.models import every_check_key, every_model_key
+from hem_etl.orchestration.assets import DAY_STATISTICS, LATE_DATA, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import Scheme
-from hem_etl.orchestration.red import RED_CHECK
-from hem_etl.orchestration.report import FLEET_REPORT
+from hem_etl.orchestration.publishing import fleet_request
 from hem_etl.orchestration.resources import Roads
+from hem_etl.orchestration.tags import LATER, LONGEST, PRIORITY, WHY
 from hem_etl.warehouse import Warehouse, open_warehouse
 
 ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 """Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
-WHY: Final = "hem_etl/why"
-PRIORITY: Final = "dagster/priority"
-LONGEST: Final = {"dagster/max_runtime": str(20 * 60 * 60)}
-"""Seconds. A run that a crash of the machine left `started` is failed before the next day's, which want its place."""
 
 
 def first_day_to_ask(scheme: Scheme, warehouse: Warehouse, yesterday: date) -> date:
@@ -49,15 +46,22 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
     def requests(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
         yesterday = context.scheduled_execution_time.astimezone(UTC).date() - timedelta(days=1)
         day = yesterday.isoformat()
+        settings = roads.settings()
         keys = scheme.system_keys(context.instance)
+        first = None
         if keys and scheme.holds(Interval.of_day(yesterday)):
-            first = first_day_to_ask(scheme, open_warehouse(roads.settings()), yesterday).isoformat()
-            yield _request(f"{day} days", 30, [DAY_STATISTICS], scheme.window(first, day, keys))
-            yield _request(f"{day} months", 20, [MONTH_STATISTICS], scheme.window(first[:7], day[:7], keys))
-        yield _request(f"{day} late", 10, [LATE_DATA])
-        report = [FLEET_REPORT] if keys else []  # of nobody there is nothing to show
-        checks = [*every_check_key(), FRESHNESS_CHECK, RED_CHECK, WEBHOOKS_CHECK]
-        yield _request(f"{day} fleet", 0, [HEM_SYSTEMS, *every_model_key(), *report], checks=checks)
+            first = first_day_to_ask(scheme, open_warehouse(settings), yesterday).isoformat()
+        if scheme.buckets and settings.shared_postgres:
+            for bucket in keys:
+                yield from _part(scheme, bucket, first, day)
+            return
+        daily = {WHY: "daily"}
+        if first:
+            yield _request(f"{day} days", 30, DAY_STATISTICS, daily | scheme.window(first, day, keys))
+            yield _request(f"{day} months", 20, MONTH_STATISTICS, daily | scheme.window(first[:7], day[:7], keys))
+        yield _request(f"{day} late", 10, LATE_DATA, daily)
+        # of nobody there is nothing to show
+        yield fleet_request(f"{day} fleet", daily | {PRIORITY: "0"}, has_report=bool(keys))
 
     return dg.ScheduleDefinition(
         name="daily",
@@ -67,20 +71,28 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
         execution_fn=requests,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Every day at 13:15 UTC: yesterday, with the days that missed ticks left out, its month for all "
-        "systems; late data; then the fleet, the SQL models, the checks and the report. Off until you turn it on.",
+        "systems; late data; then the fleet, the SQL models, the checks and the report. Buckets one by one where "
+        "machines share a lake. Off until you turn it on.",
     )
 
 
+def _part(scheme: Scheme, bucket: str, first: str | None, day: str) -> Iterator[dg.RunRequest]:
+    """The runs of one bucket: days first..day and their months, where there are any, and late data."""
+    tags = {WHY: f"daily {bucket}"} | LATER
+    if first:
+        yield _request(f"{day} days {bucket}", 30, DAY_STATISTICS, tags | scheme.window(first, day, [bucket]))
+        months = scheme.window(first[:7], day[:7], [bucket])
+        yield _request(f"{day} months {bucket}", 20, MONTH_STATISTICS, tags | months)
+    late = {"ops": {LATE_DATA.path[0]: {"config": {"keys": [bucket]}}}}
+    yield _request(f"{day} late {bucket}", 10, LATE_DATA, tags, late)
+
+
 def _request(
-    run_key: str,
-    priority: int,
-    assets: list[dg.AssetKey],
-    tags: dict[str, str] | None = None,
-    checks: list[dg.AssetCheckKey] | None = None,
+    run_key: str, priority: int, asset: dg.AssetKey, tags: dict[str, str], config: dict[str, Any] | None = None
 ) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run_key,
-        asset_selection=assets,
-        asset_check_keys=checks,
-        tags={WHY: "daily", PRIORITY: str(priority)} | LONGEST | (tags or {}),
+        asset_selection=[asset],
+        run_config=config,
+        tags={PRIORITY: str(priority)} | LONGEST | tags,
     )

@@ -24,7 +24,7 @@ from hem_etl.local_day import Interval, days_between, months_between
 from hem_etl.orchestration.assets import ANNOUNCED_DATA, DAY_STATISTICS, HEM_SYSTEMS, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import SYSTEMS, Scheme
 from hem_etl.orchestration.resources import Roads
-from hem_etl.orchestration.schedules import LONGEST, PRIORITY, WHY
+from hem_etl.orchestration.tags import LONGEST, PRIORITY, WHY
 from hem_etl.pipeline import backlog
 from hem_etl.settings import load_settings
 from hem_etl.warehouse import Warehouse, open_warehouse

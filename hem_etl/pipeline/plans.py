@@ -1,7 +1,7 @@
 """Plans by what the tables hold: each reads what it needs of the fleet and the ledger, and lets `planning` decide."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -55,9 +55,11 @@ def of_intervals(
     return replace(plan, gone=of_gone({name: wanted[name] for name in wanted.keys() & gone}, entries))
 
 
-def of_late_data(warehouse: Reader, settings: Settings, now: datetime) -> Plan:
-    """What is due of everything that was ever asked."""
-    entries = entries_between(warehouse, date.min, date.max)
+def of_late_data(
+    warehouse: Reader, settings: Settings, now: datetime, is_wanted: Callable[[str], bool] = lambda _: True
+) -> Plan:
+    """What is due of everything that these systems were ever asked for."""
+    entries = [entry for entry in entries_between(warehouse, date.min, date.max) if is_wanted(entry.system_id)]
     return plan_late(known_systems(warehouse), entries, now, _announcements(warehouse, settings, now))
 
 

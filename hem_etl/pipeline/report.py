@@ -107,10 +107,13 @@ class RunReport:
     """Plausibility checks with rows: worth a look, and no reason not to publish."""
     seconds: float = 0.0
     published: str | None = None
+    """Where people query; None: of a part of a run, which readers see when the whole is published."""
     entries: dict[Key, Entry] = field(default_factory=dict)
     """The ledger's row, after the run, of every interval that was wanted and has begun, asked or not."""
     gone: dict[Key, Entry] = field(default_factory=dict)
     """Wanted intervals of systems that are gone, and so not asked: what is known of each."""
+    red: frozenset[Key] = frozenset()
+    """All intervals whose last look ended in no known outcome, wanted or not."""
     checks: list[CheckResult] = field(default_factory=list)
     changed_checks: frozenset[str] = frozenset()
     """Checks that do not find as many rows as at the publish before."""
@@ -138,7 +141,7 @@ class RunReport:
 
     def facts(self) -> dict[str, Any]:
         """What `--json` prints: everything but the rows themselves."""
-        rows = ("entries", "changed", "gone", "checks", "changed_checks")
+        rows = ("entries", "changed", "red", "gone", "checks", "changed_checks")
         kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in rows}
         kept["recut"] = _labelled(self.recut)
         return kept | {"warnings": [asdict(check) for check in self.warnings], "exit_code": self.exit_code}

@@ -44,7 +44,13 @@ from hem_etl.pipeline.report import (
     RunReport,
     Silence,
 )
-from hem_etl.pipeline.stored import known_systems, overrides_in_force, require_whole, seconds_per_request
+from hem_etl.pipeline.stored import (
+    failed_intervals,
+    known_systems,
+    overrides_in_force,
+    require_whole,
+    seconds_per_request,
+)
 from hem_etl.settings import Settings
 from hem_etl.warehouse import CheckResult, Reader, Writer, open_warehouse, packaged_models
 from hem_etl.webhooks.inbox import open_inbox
@@ -78,7 +84,11 @@ class Road:
         client: EnodeClient | None = None,
         clock: Callable[[], datetime] = utc_now,
         progress: Progress | None = None,
+        is_part: bool = False,
     ) -> None:
+        """is_part: its runs of intervals and of late data are parts of one over the fleet: they ask for no list, and
+        leave publishing to whoever comes after the last part.
+        """
         self.settings = settings
         self.landing = open_landing(settings)
         self.warehouse = open_warehouse(settings)
@@ -86,6 +96,7 @@ class Road:
         self._client = client
         self._clock = clock
         self._progress = progress or Silence()
+        self._is_part = is_part
         if client is not None:
             client.on_wait = self._tell_wait
         self.changed_checks: frozenset[str] = frozenset()
@@ -114,13 +125,17 @@ class Road:
             by_system.setdefault(system_id, []).append(interval)
         return self._travel(
             lambda warehouse: plans.of_intervals(warehouse, by_system, self._now_utc(), is_refresh=is_refresh),
-            self.sync_systems,
+            self._lists_of_a_part_or_all,
         )
 
-    def run_late(self) -> RunReport:
-        """The whole road for everything in the ledger that is due again, however old; errors as `run`."""
+    def run_late(self, is_wanted: Callable[[str], bool] = lambda _: True) -> RunReport:
+        """The whole road for everything in the ledger that is due again, however old; errors as `run`.
+
+        is_wanted: of which systems.
+        """
         return self._travel(
-            lambda warehouse: plans.of_late_data(warehouse, self.settings, self._now_utc()), self.sync_systems
+            lambda warehouse: plans.of_late_data(warehouse, self.settings, self._now_utc(), is_wanted),
+            self._lists_of_a_part_or_all,
         )
 
     def run_due(self) -> RunReport:
@@ -198,9 +213,12 @@ class Road:
             self._conclude(writer, plan, report)
 
     def _conclude(self, writer: Writer, plan: Plan, report: RunReport) -> None:
-        """Tell how it ended, and publish unless readers would see nothing new."""
+        """Tell how it ended, and publish unless it is a part, or readers would see nothing new."""
         report.entries = read_entries(writer, key_frame(plan.before))
         report.tell_outcomes(plan)
+        report.red = failed_intervals(writer)
+        if self._is_part:
+            return
         equal = published_results(writer, self.warehouse, self.models, self.settings.own_models)
         report.checks = equal or self._publish(writer, is_whole=False)
         report.warnings = [check for check in report.checks if check.failing_rows]
@@ -220,6 +238,9 @@ class Road:
         """
         self._progress.begin("systems", None)
         return list_fleet(self.client, self.landing, users)
+
+    def _lists_of_a_part_or_all(self) -> Listed:
+        return NOTHING_LISTED if self._is_part else self.sync_systems()
 
     def take_deliveries(self) -> int:
         """Bring what webhook receivers kept into landing; returns how many deliveries."""

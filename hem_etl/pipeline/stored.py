@@ -5,10 +5,13 @@ from datetime import date
 
 import polars as pl
 
+from hem_etl.answer import Key
 from hem_etl.errors import HemEtlError, LandingError
 from hem_etl.landing import Landing
+from hem_etl.local_day import Interval
 from hem_etl.pipeline.fleet import SYSTEM_SCHEMA
 from hem_etl.pipeline.ledger import Entry
+from hem_etl.vocabulary import FAILED_OUTCOMES, IntervalKind
 from hem_etl.warehouse import Reader, Warehouse
 
 
@@ -22,6 +25,13 @@ def entries_between(warehouse: Reader, first: date, last: date) -> list[Entry]:
     span = {"first": first, "last": last}
     rows = warehouse.read("select * from core.load where day between $first and $last", span)
     return [Entry.of_row(row) for row in rows.iter_rows(named=True)]
+
+
+def failed_intervals(warehouse: Reader) -> frozenset[Key]:
+    """Those whose last look ended in no known outcome, of every system that was ever listed."""
+    failed = pl.DataFrame({"outcome": sorted(FAILED_OUTCOMES)})
+    rows = warehouse.rows("core.load", ["system_id", "interval_kind", "day"], keys=failed)
+    return frozenset((system_id, Interval(IntervalKind(kind), day)) for system_id, kind, day in rows.iter_rows())
 
 
 def seconds_per_request(warehouse: Reader) -> float | None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import dagster as dg
 from world import World
@@ -26,9 +27,9 @@ class WorldRoads:
         return self.world.settings
 
     @contextmanager
-    def open(self, log: logging.Logger) -> Iterator[Road]:
+    def open(self, log: logging.Logger, *, is_part: bool = False) -> Iterator[Road]:
         with told_plainly(), self.world.client() as client:
-            yield self.world.road(client)
+            yield Road(self.world.settings, client=client, clock=self.world.clock, is_part=is_part)
 
 
 class Instance:
@@ -46,11 +47,16 @@ class Instance:
         return keys
 
     def run(
-        self, *assets: str, tags: dict[str, str] | None = None, partition: str | None = None
+        self,
+        *assets: str,
+        tags: dict[str, str] | None = None,
+        partition: str | None = None,
+        config: dict[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """One run of these assets with their checks."""
         job = self.definitions.resolve_implicit_global_asset_job_def()
         return job.execute_in_process(
+            run_config=config,
             instance=self.dagster,
             asset_selection=[dg.AssetKey.from_user_string(name) for name in assets],
             tags=tags,

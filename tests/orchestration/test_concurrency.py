@@ -34,7 +34,7 @@ import sys
 import dagster as dg
 from hem_etl.orchestration.definitions import defs
 from hem_etl.orchestration.partitions import Scheme
-from hem_etl.orchestration.schedules import WHY
+from hem_etl.orchestration.tags import WHY
 from hem_etl.settings import load_settings
 scheme = Scheme.of(load_settings())
 job = defs.resolve_implicit_global_asset_job_def()

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.storage.dagster_run import DagsterRunStatus
+from dagster._core.test_utils import MockedRunLauncher, instance_for_test
 
 from hem_etl.orchestration.dead_runs import settle_dead_runs
 from hem_etl.orchestration.dev import AlreadyRunning, only_one
@@ -43,6 +44,13 @@ def test_a_run_whose_process_is_dead_is_failed_and_the_others_stay(dead_pid: int
         assert status[alive] is DagsterRunStatus.STARTED
         assert status[unknown] is DagsterRunStatus.STARTING
         assert status[ended] is DagsterRunStatus.SUCCESS
+        assert settle_dead_runs(instance) == []
+
+
+def test_runs_of_other_machines_are_left_to_who_launched_them(dead_pid: int) -> None:
+    launcher = {"module": MockedRunLauncher.__module__, "class": MockedRunLauncher.__name__}
+    with instance_for_test(overrides={"run_launcher": launcher}) as instance:
+        run_in(instance, dead_pid, DagsterRunStatus.STARTED)
         assert settle_dead_runs(instance) == []
 
 

@@ -12,8 +12,8 @@ from orchestration.on_disk import MODULE, OnDisk, environment, on_disk, present_
 from road.test_truth import same_as_truth
 
 from hem_etl.orchestration.partitions import RANGE_END, RANGE_START, SYSTEMS, encoded
-from hem_etl.orchestration.schedules import PRIORITY, WHY
 from hem_etl.orchestration.sensors import BACKFILL
+from hem_etl.orchestration.tags import PRIORITY, WHY
 from hem_etl.simulator import Faults, serve
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,161 @@
+"""A day fetched by one run for each bucket: parts ask for no list and publish nothing; one run publishes after them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+from orchestration.instances import Instance
+from world import World
+
+from hem_etl.orchestration.publishing import AFTER, PUBLISHING, publish_sensor
+from hem_etl.orchestration.schedules import ALL_ASSETS_JOB, daily_schedule
+from hem_etl.orchestration.tags import LATER, PRIORITY, WHY
+from hem_etl.settings import Settings
+from hem_etl.simulator import Faults
+
+pytestmark = pytest.mark.slow
+
+DAY = "2026-11-20"
+
+
+@pytest.fixture
+def few(world: World) -> Iterator[Instance]:
+    """Two buckets, of which the fleet is known."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        few = Instance(world, instance, buckets=2)
+        assert few.run("hem_systems").success
+        world.simulator.ledger.clear()
+        yield few
+
+
+def run_part(few: Instance, bucket: str, asset: str = "day_statistics", label: str = DAY) -> dg.ExecuteInProcessResult:
+    return few.run(asset, tags=few.scheme.window(label, label, [bucket]) | LATER)
+
+
+def loaded(few: Instance) -> int:
+    return int(few.world.sql("select count(*) from core.load where interval_kind = 'day'").item())
+
+
+def test_parts_are_seen_when_the_models_are_published_and_list_nothing(few: Instance) -> None:
+    for bucket in few.scheme.system_keys(few.dagster):
+        assert run_part(few, bucket).success
+    assert few.world.simulator.ledger.requests == {("token", 200): 2, ("statistics", 200): 18}
+    assert loaded(few) == 0
+    assert few.green() == {f"{DAY}|{bucket}" for bucket in few.scheme.system_keys(few.dagster)}
+    told = [event.metadata for event in few.events()]
+    assert {figures["systems"].value for figures in told} <= set(range(1, 18))
+    assert not any("generation_kwh" in figures for figures in told), "figures of what nobody sees yet"
+    assert few.run("marts/daily_energy").success
+    assert loaded(few) == 18
+
+
+def test_a_bucket_that_is_materialised_by_hand_is_published_at_once(few: Instance) -> None:
+    bucket = few.scheme.system_keys(few.dagster)[0]
+    assert few.run_range("day_statistics", DAY, DAY, [bucket]).success
+    members = [home for home in few.world.simulator.fleet.homes if few.scheme.system_key(home.system_id) == bucket]
+    assert loaded(few) == len(members)
+
+
+def test_late_data_of_one_bucket_leave_the_others_alone_and_know_what_is_red_before_it_is_published(
+    few: Instance,
+) -> None:
+    one, other = few.scheme.system_keys(few.dagster)
+    home = next(home for home in few.world.simulator.fleet.homes if few.scheme.system_key(home.system_id) == one)
+    for bucket in (one, other):
+        few.world.simulator.faults = Faults.pinned({home.system_id: "outage"})
+        assert run_part(few, bucket).success == (bucket != one)
+    assert few.green() == {f"{DAY}|{other}"}
+    few.world.simulator.faults = Faults.none()
+    few.world.simulator.ledger.clear()
+    few.world.pass_time(days=1)
+    config = {"ops": {"late_data": {"config": {"keys": [one]}}}}
+    assert few.run("late_data", tags=LATER, config=config).success
+    asked = {system_id for system_id, _ in few.world.simulator.ledger.statistics}
+    assert home.system_id in asked
+    assert {few.scheme.system_key(system_id) for system_id in asked} == {one}
+    assert few.green() == {f"{DAY}|{one}", f"{DAY}|{other}"}
+    assert loaded(few) == 0
+
+
+def ask(instance: dg.DagsterInstance) -> dg.RunRequest | str:
+    """What the sensor says now."""
+    answer = publish_sensor(ALL_ASSETS_JOB)(dg.build_sensor_context(instance))
+    return answer if isinstance(answer, dg.RunRequest) else str(answer.skip_message)
+
+
+@dg.job
+def nothing() -> None: ...
+
+
+def run_of(instance: dg.DagsterInstance, tags: dict[str, str]) -> dg.DagsterRun:
+    return instance.create_run_for_job(nothing, tags=tags, status=dg.DagsterRunStatus.STARTED)
+
+
+def test_the_sensor_publishes_when_all_parts_are_over_and_again_after_a_failure_or_another_part() -> None:
+    """It remembers nothing: a daemon that starts anew, as here at each question, goes on where the last one was."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert ask(instance) == "no run left publishing to others"
+        one, two = run_of(instance, LATER), run_of(instance, LATER)
+        instance.report_run_failed(two)
+        assert ask(instance) == "parts are still going on"
+        instance.report_run_failed(one)
+        request = ask(instance)
+        assert isinstance(request, dg.RunRequest)
+        assert request.tags[AFTER] == two.run_id
+        assert ask(instance).run_key == request.run_key, "asked twice, it is the same run"
+
+        publishing = run_of(instance, dict(request.tags))
+        assert ask(instance) == "they are being published"
+        instance.report_run_failed(publishing)
+        assert ask(instance) == "publishing failed: waiting an hour before the next try"
+
+        run_of(instance, LATER)
+        assert ask(instance) == "parts are still going on"
+
+
+def test_what_was_published_is_not_published_again() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        part = run_of(instance, LATER)
+        instance.report_run_failed(part)
+        tags = {WHY: PUBLISHING, AFTER: part.run_id}
+        instance.create_run_for_job(nothing, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
+        assert ask(instance) == "all parts are published"
+        late = run_of(instance, LATER)
+        instance.report_run_failed(late)
+        request = ask(instance)
+        assert isinstance(request, dg.RunRequest)
+        assert request.tags[AFTER] == late.run_id
+
+
+def test_a_failed_publishing_is_tried_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        part = run_of(instance, LATER)
+        instance.report_run_failed(part)
+        failed = run_of(instance, {WHY: PUBLISHING, AFTER: part.run_id})
+        instance.report_run_failed(failed)
+        assert isinstance(ask(instance), str)
+        monkeypatch.setattr("hem_etl.orchestration.publishing.REST_AFTER_FAILURE", timedelta())
+        request = ask(instance)
+        assert isinstance(request, dg.RunRequest)
+        assert failed.run_id in str(request.run_key)
+
+
+def test_the_schedule_makes_parts_of_buckets_only_where_machines_share_a_lake(
+    few: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        dg.DagsterInstance.local_temp() as on_disk,
+        dg.build_schedule_context(on_disk, scheduled_execution_time=few.world.now) as context,
+    ):
+        alone = list(daily_schedule(few.scheme, few.roads).evaluate_tick(context).run_requests or ())
+        monkeypatch.setattr(Settings, "shared_postgres", property(lambda _: "postgresql://"))
+        parts = list(daily_schedule(few.scheme, few.roads).evaluate_tick(context).run_requests or ())
+    assert [request.tags.get("hem_etl/publishes") for request in alone] == [None] * 4
+    told = [(request.run_key, request.tags[WHY], request.tags[PRIORITY]) for request in parts]
+    assert told == [
+        (f"2026-11-21 {what} bucket-000{bucket}", f"daily bucket-000{bucket}", priority)
+        for bucket in (0, 1)
+        for what, priority in (("days", "30"), ("months", "20"), ("late", "10"))
+    ]
+    assert all(request.tags.items() >= LATER.items() for request in parts)
