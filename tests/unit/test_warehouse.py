@@ -1,11 +1,13 @@
 """The warehouse: one writer at a time, whole days replaced, a published file that readers never see half-made."""
 
 import fcntl
+import mmap
 import os
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from engines import DAYS, publish_days, published_kwh
 from hem_etl.errors import HemEtlError, WriterBusyError
 from hem_etl.locks import Patience
 from hem_etl.warehouse import FileWarehouse, packaged_models
-from hem_etl.warehouse.files import WRITERS_PATIENCE
+from hem_etl.warehouse.files import FICLONE, WRITERS_PATIENCE
 
 
 class Clock:
@@ -282,28 +284,36 @@ def test_what_was_rolled_back_and_what_wrote_nothing_is_not_noted(noting: FileWa
         assert writer.changes().rows() == [(None, None)]
 
 
-@pytest.mark.parametrize("fails_after", [None, 0, 1, 3])
+@pytest.mark.parametrize("refused_from", [None, 0, 1, 3])
+@pytest.mark.parametrize("shares_blocks", [False, True])
 def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
-    filled: FileWarehouse, monkeypatch: pytest.MonkeyPatch, fails_after: int | None
+    filled: FileWarehouse, monkeypatch: pytest.MonkeyPatch, *, shares_blocks: bool, refused_from: int | None
 ) -> None:
-    """By the file system, by reading, or by reading on from where the file system refused."""
-    monkeypatch.setattr("hem_etl.warehouse.files.COPIED_AT_ONCE", 5_000)
-    if fails_after is None:
-        monkeypatch.delattr(os, "copy_file_range", raising=False)
-    else:
-        calls = iter(range(fails_after))
+    """By shared blocks, past the page cache, or through it where the disk refused, at once or after some writes."""
+    parts: list[int] = []
 
-        def refusing(source: int, target: int, count: int) -> int:
-            if next(calls, None) is None:
-                raise OSError(95, "Operation not supported")
-            return os.write(target, os.read(source, count))
+    def sharing(new: FileIO, request: int, old: int) -> None:
+        assert request == FICLONE
+        if not shares_blocks:
+            raise OSError(95, "Operation not supported")
+        new.write(os.pread(old, os.fstat(old).st_size, 0))
 
-        monkeypatch.setattr(os, "copy_file_range", refusing, raising=False)
+    def reading(old: int, rooms: list[mmap.mmap]) -> int:
+        parts.append(old)
+        if len(parts) - 1 == refused_from:
+            raise OSError(22, "Invalid argument")
+        return int(read(old, rooms))
+
+    read = os.readv
+    monkeypatch.setattr("hem_etl.warehouse.files.COPIED_AT_ONCE", 8192)
+    monkeypatch.setattr("hem_etl.warehouse.files.fcntl.ioctl", sharing)
+    monkeypatch.setattr(os, "readv", reading)
     with filled.publishing() as writer:
         writer.append("days", DAYS)
 
     assert filled.published.read_bytes() == filled.file.read_bytes()
     assert published_kwh(filled) == 12.0
+    assert bool(parts) is not shares_blocks
 
 
 RANDOM: Final = "select i, random() as kwh from range(400000) as numbers (i)"
