@@ -1,7 +1,19 @@
-"""What has to be on the disk before anybody builds on it."""
+"""What has to be on the disk before anybody builds on it, and how a large file gets there."""
 
+import fcntl
+import mmap
 import os
+import shutil
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
+from typing import Final
+
+COPIED_AT_ONCE: Final = 4 * 1024 * 1024
+LARGE: Final = 512 * 1024 * 1024
+"""Smaller files are copied through the page cache: who reads the copy next finds it in memory."""
+FICLONE: Final = 0x40049409
+"""Linux: share all blocks of another file. Python knows the name from 3.12 on."""
 
 
 def sync_folder(folder: Path) -> None:
@@ -18,3 +30,32 @@ def write_whole(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Blocks are shared where the file system can (XFS, Btrfs, NFS 4.2); else a LARGE file goes past the page cache.
+
+    Gigabytes that go through the cache drive out of it what is read next, and cost two to ten times the CPU time.
+    Nothing is flushed.
+    """
+    is_large = source.stat().st_size >= LARGE
+    for copy in (_share_blocks, _write_past_the_cache) if is_large else (_share_blocks,):
+        with suppress(OSError), source.open("rb", buffering=0) as old, target.open("wb", buffering=0) as new:
+            copy(old, new)
+            return
+    shutil.copyfile(source, target)
+
+
+def _share_blocks(old: FileIO, new: FileIO) -> None:
+    fcntl.ioctl(new, FICLONE, old.fileno())
+
+
+def _write_past_the_cache(old: FileIO, new: FileIO) -> None:
+    """OSError where the file system cannot, or where the file does not end with a block of the disk: DuckDB's do."""
+    flags = fcntl.fcntl(new, fcntl.F_GETFL)
+    fcntl.fcntl(new, fcntl.F_SETFL, flags | getattr(os, "O_DIRECT", 0))
+    with mmap.mmap(-1, COPIED_AT_ONCE) as room:  # begins at a page, as such writes must
+        while count := os.readv(old.fileno(), [room]):
+            with memoryview(room)[:count] as part:
+                if os.write(new.fileno(), part) != count:
+                    raise OSError("the disk took less than it was given")

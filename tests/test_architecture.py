@@ -155,7 +155,7 @@ OWNERS = {
     "duckdb": ("hem_etl.warehouse",),
     "psycopg": ("hem_etl.locks.postgres", "hem_etl.warehouse.catalogue"),
     "obstore": ("hem_etl.landing.bucket",),
-    "fcntl": ("hem_etl.locks",),
+    "fcntl": ("hem_etl.locks", "hem_etl.disk"),
     "sqlglot": ("hem_etl.warehouse",),
     "rich": ("hem_etl.cli",),
     "typer": ("hem_etl.cli",),

@@ -2,6 +2,7 @@
 -- meaning: What was known about each day at an instant: its energy and coverage by the newest version that had been fetched.
 -- grain: system × local day of which a version had been fetched by the instant; a day that was never loaded has no row
 -- key: system_id, day
+-- key checked by: core_day_version_key
 -- null: <flow>_kwh: nothing valid in that version; <flow>_coverage: the flow was not available; vendor: no list ever showed
 --   the system.
 -- parameters:

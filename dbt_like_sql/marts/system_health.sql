@@ -103,16 +103,24 @@ settling as (
     group by system_id
 ),
 
--- looks at the same instant (intervals that were not asked because the system is blocked): the newest interval speaks
+last_at as (
+    select system_id, max(fetched_at_utc) as fetched_at_utc
+    from core.load
+    where outcome is not null
+    group by system_id
+),
+
+-- looks at the same instant (intervals that were not asked because the system is blocked): the newest interval speaks.
+-- Both texts of one look: arg_max() alone passes over a look that has nothing more to say
 last_look as (
     select
-        system_id,
-        arg_max(outcome, (fetched_at_utc, interval)) as outcome,
-        arg_max(detail, (fetched_at_utc, interval)) as detail,
-        max(fetched_at_utc) as fetched_at_utc
-    from core.load
-    where outcome is not null and fetched_at_utc is not null
-    group by system_id
+        load.system_id,
+        arg_max({'outcome': load.outcome, 'detail': load.detail}, load.interval) as said,
+        any_value(load.fetched_at_utc) as fetched_at_utc
+    from core.load as load
+    inner join last_at on last_at.system_id = load.system_id and last_at.fetched_at_utc = load.fetched_at_utc
+    where load.outcome is not null
+    group by load.system_id
 ),
 
 newest_loaded as (
@@ -152,14 +160,14 @@ select
     coalesce(settling.settled_days, 0) as settled_days,
     settling.settle_hours_median,
     settling.settle_hours_p95,
-    last_look.outcome as last_outcome,
-    last_look.detail as last_detail,
+    last_look.said.outcome as last_outcome,
+    last_look.said.detail as last_detail,
     last_look.fetched_at_utc as last_fetched_at_utc,
     system.gone_at_utc is null
-    and (last_look.outcome is not distinct from 'relink_needed' or scopes.missing_scopes is not null) as needs_relink,
+    and (last_look.said.outcome is not distinct from 'relink_needed' or scopes.missing_scopes is not null) as needs_relink,
     case
         when system.gone_at_utc is not null then null
-        when last_look.outcome = 'relink_needed' then concat('credentials are invalid', ': ' || last_look.detail)
+        when last_look.said.outcome = 'relink_needed' then concat('credentials are invalid', ': ' || last_look.said.detail)
         when scopes.missing_scopes is not null then 'scopes are missing: ' || scopes.missing_scopes
     end as relink_reason,
     scopes.missing_scopes,

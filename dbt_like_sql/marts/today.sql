@@ -36,16 +36,17 @@ newest_look as (
 ),
 
 newest_day as (
-    select system_id, day, outcome, state, fetched_at_utc
+    select system_id, max(day) as day
     from core.load
     where interval_kind = 'day' and fetched_at_utc is not null
-    qualify row_number() over (partition by system_id order by day desc) = 1
+    group by system_id
 ),
 
 running as (
-    select system_id, day, outcome, state, fetched_at_utc
-    from newest_day
-    where state = 'open'
+    select load.system_id, load.day, load.outcome, load.state, load.fetched_at_utc
+    from core.load as load
+    inner join newest_day on newest_day.system_id = load.system_id and newest_day.day = load.day
+    where load.interval_kind = 'day' and load.state = 'open'
 ),
 
 covered as (

@@ -41,8 +41,6 @@
 --   label_undecided_days | bigint | days | days that cannot tell: the two differ by no more than reported_step_kwh, not every bucket is valid, nothing is reported, or the next day's first bucket is not known
 
 -- formulas: coverage, reconciliation day–month, absences
--- Stamps that name ends put the day's last bucket into the next day: the true day is then
--- Σ(day) − first bucket of the day + first bucket of the next day.
 with
 metric as (
     select known.metric
@@ -52,64 +50,11 @@ metric as (
     ) as known (metric)
 ),
 
--- the first version of the whole day: a later answer could have brought another
-first_version as (
-    select load.system_id, load.day, min(version.fetched_at_utc) as fetched_at_utc
-    from core.load as load
-    inner join core.day_version as version on version.system_id = load.system_id and version.day = load.day
-    where
-        load.interval_kind = 'day'
-        and version.fetched_at_utc >= load.ends_at_utc
-        and version.cause is distinct from 'override'
-    group by load.system_id, load.day
-),
-
-read_day as (
-    select
-        system.vendor,
-        load.system_id,
-        load.day,
-        load.ends_at_utc,
-        coalesce(load.answered_at_utc > first_version.fetched_at_utc, false) as is_watched
-    from core.load as load
-    inner join staging.system as system on system.system_id = load.system_id
-    left join first_version on first_version.system_id = load.system_id and first_version.day = load.day
-    where load.interval_kind = 'day' and load.loaded_at_utc is not null and load.answered_at_utc >= load.ends_at_utc
-),
-
 vendor as (
-    select vendor, count(*) as read_days
-    from read_day
+    select vendor, count(*) as read_days, count(*) filter (where has_night_generation) as night_days
+    from staging.day_behaviour
+    where is_read
     group by vendor
-),
-
--- one look at the big table: all that follows is made from these few rows
-series as (
-    select
-        read_day.vendor,
-        read_day.system_id,
-        series.metric,
-        series.is_available,
-        series.absence,
-        series.resolution_minutes,
-        count(*) as days,
-        count(*) filter (where read_day.is_watched) as watched_days,
-        sum(series.expected_buckets) as expected_buckets,
-        sum(series.null_buckets) as null_buckets,
-        sum(series.missing_buckets) as missing_buckets,
-        sum(series.duplicate_buckets) as duplicate_buckets,
-        sum(series.off_grid_buckets) as off_grid_buckets,
-        sum(series.offset_mismatch_buckets) as offset_mismatch_buckets
-    from core.series as series
-    inner join read_day on read_day.system_id = series.system_id and read_day.day = series.day
-    where series.is_known
-    group by
-        read_day.vendor,
-        read_day.system_id,
-        series.metric,
-        series.is_available,
-        series.absence,
-        series.resolution_minutes
 ),
 
 buckets as (
@@ -125,14 +70,14 @@ buckets as (
         sum(duplicate_buckets) / nullif(sum(expected_buckets), 0) as duplicate_ratio,
         sum(off_grid_buckets) / nullif(sum(expected_buckets), 0) as off_grid_ratio,
         sum(offset_mismatch_buckets) / nullif(sum(expected_buckets), 0) as offset_mismatch_ratio
-    from series
+    from staging.series_month
     where is_available
     group by vendor, metric
 ),
 
 resolution_days as (
     select vendor, metric, resolution_minutes, sum(days) as days
-    from series
+    from staging.series_month
     where is_available
     group by vendor, metric, resolution_minutes
 ),
@@ -149,7 +94,7 @@ resolution as (
 
 absence_days as (
     select vendor, metric, absence, sum(days) as days
-    from series
+    from staging.series_month
     where not is_available
     group by vendor, metric, absence
 ),
@@ -160,97 +105,58 @@ absence as (
     group by vendor, metric
 ),
 
--- what grew while the day was running is no restatement
-change as (
-    select
-        read_day.vendor,
-        restatement.system_id,
-        restatement.day,
-        restatement.hours_after_day_end as hours,
-        unnest(string_split(restatement.changed_flows, ', ')) as metric
-    from marts.restatement as restatement
-    inner join read_day on read_day.system_id = restatement.system_id and read_day.day = restatement.day
-    where restatement.previous_fetched_at_utc >= read_day.ends_at_utc and restatement.cause is distinct from 'override'
-),
-
 restatement as (
     select
         vendor,
-        metric,
+        flow as metric,
         count(distinct (system_id, day)) as days,
-        quantile_cont(hours, [0.5, 0.95, 1]) as hours
-    from change
-    group by vendor, metric
+        quantile_cont(after_hours, [0.5, 0.95, 1]) as hours
+    from staging.restated_flow
+    group by vendor, flow
 ),
 
--- below 1 kWh the ratio would tell the rounding of the reported value and not the vendor
 compared as (
     select
-        reconciled.vendor,
-        reconciled.flow,
-        reconciled.integrated_kwh,
-        reconciled.reported_kwh,
-        reconciled.coverage = 1 and reconciled.reported_kwh >= 1 and coalesce(series.edited_buckets, 0) = 0 as is_comparable
-    from marts.reconciliation as reconciled
-    left join core.series as series
-        on series.system_id = reconciled.system_id and series.day = reconciled.day and series.metric = reconciled.flow
+        vendor,
+        count(generation_to_reported_ratio) as generation_days,
+        quantile_cont(generation_to_reported_ratio, [0.05, 0.5, 0.95]) as generation_ratios,
+        min(generation_reported_step_kwh) as generation_step_kwh,
+        count(consumption_to_reported_ratio) as consumption_days,
+        quantile_cont(consumption_to_reported_ratio, [0.05, 0.5, 0.95]) as consumption_ratios,
+        min(consumption_reported_step_kwh) as consumption_step_kwh,
+        count(grid_import_to_reported_ratio) as grid_import_days,
+        quantile_cont(grid_import_to_reported_ratio, [0.05, 0.5, 0.95]) as grid_import_ratios,
+        min(grid_import_reported_step_kwh) as grid_import_step_kwh,
+        count(grid_export_to_reported_ratio) as grid_export_days,
+        quantile_cont(grid_export_to_reported_ratio, [0.05, 0.5, 0.95]) as grid_export_ratios,
+        min(grid_export_reported_step_kwh) as grid_export_step_kwh,
+        count(battery_charge_to_reported_ratio) as battery_charge_days,
+        quantile_cont(battery_charge_to_reported_ratio, [0.05, 0.5, 0.95]) as battery_charge_ratios,
+        min(battery_charge_reported_step_kwh) as battery_charge_step_kwh,
+        count(battery_discharge_to_reported_ratio) as battery_discharge_days,
+        quantile_cont(battery_discharge_to_reported_ratio, [0.05, 0.5, 0.95]) as battery_discharge_ratios,
+        min(battery_discharge_reported_step_kwh) as battery_discharge_step_kwh
+    from staging.day_behaviour
+    group by vendor
+),
+
+flow_reported as (
+    select
+        vendor,
+        unnest([
+            {'metric': 'generation', 'days': generation_days, 'ratios': generation_ratios, 'step_kwh': generation_step_kwh},
+            {'metric': 'consumption', 'days': consumption_days, 'ratios': consumption_ratios, 'step_kwh': consumption_step_kwh},
+            {'metric': 'grid_import', 'days': grid_import_days, 'ratios': grid_import_ratios, 'step_kwh': grid_import_step_kwh},
+            {'metric': 'grid_export', 'days': grid_export_days, 'ratios': grid_export_ratios, 'step_kwh': grid_export_step_kwh},
+            {'metric': 'battery_charge', 'days': battery_charge_days, 'ratios': battery_charge_ratios, 'step_kwh': battery_charge_step_kwh},
+            {'metric': 'battery_discharge', 'days': battery_discharge_days, 'ratios': battery_discharge_ratios, 'step_kwh': battery_discharge_step_kwh}
+        ]) as flow
+    from compared
 ),
 
 reported as (
-    select
-        compared.vendor,
-        compared.flow as metric,
-        count(*) filter (where compared.is_comparable) as days,
-        quantile_cont(compared.integrated_kwh / compared.reported_kwh, [0.05, 0.5, 0.95]) filter (where compared.is_comparable) as ratios,
-        min(
-            case
-                when abs(compared.reported_kwh - round(compared.reported_kwh)) < 1e-9 then 1
-                when abs(compared.reported_kwh - round(compared.reported_kwh, 1)) < 1e-9 then 0.1
-                when abs(compared.reported_kwh - round(compared.reported_kwh, 2)) < 1e-9 then 0.01
-                when compared.reported_kwh is not null then 0.001
-            end
-        )::double as step_kwh
-    from compared
-    group by compared.vendor, compared.flow
-),
-
-night as (
-    select read_day.vendor, count(distinct (finding.system_id, finding.day)) as days
-    from core.finding as finding
-    inner join read_day on read_day.system_id = finding.system_id and read_day.day = finding.day
-    where finding.rule = 'night_generation'
-    group by read_day.vendor
-),
-
-load_day as (
-    select
-        daily.vendor,
-        daily.system_id,
-        daily.day,
-        daily.consumption_kwh - daily.consumption_reported_kwh as start_error_kwh,
-        daily.consumption_coverage = 1 and coalesce(series.edited_buckets, 0) = 0 as is_whole,
-        coalesce(series.edited_buckets, 0) > 0 as is_edited,
-        energy.consumption_first_bucket_kwh as first_bucket_kwh,
-        series.resolution_minutes
-    from marts.daily_energy as daily
-    inner join core.day_energy as energy on energy.system_id = daily.system_id and energy.day = daily.day
-    inner join core.series as series on series.system_id = daily.system_id and series.day = daily.day
-    where series.metric = 'consumption' and series.is_available
-),
-
--- where the grid changes between the two days, the bucket across midnight has no length of its own
-labelled as (
-    select
-        vendor,
-        day,
-        start_error_kwh,
-        start_error_kwh - first_bucket_kwh + lead(first_bucket_kwh) over following as end_error_kwh,
-        is_whole
-        and lead(is_edited) over following = false
-        and lead(day) over following = day + 1
-        and lead(resolution_minutes) over following = resolution_minutes as is_comparable
-    from load_day
-    window following as (partition by system_id order by day)
+    select vendor, flow.metric as metric, flow.days as days, flow.ratios as ratios, flow.step_kwh as step_kwh
+    from flow_reported
 ),
 
 label as (
@@ -259,9 +165,8 @@ label as (
         -- 10.02 − 10.01 is a little more than 0.01 in binary: a step that is met exactly is no more than a step
         count(*) filter (where round(abs(labelled.end_error_kwh) - abs(labelled.start_error_kwh), 9) > reported.step_kwh) as start_days,
         count(*) filter (where round(abs(labelled.start_error_kwh) - abs(labelled.end_error_kwh), 9) > reported.step_kwh) as end_days
-    from labelled
+    from staging.day_behaviour as labelled
     inner join reported on reported.vendor is not distinct from labelled.vendor and reported.metric = 'consumption'
-    where labelled.is_comparable
     group by labelled.vendor
 )
 
@@ -293,7 +198,7 @@ select
     reported.ratios[2] as integrated_to_reported_ratio_p50,
     reported.ratios[3] as integrated_to_reported_ratio_p95,
     reported.step_kwh as reported_step_kwh,
-    case when metric.metric = 'generation' then coalesce(night.days, 0) / nullif(buckets.days, 0) end as night_generation_ratio,
+    case when metric.metric = 'generation' then vendor.night_days / nullif(buckets.days, 0) end as night_generation_ratio,
     case when metric.metric = 'consumption' then coalesce(label.start_days, 0) end as label_start_days,
     case when metric.metric = 'consumption' then coalesce(label.end_days, 0) end as label_end_days,
     case
@@ -307,5 +212,4 @@ left join resolution on resolution.vendor is not distinct from vendor.vendor and
 left join absence on absence.vendor is not distinct from vendor.vendor and absence.metric = metric.metric
 left join restatement on restatement.vendor is not distinct from vendor.vendor and restatement.metric = metric.metric
 left join reported on reported.vendor is not distinct from vendor.vendor and reported.metric = metric.metric
-left join night on night.vendor is not distinct from vendor.vendor
 left join label on label.vendor is not distinct from vendor.vendor

@@ -3,6 +3,7 @@
 --   look never hides that a day is loaded.
 -- grain: system × interval
 -- key: system_id, interval
+-- local to: system_id, day
 -- null: loaded_at_utc, payload_sha256, version: nothing of this interval was ever loaded; http_status: no answer
 --   came; timezone: not loaded; detail: nothing to say.
 -- columns:

@@ -5,22 +5,18 @@ operating-system lock that dies with its holder, and the published copy, put in 
 everybody else.
 """
 
-import fcntl
 import logging
-import mmap
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from hem_etl.disk import sync_folder
+from hem_etl.disk import copy_file, sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
 from hem_etl.locks import BusyError, FileLock, Patience
 from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
@@ -39,9 +35,6 @@ TORN: Final = re.compile(
 )
 """What DuckDB says of a file that was half written; never of access, a full disk or another process."""
 NEWER: Final = re.compile(r"version number|newer version|storage version", re.IGNORECASE)
-COPIED_AT_ONCE: Final = 4 * 1024 * 1024
-FICLONE: Final = 0x40049409
-"""Linux: share all blocks of another file. Python knows the name from 3.12 on."""
 PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
 
@@ -219,34 +212,6 @@ class FileWarehouse(Warehouse):
         return HemEtlError(f"cannot read {self.published} ({why}). {step}; the next run publishes a clean copy.")
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Blocks are shared where the file system can (XFS, Btrfs, NFS 4.2), else copied past the page cache where it can.
-
-    A file of gigabytes that goes through the cache drives out of it what the next run reads, and takes more CPU time
-    than all else of a publish.
-    """
-    for copy in (_share_blocks, _write_past_the_cache):
-        with suppress(OSError), source.open("rb", buffering=0) as old, target.open("wb", buffering=0) as new:
-            copy(old, new)
-            return
-    shutil.copyfile(source, target)
-
-
-def _share_blocks(old: FileIO, new: FileIO) -> None:
-    fcntl.ioctl(new, FICLONE, old.fileno())
-
-
-def _write_past_the_cache(old: FileIO, new: FileIO) -> None:
-    """OSError where the file system cannot, or where the file does not end with a block of the disk: DuckDB's do."""
-    flags = fcntl.fcntl(new, fcntl.F_GETFL)
-    fcntl.fcntl(new, fcntl.F_SETFL, flags | getattr(os, "O_DIRECT", 0))
-    with mmap.mmap(-1, COPIED_AT_ONCE) as room:  # begins at a page, as such writes must
-        while count := os.readv(old.fileno(), [room]):
-            with memoryview(room)[:count] as part:
-                if os.write(new.fileno(), part) != count:
-                    raise OSError("the disk took less than it was given")
-
-
 def _identity(file: Path) -> str:
     """Another one for a file that is put in its place or written to."""
     found = file.stat()
@@ -272,7 +237,7 @@ def _replace_file(source: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         for stale in target.parent.glob(f".{target.name}.*.publishing"):
             stale.unlink(missing_ok=True)
-        _copy(source, temporary)
+        copy_file(source, temporary)
         temporary.chmod(PUBLISHED_MODE)
         # A `.wal` that somebody's read-write session left would be replayed into the new file: no reader could open it.
         target.with_name(f"{target.name}.wal").unlink(missing_ok=True)

@@ -16,10 +16,11 @@ import polars as pl
 import pytest
 from engines import DAYS, publish_days, published_kwh
 
+from hem_etl.disk import FICLONE
 from hem_etl.errors import HemEtlError, WriterBusyError
 from hem_etl.locks import Patience
 from hem_etl.warehouse import FileWarehouse, packaged_models
-from hem_etl.warehouse.files import FICLONE, WRITERS_PATIENCE
+from hem_etl.warehouse.files import WRITERS_PATIENCE
 
 
 class Clock:
@@ -286,8 +287,14 @@ def test_what_was_rolled_back_and_what_wrote_nothing_is_not_noted(noting: FileWa
 
 @pytest.mark.parametrize("refused_from", [None, 0, 1, 3])
 @pytest.mark.parametrize("shares_blocks", [False, True])
+@pytest.mark.parametrize("is_large", [False, True])
 def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
-    filled: FileWarehouse, monkeypatch: pytest.MonkeyPatch, *, shares_blocks: bool, refused_from: int | None
+    filled: FileWarehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_large: bool,
+    shares_blocks: bool,
+    refused_from: int | None,
 ) -> None:
     """By shared blocks, past the page cache, or through it where the disk refused, at once or after some writes."""
     parts: list[int] = []
@@ -305,15 +312,17 @@ def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
         return int(read(old, rooms))
 
     read = os.readv
-    monkeypatch.setattr("hem_etl.warehouse.files.COPIED_AT_ONCE", 8192)
-    monkeypatch.setattr("hem_etl.warehouse.files.fcntl.ioctl", sharing)
+    monkeypatch.setattr("hem_etl.disk.COPIED_AT_ONCE", 8192)
+    if is_large:
+        monkeypatch.setattr("hem_etl.disk.LARGE", 0)
+    monkeypatch.setattr("hem_etl.disk.fcntl.ioctl", sharing)
     monkeypatch.setattr(os, "readv", reading)
     with filled.publishing() as writer:
         writer.append("days", DAYS)
 
     assert filled.published.read_bytes() == filled.file.read_bytes()
     assert published_kwh(filled) == 12.0
-    assert bool(parts) is not shares_blocks
+    assert bool(parts) is (is_large and not shares_blocks)
 
 
 RANDOM: Final = "select i, random() as kwh from range(400000) as numbers (i)"

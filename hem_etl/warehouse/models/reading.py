@@ -192,7 +192,9 @@ def key_check(model: Model) -> Check:
 
 def _key_is_local_to(model: Model) -> Key:
     """Rows of one key lie on one day (or month): in a table of core, in what is rebuilt by it or local to it."""
-    part = DAYS if model.schema == "core" else model.rebuilt_by or model.local_to
+    if model.schema == "core":
+        return model.local_to or (DAYS if set(model.key) >= set(DAYS) else ())
+    part = model.rebuilt_by or model.local_to
     return part if set(model.key) >= set(part) else ()
 
 
@@ -286,7 +288,7 @@ def _require_proved_keys(models: Iterable[Model], written: set[str], generated: 
     if twice := written & generated:
         raise ModelError(f"checks/{min(twice)}.sql: the name is taken by the key check that a model's header makes")
     for model in models:
-        if model.key_checked_by and model.key_checked_by not in written:
+        if model.key_checked_by and model.key_checked_by not in written | generated:
             raise ModelError(f"{model.file}: its key is said to be checked by {model.key_checked_by!r}: no such check")
 
 
