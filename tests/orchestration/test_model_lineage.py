@@ -6,13 +6,16 @@ from hem_etl.warehouse import models as sql_models
 MODELS = sql_models.load_models()
 
 
-def test_a_macro_is_no_asset_and_its_key_check_stands_at_what_it_reads() -> None:
+def test_a_macro_is_no_asset_and_its_key_is_proved_at_what_it_reads() -> None:
     assets = set(every_model_key())
+    macro = MODELS.model("marts.daily_energy_as_of")
 
-    assert model_key("marts.daily_energy_as_of") not in assets
+    assert macro.parameters
+    assert model_key(macro.relation) not in assets
     assert len(assets) == len(MODELS.tables) + len(MODELS.views)
     keys = {key.name: key.asset_key for key in every_check_key()}
-    assert keys["marts_daily_energy_as_of_key"] in {model_key("core.day_version"), model_key("core.system")}
+    assert macro.key_checked_by is not None
+    assert keys[macro.key_checked_by] == model_key("core.day_version")
     assert set(keys.values()) <= assets
 
 
