@@ -209,7 +209,8 @@ def large_sections(sizes: Sizes) -> list[Section]:
                     publishing,
                     "large history x1",
                     ("publish-day",),
-                    "As at the small size, and the copy of the file where the file system has no reflink.",
+                    "The copy of the file where the file system has no reflink, the checkpoint, and scans of the "
+                    "ledger.",
                 ),
                 Row(
                     "the same with 730 days in the tables",
@@ -260,15 +261,15 @@ def _loading_rows() -> tuple[Row, ...]:
         ours(
             LOADING,
             "landing-to-tables",
-            "A third of it is bodies → frames, the rest writing: four tables whose rows are sorted and compressed, and "
-            "the ledger, versions and findings of each day.",
+            "Three fifths of it is reading: bytes from segments, an object for each point, then sums and rules in "
+            "polars; a quarter is DuckDB's compression and commit, the rest ledger, versions and a new file's tables.",
         ),
         Row(
             "… prepared by two worker processes, on all cores (wall ÷ wall)",
             "bodies",
             ("landing-to-tables", "2"),
-            "Starting the workers, at this size; of a large load the one that writes, which is left with half of the "
-            "CPU time.",
+            "Starting the workers, at this size; of a large load the one that writes, which is left with two fifths of "
+            "the CPU time.",
             base=LOADING,
             unit="values",
             is_by_wall=True,
@@ -330,7 +331,7 @@ def _change_rows(longest: int) -> tuple[Row, ...]:
             PUBLISHING,
             "history x1",
             ("publish-day",),
-            "What is looked at whatever changed: how vendors behave, checks that no header calls local, and the copy.",
+            "Some three hundred statements, each of little; checks that no header calls local; the copy.",
         ),
         Row(
             "the same at twice the history",

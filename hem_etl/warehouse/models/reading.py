@@ -9,7 +9,8 @@ that is kept narrower than it is shown makes a table of the schema `stored` and 
     -- key: system_id, day               columns that are unique together; `none` where nothing is
     -- key checked by: some_check        only where a check proves the key cheaper than `group by` does
     -- null: what NULL means
-    -- local to: system_id, day           of a view whose rows are made of rows of the same system and day (or month)
+    -- local to: system_id, day           of a view made of rows of the same system and day (or month); of a table whose
+    --                                   key does not say the day: rows of one key lie on one
     -- materialized: table               only where a view would be too slow; every build makes it anew
     -- rebuilt by: system_id, day         small changes replace the rows of the keys that changed alone (or month)
     -- reaches: select …                 further keys whose rows change with those of the table `changed`
