@@ -98,6 +98,10 @@ def test_the_check_of_a_key_finds_a_row_that_is_there_twice_where_its_day_change
         con.execute(
             "insert into core.day_version select * replace (version + 1 as version) from core.day_version limit 1"
         )
+        con.execute(  # a restatement of a flow; the version alone changed none
+            "insert into staging.restated_flow by name "
+            "select system_id, day, version, 'generation' as flow from core.day_version limit 1"
+        )
         ((system_id, start),) = con.execute(f"select {', '.join(key)} from {relation} limit 1").fetchall()
         con.execute(
             f"insert into {table} from {table} where system_id = ? and {key[1]} = ? limit 1", [system_id, start]
