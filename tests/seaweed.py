@@ -102,7 +102,7 @@ def _seaweed(folder: Path) -> Iterator[int]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         f"-dir={folder}",
-        "-volume.max=20",
+        "-volume.max=100",  # each bucket takes seven at once
         "-master.volumeSizeLimitMB=64",
     ]
     spoken = ["-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
