@@ -37,6 +37,7 @@ lint: .venv/installed ## formatting, lint and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@cd tests && ../$(BIN)/mypy
+	@cd benchmarks && ../$(BIN)/mypy
 
 bench: .venv/installed .venv-peers/installed ## all that is measured, beside other tools: table, JSON, docs/performance.md
 	@$(BIN)/python benchmarks/bench.py --json docs/performance.json --page docs/performance.md

@@ -255,7 +255,7 @@ class _Roads:
         return worlds.settings_of(self._home.folder)
 
     @contextmanager
-    def open(self, log: object) -> Iterator[Road]:
+    def open(self, log: object, *, is_part: bool = False) -> Iterator[Road]:
         with self._home.client() as client:
             yield worlds.road_of(self._home.folder, client)
 
