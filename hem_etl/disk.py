@@ -51,11 +51,14 @@ def _share_blocks(old: FileIO, new: FileIO) -> None:
 
 
 def _write_past_the_cache(old: FileIO, new: FileIO) -> None:
-    """OSError where the file system cannot, or where the file does not end with a block of the disk: DuckDB's do."""
+    """The pages of the old file go to the disk as they are. OSError where the file system cannot do that.
+
+    Or where the file does not end with a block of the disk: DuckDB's do.
+    """
     flags = fcntl.fcntl(new, fcntl.F_GETFL)
     fcntl.fcntl(new, fcntl.F_SETFL, flags | getattr(os, "O_DIRECT", 0))
-    with mmap.mmap(-1, COPIED_AT_ONCE) as room:  # begins at a page, as such writes must
-        while count := os.readv(old.fileno(), [room]):
-            with memoryview(room)[:count] as part:
-                if os.write(new.fileno(), part) != count:
+    with mmap.mmap(old.fileno(), 0, access=mmap.ACCESS_READ) as pages, memoryview(pages) as content:
+        for first in range(0, len(content), COPIED_AT_ONCE):
+            with content[first : first + COPIED_AT_ONCE] as part:
+                if os.write(new.fileno(), part) != len(part):
                     raise OSError("the disk took less than it was given")
