@@ -51,6 +51,10 @@ SEEN: Final = ("listed_at_utc", "last_seen_utc", "raw")
 OPEN_PERIODS: Final = """
 select system_id, max(valid_from_utc) as valid_from_utc from core.system_history where valid_to_utc is null group by all
 """
+CLOSE_PERIODS: Final = """
+update core.system_history as past set valid_to_utc = closed.at from closed
+where past.system_id = closed.system_id and past.valid_to_utc is null and past.valid_from_utc < closed.at
+"""
 ANSWERED_AFTER: Final = """
 select count(*) from core.load where system_id = $system_id and timezone = $timezone and answered_at_utc > $at
 """
@@ -80,6 +84,7 @@ SYSTEM_SCHEMA: Final = pl.Schema(
 HISTORY_SCHEMA: Final = pl.Schema(
     {**SYSTEM_SCHEMA, "valid_from_utc": pl.Datetime("us"), "valid_to_utc": pl.Datetime("us")}
 )
+CLOSED_SCHEMA: Final = pl.Schema({"system_id": pl.String(), "at": pl.Datetime("us")})
 LOCATION_SCHEMA: Final = pl.Schema(
     {
         "location_id": pl.String(),
@@ -116,6 +121,10 @@ class Fleet:
         self._assets = {row["asset_id"]: row for row in assets.iter_rows(named=True)}
         locations = writer.rows("core.location", LOCATION_SCHEMA)
         self._locations = {row["location_id"]: row for row in locations.iter_rows(named=True)}
+        self._systems_at: dict[str | None, dict[str, None]] = {}
+        """Location → the systems there, in the order in which they came."""
+        for name, row in self._systems.items():
+            self._systems_at.setdefault(row["location_id"], {})[name] = None
         self._open_since: dict[str, datetime] = dict(writer.read(OPEN_PERIODS).iter_rows())
         self._zone_stated_at: dict[str, datetime] = {}
         self._writer = writer
@@ -126,8 +135,10 @@ class Fleet:
         self._touched_systems: set[str] = set()
         self._touched_assets: set[str] = set()
         self._touched_locations: set[str] = set()
-        self._history: list[dict[str, Any]] = []
-        self._closed: list[tuple[str, datetime]] = []
+        self._history: dict[tuple[str, datetime], dict[str, Any]] = {}
+        """New rows of history, by their key."""
+        self._closed: dict[str, datetime] = {}
+        """When rows that the table holds end."""
         self._changed: set[str | None] = set()
 
     def timezone(self, system_id: str) -> str | None:
@@ -215,13 +226,10 @@ class Fleet:
         _replace(writer, "core.asset", pl.DataFrame(assets, schema=ASSET_SCHEMA), "asset_id")
         locations = [self._locations[name] for name in sorted(self._touched_locations)]
         _replace(writer, "core.location", pl.DataFrame(locations, schema=LOCATION_SCHEMA), "location_id")
-        for system_id, at in self._closed:
-            writer.change(
-                "update core.system_history set valid_to_utc = $at "
-                "where system_id = $id and valid_to_utc is null and valid_from_utc < $at",
-                {"at": at, "id": system_id},
-            )
-        history = pl.DataFrame(self._history, schema=HISTORY_SCHEMA)
+        if self._closed:
+            closed = pl.DataFrame(list(self._closed.items()), schema=CLOSED_SCHEMA, orient="row")
+            writer.change(CLOSE_PERIODS, closed=closed)
+        history = pl.DataFrame(list(self._history.values()), schema=HISTORY_SCHEMA)
         writer.replace("core.system_history", history, keys=history.select("system_id", "valid_from_utc"))
         self._touched_systems.clear()
         self._touched_assets.clear()
@@ -296,8 +304,8 @@ class Fleet:
         if _is_changed(before, self._locations[sent.id]):
             self._changed.add(None)
         self._touched_locations.add(sent.id)
-        for row in [row for row in self._systems.values() if row["location_id"] == sent.id]:
-            self._change(self._completed(row), at)
+        for name in list(self._systems_at.get(sent.id, ())):
+            self._change(self._completed(self._systems[name]), at)
 
     def _see_asset(self, item: Any, kind: AssetKind, at: datetime) -> None:
         sent = read_asset(item)
@@ -334,32 +342,33 @@ class Fleet:
                 at = max(at, self._open_since[row["system_id"]])
                 self._close(row["system_id"], at)
             self._open_since[row["system_id"]] = at
-            self._history.append(row | {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None})
+            period = {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None}
+            self._history[row["system_id"], at] = row | period
         if before is not None and before["gone_at_utc"] != row["gone_at_utc"]:
             self._mark_assets(row["system_id"], row["gone_at_utc"])
         self._put(row)
 
     def _mark_assets(self, system_id: str, gone_at: datetime | None) -> None:
         """What hung on a system is gone with it, and there again with it."""
-        for name, asset in self._assets.items():
-            if asset["system_id"] == system_id:
-                self._assets[name] = asset | {"gone_at_utc": gone_at}
-                self._touched_assets.add(name)
+        for name in self._vendors.get(system_id, ()):
+            self._assets[name] = self._assets[name] | {"gone_at_utc": gone_at}
+            self._touched_assets.add(name)
 
     def _close(self, system_id: str, at: datetime) -> None:
         """End the present row of history; one that began at this very instant gives way to the new one."""
-        for past in self._history:
-            if past["system_id"] == system_id and past["valid_to_utc"] is None:
-                if past["valid_from_utc"] == at:
-                    self._history.remove(past)
-                else:
-                    past["valid_to_utc"] = at
-                return
-        self._closed.append((system_id, at))
+        past = self._history.get((system_id, self._open_since[system_id]))
+        if past is None:
+            self._closed[system_id] = at
+        elif past["valid_from_utc"] != at:
+            past["valid_to_utc"] = at
 
     def _put(self, row: dict[str, Any]) -> None:
-        if _is_changed(self._systems.get(row["system_id"]), row):
+        before = self._systems.get(row["system_id"])
+        if _is_changed(before, row):
             self._changed.add(row["system_id"])
+        if before is not None and before["location_id"] != row["location_id"]:
+            del self._systems_at[before["location_id"]][row["system_id"]]
+        self._systems_at.setdefault(row["location_id"], {})[row["system_id"]] = None
         self._systems[row["system_id"]] = row
         self._touched_systems.add(row["system_id"])
 

@@ -245,10 +245,10 @@ class Writer(Reader):
             self._connection.execute(f"delete from {table}")
             self._written.add(table)
 
-    def change(self, statement: str, values: Mapping[str, Any] | None = None) -> None:
-        """Run an `update` or `delete` of our own; values as `$name`."""
+    def change(self, statement: str, values: Mapping[str, Any] | None = None, **frames: pl.DataFrame) -> None:
+        """Run an `update` or `delete` of our own; values and frames as in `read`."""
         changed = _CHANGED.match(statement)
-        with self._whole():
+        with self._whole(), _lent(self._connection, **frames):
             self._connection.execute(statement, _named_in(statement, values))
             self._written.add(changed[1] if changed else statement)
 

@@ -70,6 +70,31 @@ def test_seen_again_is_no_history_and_a_change_is(writer: Writer) -> None:
     assert systems(writer)[0]["first_seen_utc"] == T0
 
 
+def test_many_that_change_at_once_have_their_periods_closed_by_one_statement(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    homes = [HOME | {"id": f"h{number}", "locationId": f"l{number % 3}"} for number in range(30)]
+    see(writer, (receipt(), page(*homes)))
+    statements: list[str] = []
+    change = Writer.change
+
+    def counted(self: Writer, statement: str, *given: Any, **frames: Any) -> None:
+        statements.append(statement)
+        change(self, statement, *given, **frames)
+
+    monkeypatch.setattr(Writer, "change", counted)
+    places = [{"id": f"l{number}", "latitude": 50 + number, "longitude": 10} for number in range(3)]
+    moved = [home | {"timezone": "Europe/Paris"} for home in homes]
+    see(writer, (receipt(1), page(*moved)), (receipt(2, "locations"), page(*places)))
+    assert len(statements) == 1
+    rows = writer.read("select latitude, valid_from_utc, valid_to_utc from core.system_history").rows()
+    assert {row[1:] for row in rows if row[0] is None} == {
+        (T0, T0 + timedelta(hours=1)),
+        (T0 + timedelta(hours=1), T0 + timedelta(hours=2)),
+    }
+    assert sorted(row[0] for row in rows if row[2] is None) == [50.0] * 10 + [51.0] * 10 + [52.0] * 10
+
+
 def test_an_empty_or_unreadable_list_changes_nothing(writer: Writer) -> None:
     see(writer, (receipt(), page(HOME)))
     see(writer, (receipt(1), page()), (receipt(2), b"<html>"))
