@@ -114,6 +114,34 @@ def test_the_sensor_publishes_when_all_parts_are_over_and_again_after_a_failure_
         assert ask(instance) == "parts are still going on"
 
 
+def test_parts_that_go_on_for_days_do_not_keep_the_others_from_readers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backfill of weeks that is told to publish later, or a bucket that never ends: once a day the rest is shown."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        long, short = run_of(instance, LATER), run_of(instance, LATER)
+        instance.report_run_failed(short)
+        assert ask(instance) == "parts are still going on"
+        monkeypatch.setattr("hem_etl.orchestration.publishing.LONGEST_WAIT", timedelta())
+        request = ask(instance)
+        assert isinstance(request, dg.RunRequest)
+        meanwhile = run_of(instance, dict(request.tags))
+        assert ask(instance) == "they are being published"
+        instance.report_run_failed(meanwhile)
+        assert ask(instance) == "parts are still going on", "none has begun since: the next day has to come"
+
+        instance.report_run_failed(long)
+        request = ask(instance)
+        assert isinstance(request, dg.RunRequest), "what came to its end since is still to be published"
+        assert request.tags[AFTER] == short.run_id
+
+
+def test_a_run_that_a_person_gave_the_publishers_tag_does_not_stop_it() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.create_run_for_job(nothing, tags={WHY: PUBLISHING}, status=dg.DagsterRunStatus.SUCCESS)
+        part = run_of(instance, LATER)
+        instance.report_run_failed(part)
+        assert isinstance(ask(instance), dg.RunRequest)
+
+
 def test_what_was_published_is_not_published_again() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         part = run_of(instance, LATER)
