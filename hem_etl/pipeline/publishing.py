@@ -34,9 +34,17 @@ union
 select system_id, day from core.reported_day semi join (from core.change where day is null) as whole using (system_id)
 """
 PROVED_SINCE: Final = """
-with newest as (select check_name, max(at_utc) as at_utc from core.check_result where scope = 'all' group by check_name)
+with newest as (
+    select check_name, max(at_utc) as at_utc
+    from core.check_result
+    semi join checks using (check_name)
+    where scope = 'all'
+    group by check_name
+)
+
 select min(at_utc) from newest
 """
+"""Of the checks there are now: one that is no more proves nothing, however long ago it ran."""
 WHOLE_EVERY: Final = timedelta(hours=20)
 """How long it suffices to look at what changed; then every check is run on all of history again."""
 
@@ -86,7 +94,8 @@ def _must_be_whole(writer: Writer, models: Models, now: datetime) -> bool:
     """Whether anything may have changed, or nobody has looked at all of it for long."""
     if not writer.is_made_of(models) or writer.changes()["system_id"].null_count():
         return True
-    proved_since = writer.read(PROVED_SINCE).item()
+    checks = pl.DataFrame({"check_name": [check.name for check in models.checks]})
+    proved_since = writer.read(PROVED_SINCE, checks=checks).item()
     return proved_since is None or not timedelta(0) <= now - proved_since < WHOLE_EVERY  # a clock may have run ahead
 
 

@@ -267,6 +267,17 @@ def test_another_text_of_a_model_or_check_is_proved_on_everything(world: World, 
     assert set(scopes(world).values()) == {"all"}
 
 
+def test_a_check_of_an_older_version_makes_no_run_look_at_everything(world: World) -> None:
+    with tampering(world.settings) as file:
+        file.execute(
+            "insert into core.check_result by name "
+            "select * replace ('of_an_older_version' as check_name, at_utc - interval 1 month as at_utc) "
+            "from core.check_result limit 1"
+        )
+    world.pass_time(minutes=1)
+    assert {check.scope for check in world.run("2026-11-20", months=False).checks} == {"all", "changed"}
+
+
 def test_what_a_clock_that_ran_ahead_has_proved_counts_for_nothing(world: World) -> None:
     with tampering(world.settings) as file:
         file.execute("update core.check_result set at_utc = at_utc + interval 1 year")
