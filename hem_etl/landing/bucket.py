@@ -5,6 +5,7 @@ fetched is on this machine's disk, in the outbox, before it is sent, and leaves 
 read lies in a folder of this machine, and is not asked for again: segments never change. That folder may be deleted.
 """
 
+import errno
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -131,7 +132,7 @@ class Bucket:
         try:
             content = (self.outbox / name).read_bytes()
             self.create(name, content)
-            (self.outbox / name).replace(self.folder / name)
+            _move(self.outbox / name, self.folder / name)
         except FileNotFoundError:
             return  # another process has sent it
         except OSError as error:
@@ -197,6 +198,15 @@ class Bucket:
             yield
         except (BaseError, FileNotFoundError) as error:
             raise LandingError(f"{self.name} cannot be {what} ({_why(error)}): {_step(error)}") from None
+
+
+def _move(sent: Path, cached: Path) -> None:
+    try:
+        sent.replace(cached)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        sent.unlink()  # the cache was put on another disk: it is read from the bucket
 
 
 def waiting(outbox: Path) -> list[str]:

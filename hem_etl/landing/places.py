@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
-from hem_etl.disk import sync_folder, write_whole
+from hem_etl.disk import sync_folder
 from hem_etl.errors import LandingError, disk_trouble
 
 SUFFIX: Final = ".parquet"
@@ -108,7 +108,7 @@ class Folder:
 
     def mark(self, segment: str, text: str) -> None:
         try:
-            write_whole(self.folder / f"{segment}{DISTRUSTED}", text)
+            put_in_place(self.folder / f"{segment}{DISTRUSTED}", text.encode())
             sync_folder(self.folder)
         except OSError as error:
             raise LandingError(self._refusal(error)) from error

@@ -100,7 +100,8 @@ class Landing:
             if name not in found:
                 raise LandingError(f"landing {self.place.name} lacks a body ({name[:12]}…): restore it from a backup.")
             if hashlib.sha256(found[name]).hexdigest() != name:
-                raise LandingError(f"a body in {self.place.name} is damaged ({name[:12]}…): restore it from a backup.")
+                ((segment, _),) = self.find_bodies([name]).values()
+                raise self._damaged(segment, f"the body {name[:12]}… is damaged")
         return found
 
     def bring(self, hashes: Collection[str]) -> None:
@@ -153,7 +154,13 @@ class Landing:
 
     def _believed_until(self, segment: str) -> datetime | None:
         text = self.place.mark_of(segment)
-        return None if text is None else datetime.fromisoformat(text)
+        try:
+            return None if text is None else datetime.fromisoformat(text)
+        except ValueError:
+            raise LandingError(
+                f"{segment}{DISTRUSTED} in {self.place.name} names no instant: remove it. The next `hem-etl run` makes "
+                "it anew if there still are looks from the future."
+            ) from None
 
     def _receipts(self, segments: Iterable[str], where: pl.Expr) -> list[Receipt]:
         names = list(segments)
@@ -202,9 +209,10 @@ class Landing:
         try:
             read = rows.collect()
         except (pl.exceptions.PolarsError, OSError) as error:
-            for name in names:
-                self._refuse_foreign(self._marks(name))
-            raise self._damaged("a segment", one_line(error)) from error
+            for name in names if len(names) > 1 else ():  # tells which
+                self._read([name], where, *columns)
+            self._refuse_foreign(self._marks(names[0]))
+            raise self._damaged(names[0], one_line(error)) from error
         self._refuse_foreign(read)
         return read.select(columns)
 
@@ -230,10 +238,14 @@ class Landing:
                 "run again. Nothing of it was loaded, and nothing is lost."
             )
 
-    def _damaged(self, what: str, why: str) -> LandingError:
+    def _damaged(self, segment: str, why: str) -> LandingError:
+        is_copy = not isinstance(self.place, Folder)
+        copy = (
+            f"First remove {self.folder / segment}, which is read anew, and run again. Else restore" if is_copy else ""
+        )
         return LandingError(
-            f"{what} in {self.place.name} cannot be read ({why}). Restore it from a backup, or move it away: its "
-            "intervals are then asked again with --refresh."
+            f"{segment} in {self.place.name} cannot be read ({why}). {copy or 'Restore'} it from a backup, or move it "
+            "away: its intervals are then asked again with --refresh."
         )
 
 

@@ -125,12 +125,35 @@ def test_what_a_killed_writer_left_is_not_a_segment(landing: Landing) -> None:
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"PAR1" + b[4:-4] + b"xxxx"])
 def test_a_damaged_segment_is_an_error_that_says_what_to_do(landing: Landing, damage: Callable[[bytes], bytes]) -> None:
+    for day in range(3):
+        with landing.writer() as writer:
+            writer.add(replace(DAY, fetched_at=DAY.fetched_at + timedelta(days=day)))
+    name = landing.segments()[1]
+    path = landing.folder / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(LandingError, match=f"^{name} in .* Restore it from a backup, or move it away"):
+        landing.read_receipts(landing.segments())
+
+
+def test_a_damaged_body_is_an_error_that_names_its_segment(landing: Landing) -> None:
+    for day in range(3):
+        with landing.writer() as writer:
+            writer.add(replace(DAY, body=b"%d" % day, fetched_at=DAY.fetched_at + timedelta(days=day)))
+    name = landing.segments()[1]
+    rows = pl.read_parquet(landing.folder / name)
+    rows.with_columns(body=pl.lit(b"other bytes")).write_parquet(landing.folder / name)
+    with pytest.raises(LandingError, match=f"^{name} in .*the body .* is damaged"):
+        landing.read_bodies([sha256(b"%d" % day) for day in range(3)])
+
+
+def test_a_mark_that_names_no_instant_is_an_error_that_says_what_to_do(landing: Landing) -> None:
     with landing.writer() as writer:
         writer.add(DAY)
-    path = landing.folder / landing.segments()[0]
-    path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(LandingError, match="move it away"):
-        landing.read_receipts(landing.segments())
+    (segment,) = landing.segments()
+    landing.distrust(segment, datetime(2026, 3, 29))
+    (landing.folder / f"{segment}.distrusted").write_text("")
+    with pytest.raises(LandingError, match=f"{segment}.distrusted in .* remove it"):
+        landing.read_receipts([segment])
 
 
 def test_a_body_that_landing_never_kept_is_an_error(landing: Landing) -> None:

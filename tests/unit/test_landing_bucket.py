@@ -1,5 +1,6 @@
 """Landing in a bucket: the same looks as in a folder, nothing lost where the store fails, nothing ever replaced."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -145,6 +146,33 @@ def test_a_segment_is_asked_for_once_and_again_where_the_cache_is_gone(
         file.unlink()
     assert len(looks(other)) == 1
     assert store.asked.count(f"get {segment}") == 2
+
+
+def test_where_what_was_read_is_damaged_the_copy_is_to_be_removed_and_not_the_segment(
+    machine: Callable[[str], Landing],
+) -> None:
+    (segment,) = land(machine("one"), DAY)
+    other = machine("other")
+    other.read_receipts([segment])
+    (other.folder / segment).write_bytes(b"")
+    with pytest.raises(LandingError, match=f"First remove {other.folder / segment}"):
+        other.read_receipts([segment])
+    (other.folder / segment).unlink()
+    assert len(looks(other)) == 1
+
+
+def test_a_cache_on_another_disk_is_filled_from_the_bucket(
+    machine: Callable[[str], Landing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", str(source), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", refused)
+    one = machine("one")
+    (segment,) = land(one, DAY)
+    assert not list(one.place.outbox.iterdir())
+    assert not (one.folder / segment).exists()
+    assert len(looks(one)) == 1
 
 
 def test_what_cannot_be_sent_waits_on_the_disk_and_the_next_run_sends_it(
