@@ -251,3 +251,13 @@ def test_whatever_comes_is_read_or_a_wire_error(sent: Any) -> None:
     ):
         with suppress(WireError):
             read()
+
+
+@pytest.mark.parametrize("body", [b'{"id":"a\\u0000b"}', b'{"id":"a\\u0000b","\\u0000":[{"\\u0000":"\\u0000"}]}'])
+def test_no_text_holds_a_nul(body: bytes) -> None:
+    """Names, values, however deep: a catalogue in Postgres keeps none of them."""
+    sent = read_json(body)
+    assert "\0" not in json.dumps(sent, ensure_ascii=False)
+    assert "\\u0000" not in json.dumps(sent)
+    assert sent["id"] == "a\ufffdb"
+    assert read_json(b'["\\\\u0000"]') == ["\\u0000"]
