@@ -27,11 +27,9 @@ class FileLock:
     @contextmanager
     def hold(self) -> Iterator[Note]:
         """HemEtlError where the file cannot be made."""
-        try:
+        with _opening(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             opened = self.path.open("a+", encoding="utf-8")
-        except OSError as error:
-            raise HemEtlError(f"cannot write in {self.path.parent} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
         with opened as file:
             self._patience.wait_for(self._what, lambda: _is_taken(file), lambda: _noted(file))
 
@@ -44,9 +42,12 @@ class FileLock:
             yield note
 
     def holder(self) -> str | None:
+        """HemEtlError where the file cannot be read."""
         if not self.path.exists():
             return None
-        with self.path.open(encoding="utf-8") as file:
+        with _opening(self.path):
+            opened = self.path.open(encoding="utf-8")
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -61,7 +62,8 @@ class FileTurns:
     another run's long row of requests: measured, a daily run beside a backfill ended `unreachable`. Within one process
     the client's gate keeps the order; between processes it is these locks.
 
-    Thread-safe as long as the threads of a process look at different systems. Opens its file at the first turn.
+    Thread-safe as long as the threads of a process look at different systems. Opens its file at the first turn;
+    HemEtlError where it cannot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,8 +95,9 @@ class FileTurns:
 
     def _take(self, byte: int, pause: Callable[[float], object]) -> None:
         while True:
+            file = self._opened()  # not within the try: who may not open it would wait for ever
             try:
-                fcntl.lockf(self._opened(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
             except (BlockingIOError, PermissionError):  # POSIX allows either for "held by another process"
                 pause(TURN_POLL_SECONDS)
             else:
@@ -108,9 +111,19 @@ class FileTurns:
     def _opened(self) -> BinaryIO:
         with self._opening:
             if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("ab")
+                with _opening(self._path):
+                    self._path.parent.mkdir(parents=True, exist_ok=True)
+                    self._file = self._path.open("ab")
             return self._file
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """HemEtlError where the disk refuses: another user may have made the file."""
+    try:
+        yield
+    except OSError as error:
+        raise HemEtlError(f"cannot open {path} ({disk_trouble(error, 'HEM_ETL_HOME')}).") from error
 
 
 def _is_taken(file: TextIO) -> bool:

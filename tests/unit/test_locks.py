@@ -1,11 +1,13 @@
 """Turns between processes: locks of the operating system, so every test has a second process."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from turns import HOLDS_A_TURN, Other, TurnsOfProcesses, second_process
 
+from hem_etl.errors import HemEtlError
 from hem_etl.locks import FileTurns
 
 BEGINS = """
@@ -44,6 +46,19 @@ def test_another_process_waits_for_the_same_system_only(turns: FileTurns, other:
 
         with turns.of("home-1", pause):
             assert len(waits) == 3
+
+
+def test_who_may_not_open_the_file_is_told_and_does_not_wait_for_ever(
+    turns: FileTurns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal to open and a turn that another process holds are the same PermissionError."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(HemEtlError, match="turns.lock .Permission denied: give this user access"):
+        turns.of("home-1", pytest.fail).__enter__()
 
 
 def test_a_turn_ends_with_its_process(turns: FileTurns, other: Other) -> None:
