@@ -1,6 +1,7 @@
-"""Which systems and vendors a person means: ids may be cut short, vendors be spelt in either case."""
+"""Which systems, vendors and days a person means: ids may be cut short, vendors be spelt in either case."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Final
 
 from hem_etl.errors import UsageError
@@ -36,3 +37,15 @@ def match_vendors(wanted: Iterable[str], of_systems: Iterable[str | None]) -> fr
             raise UsageError(f"no system of vendor {text!r} is known; known are {', '.join(sorted(vendors)) or 'none'}")
         found |= alike
     return frozenset(found)
+
+
+def known_days(first: date | None, last: date | None, start: date | None, end: date | None) -> tuple[date, date]:
+    """Those of the days from `first` to `last`, which are known, that lie within start..end (None: all of them).
+
+    UsageError where there is none.
+    """
+    if first is None or last is None:
+        raise UsageError("no day was asked yet: `hem-etl run --last 14d` asks for them")
+    if (start or first) > last or (end or last) < first:
+        raise UsageError(f"no day between {start or first} and {end or last} is known: {first}..{last} are")
+    return max(start or first, first), min(end or last, last)

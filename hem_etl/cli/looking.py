@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
 
 import typer
 
-from hem_etl.cli.options import End, Json, Start, Systems, Vendors
+from hem_etl.cli.options import End, Json, Start, Systems, Vendors, first_and_last
 from hem_etl.cli.output import as_json, objects, print_json, print_line, print_rows, print_table, say
 from hem_etl.errors import ModelError, UsageError, disk_trouble
 from hem_etl.vocabulary import Scope
@@ -45,22 +45,21 @@ def gaps(
     """What is missing, and why: first how much of it by reason, with --rows (or --json) each day and metric."""
     from hem_etl import facts
 
+    first, last = first_and_last(start, end)
     found = facts.read_gaps(
-        _warehouse(),
-        systems=system or (),
-        vendors=vendor or (),
-        metrics=metric or (),
-        start=start and start.date(),
-        end=end and end.date(),
+        _warehouse(), systems=system or (), vendors=vendor or (), metrics=metric or (), start=first, end=last
     )
     if is_json or rows:
         print_rows(found.rows, is_json=is_json)
         return
     if found.rows.is_empty():
-        say("Nothing is missing of what was asked for.")
+        say(f"Nothing is missing of what was asked for from {found.first} to {found.last}.")
         return
     print_rows(found.summary())
-    say(f"{found.rows.height} days and metrics in all: `gaps --rows` shows each, `explain` where one comes from.")
+    days = f"from {found.first} to {found.last}"
+    say(
+        f"{found.rows.height} days and metrics in all {days}: `gaps --rows` shows each, `explain` where one comes from."
+    )
 
 
 def explain(
@@ -103,14 +102,15 @@ def report(
     from hem_etl.settings import load_settings
     from hem_etl.warehouse import open_warehouse
 
+    first, last = first_and_last(start, end)
     settings = load_settings()
     made = make_report(
         open_warehouse(settings),
         output or settings.home / REPORT_FOLDER,
         systems=system or (),
         vendors=vendor or (),
-        start=start and start.date(),
-        end=end and end.date(),
+        start=first,
+        end=last,
         has_all=has_all,
         language=language,
     )

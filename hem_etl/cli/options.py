@@ -39,12 +39,21 @@ def day_range(
     ways = [start is not None or end is not None, last is not None, is_yesterday]
     if sum(ways) != 1:
         raise UsageError("name the days: --start and --end, or --last 14d, or --yesterday (one of the three)")
-    if start is not None and end is not None:
-        return start.date(), end.date()
+    first, end_day = first_and_last(start, end)
+    if first and end_day:
+        return first, end_day
     if start is not None or end is not None:
         raise UsageError(f"{'--end' if end is None else '--start'} is missing: a range has both, or is --last 14d")
     days = 1 if is_yesterday else _days(last or "")
     return today - timedelta(days=days), today - timedelta(days=1)
+
+
+def first_and_last(start: datetime | None, end: datetime | None) -> tuple[date | None, date | None]:
+    """What was said of the two; UsageError where they are the wrong way round."""
+    first, last = start and start.date(), end and end.date()
+    if first and last and last < first:
+        raise UsageError(f"--end {last} lies before --start {first}: swap them")
+    return first, last
 
 
 def make_request(
@@ -59,8 +68,6 @@ def make_request(
     from hem_etl.pipeline import Request
 
     start, end = days
-    if end < start:
-        raise UsageError(f"--end {end} lies before --start {start}: swap them")
     tomorrow = today_utc() + timedelta(days=1)
     if not EARLIEST <= start <= tomorrow:
         raise UsageError(f"the first day {start} must lie between {EARLIEST} and {tomorrow}")

@@ -15,7 +15,7 @@ import polars as pl
 from hem_etl.errors import UsageError
 from hem_etl.facts.queries import text
 from hem_etl.local_day import months_between, naive_utc, next_month, zone_named
-from hem_etl.matching import match_systems, match_vendors
+from hem_etl.matching import known_days, match_systems, match_vendors
 from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES, FINAL_OUTCOMES, QUARTER_HOUR_MINUTES
 from hem_etl.warehouse import Reader, Warehouse
 
@@ -288,12 +288,9 @@ def _scope(
     first_day, last_day, newest_day, newest_look = published.read(text("report_range")).row(0)
     if newest_day is None:
         raise UsageError("no day that is over was asked yet: `hem-etl run --last 14d` asks for them")
-    last = min(end or newest_day, last_day)
-    first = max(start or last - timedelta(days=DAYS_UNLESS_SAID - 1), first_day)
-    if first > last:
-        raise UsageError(
-            f"no day between {start or first_day} and {end or newest_day} is known: {first_day}..{last_day} are"
-        )
+    first, last = known_days(first_day, last_day, start, end or newest_day)
+    if start is None:
+        first = max(first, last - timedelta(days=DAYS_UNLESS_SAID - 1))
     return Scope(first, last, newest_day, newest_look, known.filter(chosen).sort("system_id"))
 
 
