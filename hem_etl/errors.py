@@ -28,6 +28,14 @@ def disk_trouble(error: OSError, setting: str | None = None) -> str:
     return f"{what}: {step}" + (f", or let {setting} name another place" if setting else "")
 
 
+def is_of_this_machine(error: OSError) -> bool:
+    """Whether a disk is full, not writable, failing or not this user's: nothing that a program could have known."""
+    return error.errno in _OF_THIS_MACHINE
+
+
+_OF_THIS_MACHINE: Final = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.EIO)
+)
 _DISK_STEPS: Final = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room"),
     errno.EROFS: "mount it writable",

@@ -26,6 +26,8 @@ DOTENV_ENCODING: Final = "utf-8-sig"
 """UTF-8, with the mark that some editors put before it or without."""
 MOST_PARTITIONS: Final = 100_000
 """Dagster's pages stay quick up to here (systems × days since the start date, of one asset)."""
+MANY_PARTITIONS: Final = MOST_PARTITIONS * 8 // 10
+"""From here on people are warned."""
 EVERY_VENDOR: Final = "default"
 DEFAULT_BALANCE_TOLERANCE: Final = 0.02
 POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")

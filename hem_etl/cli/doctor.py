@@ -15,8 +15,8 @@ from hem_etl.landing import Landing, open_landing, waiting_segments
 from hem_etl.local_day import CLOCK_TOLERANCE
 from hem_etl.pipeline import backlog, make_client
 from hem_etl.pipeline.stored import require_whole
-from hem_etl.settings import MOST_PARTITIONS, Settings
-from hem_etl.warehouse import Warehouse, open_warehouse
+from hem_etl.settings import MANY_PARTITIONS, MOST_PARTITIONS, Settings
+from hem_etl.warehouse import Description, Warehouse, open_warehouse
 from hem_etl.webhooks.inbox import open_inbox
 from hem_etl.webhooks.signature import signing_secrets
 
@@ -29,12 +29,20 @@ Finding = tuple[str, str, str]
 def examine(settings: Settings) -> list[Finding]:
     """All findings. Malformed settings never get here: they stop every command."""
     warehouse, landing = open_warehouse(settings), open_landing(settings)
-    published = warehouse.describe().published
+    try:
+        described = warehouse.describe()
+    except HemEtlError as error:
+        return [
+            (OK, "settings", f"home {settings.home}, API {settings.api_url}"),
+            *_enode(settings),
+            *_writable(landing.place.folders),
+            (FAIL, "warehouse", f"{error} What rests on it was not looked at"),
+        ]
     return [
-        (OK, "settings", f"home {settings.home}, published in {published}, API {settings.api_url}"),
+        (OK, "settings", f"home {settings.home}, published in {described.published}, API {settings.api_url}"),
         *_enode(settings),
-        _disk(settings, warehouse),
-        *_writable({**warehouse.describe().folders, **landing.place.folders}),
+        _disk(settings, described),
+        *_writable({**described.folders, **landing.place.folders}),
         *_landing(settings, warehouse, landing),
         _lock(warehouse),
         *examine_published(settings, warehouse),
@@ -124,17 +132,17 @@ def examine_landing(landing: Landing) -> Iterator[Finding]:
         )
 
 
-def _disk(settings: Settings, warehouse: Warehouse) -> Finding:
+def _disk(settings: Settings, described: Description) -> Finding:
     folder = _nearest_folder(settings.home)
     free = shutil.disk_usage(folder).free
     room = f"{free / 1e9:.1f} GB free at {folder}"
-    needed = LEAST_FREE_BYTES + warehouse.describe().room_to_publish
+    needed = LEAST_FREE_BYTES + described.room_to_publish
     return (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")
 
 
-def _writable(places: Mapping[Path, str]) -> Iterator[Finding]:
+def _writable(places: Mapping[Path, str | None]) -> Iterator[Finding]:
     """Whether a file can be made in every place that a run writes to, or in the nearest folder above it."""
-    tried: dict[Path, str] = {}
+    tried: dict[Path, str | None] = {}
     for place, setting in places.items():
         tried.setdefault(_nearest_folder(place), setting)
     refused = []
@@ -158,7 +166,10 @@ def _nearest_folder(place: Path) -> Path:
 
 
 def _lock(warehouse: Warehouse) -> Finding:
-    holder = warehouse.holder()
+    try:
+        holder = warehouse.holder()
+    except HemEtlError as error:
+        return FAIL, "writer", str(error)
     if holder is None:
         return OK, "writer", "nobody is writing"
     return WARN, "writer", f"{holder} is writing; other runs wait for it, readers do not"
@@ -198,7 +209,7 @@ def examine_published(settings: Settings, warehouse: Warehouse) -> Iterator[Find
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
     count = (settings.system_buckets or numbers.systems) * days
     count_text = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
-    if count <= MOST_PARTITIONS:
+    if count <= MANY_PARTITIONS:
         yield OK, "partitions", count_text
     else:
         yield WARN, "partitions", f"{count_text}: set HEM_ETL_SYSTEM_BUCKETS=64, or move HEM_ETL_START_DATE"

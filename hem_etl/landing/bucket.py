@@ -86,7 +86,7 @@ class Bucket:
         self.name = name
         self.folder = folder
         self.outbox = outbox
-        self.folders: Mapping[Path, str] = dict.fromkeys((outbox, folder), "HEM_ETL_HOME")
+        self.folders: Mapping[Path, str | None] = dict.fromkeys((outbox, folder), "HEM_ETL_HOME")
         self._store = store
         self._marks: dict[str, str] | None = None
         """What each mark says, as of the newest listing."""

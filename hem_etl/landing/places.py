@@ -30,8 +30,8 @@ class Place(Protocol):
     """Where on this machine segments are read."""
     outbox: Path
     """Where a segment is written before it is sent."""
-    folders: Mapping[Path, str]
-    """Folders of this machine that are written to, and the setting that names each."""
+    folders: Mapping[Path, str | None]
+    """Folders of this machine that are written to, and the setting that names each; None: none does."""
 
     def listed(self) -> dict[str, str | None]:
         """Names of all segments and marks that are here now; each with the MD5 of its bytes, where that is told."""
@@ -64,16 +64,19 @@ class Place(Protocol):
 class Folder:
     """A folder of this machine, or one that machines share."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, setting: str | None = None) -> None:
+        """setting: what names the folder."""
         self.name = str(folder)
         self.folder = self.outbox = folder
-        self.folders: Mapping[Path, str] = {folder: "HEM_ETL_LANDING"}
+        self.folders: Mapping[Path, str | None] = {folder: setting}
 
     def listed(self) -> dict[str, str | None]:
         try:
             return dict.fromkeys(filter(is_kept, os.listdir(self.folder)))
         except (FileNotFoundError, NotADirectoryError):
             return {}
+        except OSError as error:
+            raise LandingError(f"{self.folder} cannot be listed ({disk_trouble(error)}).") from error
 
     def read(self, name: str) -> bytes:
         try:

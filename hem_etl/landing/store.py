@@ -34,7 +34,7 @@ _MARKS: Final = ["kind", "format", "written_by"]
 def open_landing(settings: Settings) -> "Landing":
     """The store that the settings describe; its folder is made by the first segment."""
     if settings.landing_bucket is None:
-        return Landing(Folder(settings.landing))
+        return Landing(Folder(settings.landing, "HEM_ETL_LANDING" if settings.landing_override else "HEM_ETL_HOME"))
     return Landing(open_bucket(settings, settings.landing_bucket, settings.landing, settings.outbox))
 
 

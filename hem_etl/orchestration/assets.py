@@ -27,7 +27,7 @@ from hem_etl.orchestration.resources import Roads
 from hem_etl.orchestration.tables import markdown
 from hem_etl.orchestration.tags import is_part
 from hem_etl.pipeline import Request, RunReport
-from hem_etl.settings import MOST_PARTITIONS, Settings
+from hem_etl.settings import MANY_PARTITIONS, MOST_PARTITIONS, Settings
 from hem_etl.vocabulary import IntervalKind
 from hem_etl.warehouse import Warehouse, open_warehouse
 
@@ -285,7 +285,7 @@ def partition_metadata_of(scheme: Scheme, instance: dg.DagsterInstance) -> Mappi
     days = scheme.days.get_partitions_def_for_dimension("day").get_partition_keys()
     count = len(days) * len(scheme.system_keys(instance))
     counts: dict[str, Any] = {"partitions": count, "partitions_ceiling": MOST_PARTITIONS}
-    if count > 0.8 * MOST_PARTITIONS:
+    if count > MANY_PARTITIONS:
         counts["partitions_warning"] = (
             f"{count:,} of {MOST_PARTITIONS:,}: pages of day_statistics grow slow. Set HEM_ETL_SYSTEM_BUCKETS=64, or "
             "move HEM_ETL_START_DATE; the warehouse itself does not care."

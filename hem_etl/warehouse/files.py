@@ -35,6 +35,15 @@ TORN: Final = re.compile(
 )
 """What DuckDB says of a file that was half written; never of access, a full disk or another process."""
 NEWER: Final = re.compile(r"version number|newer version|storage version", re.IGNORECASE)
+STEPS_OF_READERS: Final = (
+    (TORN, "It is damaged; the next run publishes a clean copy."),
+    (NEWER, "Install the version of hem_etl that published it, or `hem-etl rebuild` publishes it anew for this one."),
+    (re.compile("permission denied", re.IGNORECASE), "Give this user access to it."),
+    (re.compile("is a directory", re.IGNORECASE), "Let HEM_ETL_DATABASE name a file."),
+    (re.compile("lock on file", re.IGNORECASE), "A program holds it open for writing: close it, then run again."),
+    (re.compile(""), "Look at the file and its disk; `hem-etl rebuild` publishes it anew from landing."),
+)
+"""What DuckDB says of the published file, and what to do about it; the first that fits."""
 PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
 
@@ -66,7 +75,7 @@ class FileWarehouse(Warehouse):
             if is_compacted:
                 _put_in_place(self._compacted, self.file)
             if writer.is_to_publish:
-                _replace_file(self.file, self.published)
+                _replace_file(self.file, self.published, self._setting)
                 self._mark.write_text(_identity(self.published), encoding="utf-8")
 
     def is_current(self) -> bool:
@@ -106,7 +115,7 @@ class FileWarehouse(Warehouse):
             published=str(self.published),
             published_bytes=published_bytes,
             is_begun=self.file.exists(),
-            folders={self.file.parent: "HEM_ETL_HOME", self.published.parent: "HEM_ETL_DATABASE"},
+            folders={self.file.parent: "HEM_ETL_HOME", self.published.parent: self._setting},
             owned=(self.file.parent, self.published),
             room_to_publish=published_bytes or 0,  # one more copy
             attach=f"attach {literal(str(self.published))} as hem (read_only); use hem;",
@@ -131,6 +140,11 @@ class FileWarehouse(Warehouse):
 
     def maintain(self) -> None:
         """Nothing: `writing` compacts the file where that is worth it, and a copy is replaced whole."""
+
+    @property
+    def _setting(self) -> str:
+        """What names the place of the published file."""
+        return "HEM_ETL_HOME" if self.published.parent == self.file.parent.parent else "HEM_ETL_DATABASE"
 
     @property
     def _mark(self) -> Path:
@@ -208,8 +222,8 @@ class FileWarehouse(Warehouse):
     def _unreadable(self, error: duckdb.Error) -> HemEtlError:
         """Why the published file cannot be read, as the error that says what to do."""
         why = first_line(error)
-        step = "It is damaged" if TORN.search(why) else "Does a program hold it open for writing? Close it"
-        return HemEtlError(f"cannot read {self.published} ({why}). {step}; the next run publishes a clean copy.")
+        step = next(step for said, step in STEPS_OF_READERS if said.search(why))
+        return HemEtlError(f"cannot read {self.published} ({why}). {step}")
 
 
 def _identity(file: Path) -> str:
@@ -230,7 +244,7 @@ def _causes(error: BaseException) -> Iterator[str]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _replace_file(source: Path, target: Path) -> None:
+def _replace_file(source: Path, target: Path, setting: str) -> None:
     """Copy, flush to disk, rename: a reader finds the old file or the new one, whole."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.publishing")
     try:
@@ -246,7 +260,7 @@ def _replace_file(source: Path, target: Path) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise HemEtlError(
-            f"cannot publish {target} ({disk_trouble(error, 'HEM_ETL_DATABASE')}), then run again. "
+            f"cannot publish {target} ({disk_trouble(error, setting)}), then run again. "
             "The file that was published before is untouched."
         ) from error
 

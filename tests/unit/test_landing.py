@@ -14,9 +14,10 @@ import hem_etl.landing.store
 import hem_etl.landing.writer
 from hem_etl.answer import Answer
 from hem_etl.errors import LandingError
-from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, Landing
+from hem_etl.landing import FORMAT, SEGMENT_SCHEMA, Landing, open_landing
 from hem_etl.landing.writer import SEGMENT_SECONDS
 from hem_etl.local_day import Interval
+from hem_etl.settings import GivenSettings
 from hem_etl.vocabulary import Outcome
 
 AT = datetime(2026, 3, 29, 12, tzinfo=UTC)
@@ -111,10 +112,17 @@ def test_a_failed_write_raises_and_keeps_what_waits(landing: Landing, monkeypatc
     assert len(landing.segments()) == 1
 
 
-def test_a_folder_that_cannot_be_used_names_the_setting(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [({"HEM_ETL_HOME": "file"}, "HEM_ETL_HOME"), ({"HEM_ETL_LANDING": "file/landing"}, "HEM_ETL_LANDING")],
+)
+def test_a_folder_that_cannot_be_used_names_the_setting_that_says_where_it_is(
+    given: dict[str, str], named: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LandingError, match="HEM_ETL_LANDING"):
-        Landing(tmp_path / "file" / "landing").writer()
+    settings = GivenSettings(**{name: str(tmp_path / place) for name, place in given.items()})
+    with pytest.raises(LandingError, match=f"let {named} name another place"):
+        open_landing(settings).writer()
 
 
 def test_what_a_killed_writer_left_is_not_a_segment(landing: Landing) -> None:

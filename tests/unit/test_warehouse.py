@@ -193,6 +193,28 @@ def test_reading_a_file_that_is_no_database_is_one_clear_error(tmp_path: Path) -
         pass
 
 
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("The file exists, but it is not a valid DuckDB database file!", "the next run publishes a clean copy"),
+        ("Trying to read a database file with version number 99, but we can only read 64", "Install the version"),
+        ('Cannot open file "hem.duckdb": Permission denied', "Give this user access"),
+        ('Could not read from file "hem.duckdb": Is a directory', "HEM_ETL_DATABASE"),
+        ('Could not set lock on file "hem.duckdb": Conflicting lock is held', "close it"),
+        ("something that nobody has seen yet", "hem-etl rebuild"),
+    ],
+)
+def test_a_published_file_that_cannot_be_read_says_what_to_do(
+    said: str, step: str, filled: FileWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise duckdb.IOException(f"IO Error: {said}")
+
+    monkeypatch.setattr("duckdb.connect", refused)
+    with pytest.raises(HemEtlError, match=step), filled.reading():
+        pass
+
+
 def test_a_reset_begins_with_nothing_and_keeps_what_is_published(filled: FileWarehouse) -> None:
     filled.reset()
     with filled.writing() as writer:
@@ -211,6 +233,7 @@ def test_a_home_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None
 
 def test_a_published_place_that_cannot_be_written_names_the_setting(filled: FileWarehouse, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    assert filled.describe().folders == dict.fromkeys((tmp_path / "work", tmp_path), "HEM_ETL_HOME")
     filled.published = tmp_path / "file" / "hem.duckdb"
     with pytest.raises(HemEtlError, match="HEM_ETL_DATABASE"), filled.publishing():
         pass

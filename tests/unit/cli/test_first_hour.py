@@ -1,5 +1,6 @@
 """The first hour of somebody who did not write this: ranges, names, what is missing, exports, odd terminals."""
 
+import errno
 import io
 import json
 import os
@@ -7,9 +8,10 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -19,7 +21,7 @@ from tiers import swept
 
 import hem_etl
 from hem_etl.cli.app import run_app
-from hem_etl.errors import disk_trouble
+from hem_etl.errors import HemEtlError, disk_trouble
 from hem_etl.matching import match_systems
 from hem_etl.simulator import Faults, Simulator, make_fleet
 
@@ -127,6 +129,32 @@ def test_the_report_is_shown_where_somebody_asks(filled: Run, monkeypatch: pytes
     monkeypatch.setattr("webbrowser.open", shown.append)
     assert filled("report", "--output", "shown", "--open") == 0
     assert shown == [Path("shown/index.html").resolve().as_uri()]
+
+
+@pytest.mark.parametrize("command", ["gaps", "report"])
+def test_days_the_wrong_way_round_and_days_that_nobody_knows_are_an_error(
+    command: str, filled: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert filled(command, "--start", str(TODAY), "--end", str(TODAY - timedelta(days=2))) == 2
+    assert "swap them" in capsys.readouterr().err
+    assert filled(command, "--start", "2020-01-01", "--end", "2020-01-31") == 2
+    told = capsys.readouterr()
+    assert "no day between 2020-01-01 and 2020-01-31 is known" in told.err
+    assert told.out == ""
+
+
+def test_gaps_say_of_which_days_they_speak(filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    yesterday = TODAY - timedelta(days=1)
+    assert filled("gaps", "--start", str(yesterday), "--end", str(TODAY + timedelta(days=9))) == 0
+    assert f"from {yesterday} to {yesterday}: `gaps --rows`" in capsys.readouterr().err
+
+
+def test_a_fleet_that_was_never_asked_for_a_day_is_not_one_that_lacks_nothing(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("systems") == 0
+    assert run("gaps") == 2
+    assert "no day was asked yet: `hem-etl run --last 14d`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["--system", "nobody"], ["--vendor", "nobody"], ["--metric", "heat"]])
@@ -309,6 +337,83 @@ def test_the_doctor_tries_to_write_where_a_run_must(
     monkeypatch.delenv(setting[0])
     assert run("doctor") == 0
     assert "ok   writing: a file can be made in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("buckets", "mark"), [(8000, "ok  "), (8001, "warn")])
+def test_the_doctor_warns_before_there_are_too_many_partitions(
+    buckets: int, mark: str, filled: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEM_ETL_SYSTEM_BUCKETS", str(buckets))
+    monkeypatch.setenv("HEM_ETL_START_DATE", str(datetime.now(UTC).date() - timedelta(days=9)))
+    filled("doctor")
+    assert f"{mark} partitions: {10 * buckets:,} of at most 100,000 (10 days" in capsys.readouterr().out
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """Opening or listing it is refused, as to another user."""
+
+    def refusing(was: Callable[..., Any]) -> Callable[..., Any]:
+        def opened(path: Any, *rest: Any, **named: Any) -> Any:
+            if str(path).endswith(file):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return was(path, *rest, **named)
+
+        return opened
+
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    monkeypatch.setattr(os, "listdir", refusing(os.listdir))
+
+
+@pytest.mark.parametrize(
+    ("file", "subject"), [("work/warehouse.lock", "writer"), ("hem_data/landing", "landing")], ids=["lock", "landing"]
+)
+def test_the_doctor_tells_what_belongs_to_another_user_and_goes_on(
+    file: str, subject: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("systems") == 0
+    refuse(monkeypatch, file)
+    assert run("doctor") == 2
+    told = capsys.readouterr().out
+    assert f"FAIL {subject}: " in told
+    assert "give this user access" in told.split(f"FAIL {subject}: ")[1].splitlines()[0]
+    assert "ok   partitions" in told
+
+
+def test_the_doctor_tells_what_it_can_where_the_tables_are_out_of_reach(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def out_of_reach(_: object) -> None:
+        raise HemEtlError("Postgres does not answer: see that it runs.")
+
+    monkeypatch.setattr("hem_etl.warehouse.FileWarehouse.describe", out_of_reach)
+    assert run("doctor") == 2
+    told = capsys.readouterr().out
+    assert "FAIL warehouse: Postgres does not answer: see that it runs." in told
+    assert "ok   credentials" in told
+    assert "ok   writing" in told
+
+
+@pytest.mark.parametrize("file", ["work/turns.lock", "work/warehouse.lock", "hem_data/landing"])
+def test_a_run_that_may_not_open_a_file_ends_with_what_to_do(
+    file: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refuse(monkeypatch, file)
+    assert run("run", "--last", "1d") == 1
+    told = capsys.readouterr().err
+    assert f"{file} cannot be listed" in told or f"cannot open hem_data/{file}" in told
+    assert "give this user access" in told
+    assert "bug of hem_etl" not in told
+
+
+def test_a_disk_that_refuses_anywhere_else_is_no_bug_of_ours(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hem_etl.facts.read_status", full)
+    assert run("status") == 1
+    assert capsys.readouterr().err == "error: the disk: No space left on device: make room, then run again.\n"
 
 
 @pytest.mark.parametrize("command", ["status", "gaps", "explain"])
