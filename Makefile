@@ -1,6 +1,8 @@
 # Every target makes .venv by itself where it is missing; only Python 3.11+ with venv, and make, are needed.
 PYTHON ?= python3
 BIN := .venv/bin
+IS_NEW_ENOUGH := import sys; sys.version_info >= (3, 11) or sys.exit( \
+  "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ": make demo PYTHON=python3.11 takes another")
 # Each test of tests/road, tests/golden and tests/sql runs with --engine=lake; all of them take some three times as long.
 ON_A_LAKE := tests/golden tests/sql/test_documented_queries.py \
   $(patsubst %,tests/road/test_%.py,loading nothing_due overrides own_models runs)
@@ -57,13 +59,14 @@ clean:
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (once)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/pip || $(PYTHON) -c '$(IS_NEW_ENOUGH)'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-peers/installed: benchmarks/constraints.txt
 	@echo "Installing what the bench compares with into .venv-peers (once)"
-	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
 	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
