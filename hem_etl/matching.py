@@ -46,6 +46,7 @@ def known_days(first: date | None, last: date | None, start: date | None, end: d
     """
     if first is None or last is None:
         raise UsageError("no day was asked yet: `hem-etl run --last 14d` asks for them")
-    if (start or first) > last or (end or last) < first:
+    begin, until = max(start or first, first), min(end or last, last)
+    if begin > until:
         raise UsageError(f"no day between {start or first} and {end or last} is known: {first}..{last} are")
-    return max(start or first, first), min(end or last, last)
+    return begin, until

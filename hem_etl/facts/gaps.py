@@ -58,7 +58,8 @@ def read_gaps(
     with warehouse.reading() as published:
         rows = published.read("from marts.gaps order by system_id, day, metric")
         every_vendor = published.read("select distinct vendor from staging.system")["vendor"]
-        first_day, last_day = published.read("select min(day), max(day) from marts.daily_energy").row(0)
+        days = published.read("select min(day), max(day) from marts.daily_energy where outcome <> 'not_asked'")
+    first_day, last_day = days.row(0)
     first, last = known_days(first_day, last_day, start, end)
     chosen = [
         pl.col("system_id").is_in(ids) if systems else pl.lit(True),

@@ -147,6 +147,8 @@ def test_gaps_say_of_which_days_they_speak(filled: Run, fleet: Simulator, capsys
     yesterday = TODAY - timedelta(days=1)
     assert filled("gaps", "--start", str(yesterday), "--end", str(TODAY + timedelta(days=9))) == 0
     assert f"from {yesterday} to {yesterday}: `gaps --rows`" in capsys.readouterr().err
+    assert filled("gaps") == 0  # of the days before, a month's answer told the total and nobody asked
+    assert f"from {TODAY - timedelta(days=3)} to {yesterday}: `gaps --rows`" in capsys.readouterr().err
 
 
 def test_a_fleet_that_was_never_asked_for_a_day_is_not_one_that_lacks_nothing(
