@@ -48,5 +48,8 @@ def known_days(first: date | None, last: date | None, start: date | None, end: d
         raise UsageError("no day was asked yet: `hem-etl run --last 14d` asks for them")
     begin, until = max(start or first, first), min(end or last, last)
     if begin > until:
-        raise UsageError(f"no day between {start or first} and {end or last} is known: {first}..{last} are")
+        raise UsageError(
+            f"no day between {start or first} and {end or last} is known: {first}..{last} are; "
+            "`hem-etl run` with --start and --end asks for others"
+        )
     return begin, until

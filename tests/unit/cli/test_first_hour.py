@@ -140,6 +140,7 @@ def test_days_the_wrong_way_round_and_days_that_nobody_knows_are_an_error(
     assert filled(command, "--start", "2020-01-01", "--end", "2020-01-31") == 2
     told = capsys.readouterr()
     assert "no day between 2020-01-01 and 2020-01-31 is known" in told.err
+    assert "`hem-etl run` with --start and --end asks for others" in told.err
     assert told.out == ""
 
 
