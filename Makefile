@@ -8,7 +8,7 @@ ON_A_LAKE := tests/golden tests/sql/test_documented_queries.py \
   $(patsubst %,tests/road/test_%.py,loading nothing_due overrides own_models runs)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-slow test-all test-lake lint format bench bench-webhooks docs clean
+.PHONY: help demo dev test test-slow test-all test-lake lint format bench bench-webhooks bench-scale docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -46,6 +46,10 @@ bench: .venv/installed .venv-peers/installed ## all that is measured, beside oth
 
 bench-webhooks: .venv/installed ## a receiver that is killed while deliveries come; how fast one answers
 	@$(BIN)/python benchmarks/webhooks.py
+
+bench-scale: .venv/installed ## file and lake side by side, and what a daily run of 1,000 to 100,000 homes takes
+	@$(BIN)/python tests/postgres.py
+	@$(BIN)/python benchmarks/scale.py --json docs/scale.json
 
 docs: .venv/installed ## docs/data_dictionary.md and docs/lineage.md, from the SQL models
 	@$(BIN)/python -m hem_etl.warehouse.models.dictionary

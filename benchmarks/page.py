@@ -36,8 +36,8 @@ def table(found: Measured) -> str:
     for section in found["sections"]:
         lines += ["", section["title"], f"{'ratio':>22}  {'CPU':>9}  {'wall':>9}  {'MB':>6}  {'rate':>8}"]
         for row in section["rows"]:
-            ratio = _ratio(row["ratio"]) if row["ratio"] else ""
-            cpu, wall = _seconds(row["cpu_seconds"]["median"]), _seconds(row["wall_seconds"]["median"])
+            ratio = told_ratio(row["ratio"]) if row["ratio"] else ""
+            cpu, wall = told_seconds(row["cpu_seconds"]["median"]), told_seconds(row["wall_seconds"]["median"])
             lines.append(f"{ratio:>22}  {cpu:>9}  {wall:>9}  {row['peak_mb']:6.0f}  {_rate(row):>8}  {row['name']}")
     return "\n".join(lines)
 
@@ -67,10 +67,10 @@ def _table(rows: list[Measured]) -> Iterator[str]:
     for row in rows:
         names_base = row["compared_with"] not in (None, rows[0]["name"])
         cells = [
-            f"**{_ratio(row['ratio'])}**" if row["ratio"] else "",
+            f"**{told_ratio(row['ratio'])}**" if row["ratio"] else "",
             f"{row['name']}{' ÷ *' + row['compared_with'] + '*' if names_base else ''}",
             _spread(row["cpu_seconds"]),
-            _seconds(row["wall_seconds"]["median"]),
+            told_seconds(row["wall_seconds"]["median"]),
             f"{row['peak_mb']:.0f} MB",
             *([_rate(row)] if has_rate else []),
         ]
@@ -85,16 +85,18 @@ def _limits(rows: list[Measured]) -> Iterator[str]:
     yield from (f"- {', '.join(named)}: {limit}" for limit, named in names.items())
 
 
-def _ratio(ratio: Measured) -> str:
+def told_ratio(ratio: Measured) -> str:
+    """Its median, with the least and the most behind it."""
     return f"{_three(ratio['median'])} ({_three(ratio['least'])}–{_three(ratio['most'])})"
 
 
 def _spread(seconds: Measured) -> str:
-    least, most = (_seconds(seconds[each]) for each in ("least", "most"))
-    return f"{_seconds(seconds['median'])} ({least} – {most})"
+    least, most = (told_seconds(seconds[each]) for each in ("least", "most"))
+    return f"{told_seconds(seconds['median'])} ({least} – {most})"
 
 
-def _seconds(seconds: float) -> str:
+def told_seconds(seconds: float) -> str:
+    """With their unit."""
     return f"{_three(seconds)} s" if abs(seconds) >= 0.1 else f"{_three(1000 * seconds)} ms"
 
 

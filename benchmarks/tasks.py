@@ -15,6 +15,7 @@ from typing import Final
 
 import duckdb
 import measuring
+import pieces
 import polars as pl
 import worlds
 from msgspec import Struct
@@ -421,6 +422,15 @@ TASKS: Final[Mapping[str, Callable[..., None]]] = {
         explain,
         dagster_run,
         dagster_partition,
+        pieces.open_writer,
+        pieces.open_reader,
+        pieces.load_nothing,
+        pieces.commit_days,
+        pieces.commit_again,
+        pieces.look_again,
+        pieces.bytes_of_tables,
+        pieces.bytes_of_landing,
+        pieces.make_files,
     )
 }
 

@@ -1,15 +1,16 @@
 """What is measured on: bodies, landing, tables with a history, many segments. All made up, the same in every run."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
-from hem_etl.answer import Answer, Kind
+from hem_etl.answer import Answer, Kind, Receipt
 from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.local_day import Interval
 from hem_etl.pipeline import Request, Road
@@ -17,6 +18,7 @@ from hem_etl.pipeline.publishing import publish
 from hem_etl.settings import GivenSettings, Settings
 from hem_etl.simulator import Fleet, Home, Quirks, Simulator, make_fleet
 from hem_etl.simulator.bodies import day_body
+from hem_etl.vocabulary import IntervalKind
 from hem_etl.warehouse import Writer
 
 NOW: Final = datetime(2026, 11, 22, 13, 15, tzinfo=UTC)
@@ -26,11 +28,15 @@ HISTORY_BEGINS: Final = date(2025, 1, 1)
 HISTORY: Final = (Path(__file__).with_name("history.sql")).read_text(encoding="utf-8")
 RESTATED_HOME: Final = "system-000001"
 """The home of a history whose days are sent anew."""
+OF_A_LAKE: Final = ("HEM_ETL_WAREHOUSE", "HEM_ETL_LAKE_")
 OTHER_LISTS_AT: Final = datetime(2021, 6, 1, tzinfo=UTC)
 
 
 def settings_of(home: Path, workers: int = 1) -> Settings:
+    """On the file, or on the lake that the environment names."""
+    values: dict[str, Any] = {name: value for name, value in os.environ.items() if name.startswith(OF_A_LAKE)}
     return GivenSettings(
+        **values,
         HEM_ETL_HOME=home,
         ENODE_CLIENT_ID="simulator",
         ENODE_CLIENT_SECRET="simulator-secret",
@@ -76,6 +82,12 @@ def answer_of(system_id: str, day: date, body: bytes, at: datetime) -> Answer:
     return Answer(Kind.DAY, system_id, Interval.of_day(day), 1, None, at, 900, 1, 200, None, None, body)
 
 
+def look_of(system_id: str, interval: Interval, at: datetime, body_sha256: str) -> Receipt:
+    """A look that brought an answer, as landing gives it back; at: naive UTC."""
+    kind = Kind.DAY if interval.kind is IntervalKind.DAY else Kind.MONTH
+    return Receipt("no segment", kind, system_id, interval, 1, None, at, 900, 1, 200, None, None, body_sha256)
+
+
 def make_landing(folder: Path, fleet: Fleet, days: int) -> None:
     """A home directory with the lists and these days landed."""
     folder.mkdir(parents=True)
@@ -105,8 +117,14 @@ def write_lines(file: Path, fleet: Fleet, days: int) -> None:
             )
 
 
+def home_of_history(home: Home, number: int) -> Home:
+    """The home as that one of a history: by its name and in its zone."""
+    return replace(home, system_id=f"system-{number:06}", timezone="Asia/Kolkata", installed_on=HISTORY_BEGINS)
+
+
 def make_history(folder: Path, systems: int, days: int) -> None:
     """A fleet with so many days in the tables, published once."""
+    folder.mkdir(parents=True, exist_ok=True)
     road = road_of(folder)
     with road.warehouse.writing() as writer:
         writer.create_tables(road.models)

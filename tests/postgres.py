@@ -70,6 +70,10 @@ class Server:
         self._drain = subprocess.Popen(["cat"], stdin=self._process.stderr, stdout=subprocess.DEVNULL)
         self._process.stderr.close()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: fast, in order; SIGQUIT: immediate, as when the machine loses its power."""
         self._process.send_signal(how)
