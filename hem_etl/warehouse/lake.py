@@ -173,12 +173,7 @@ class LakeWarehouse(Warehouse):
             self._open(connection, snapshot)
             with interruptible():
                 yield connection
-        except duckdb.TransactionException as error:
-            raise HemEtlError(
-                f"{self._name} refused a commit ({first_line(error)}): another writer came in between. Nothing of it "
-                "stands; run again, what was fetched stays landed."
-            ) from error
-        except duckdb.IOException as error:
+        except (duckdb.TransactionException, duckdb.IOException) as error:
             raise self._refused(error) from error
         finally:
             with suppress(duckdb.Error):
@@ -200,6 +195,12 @@ class LakeWarehouse(Warehouse):
 
     def _refused(self, error: duckdb.Error) -> HemEtlError:
         """Why the lake cannot be used, as the error that says what to do."""
+        if isinstance(error, duckdb.TransactionException):  # each catalogue has words of its own for either cause
+            return HemEtlError(
+                f"{self._name} refused a commit ({first_line(error)}): another writer came in between, or what "
+                "HEM_ETL_LAKE_CATALOG names was lost meanwhile. See that it runs, then run again: it goes on from what "
+                "stands, and what was fetched stays landed."
+            )
         if "DATA_PATH" in str(error):
             return SettingsError(
                 f"HEM_ETL_LAKE_DATA={self.storage.path} is not where {self._name} keeps its files "
@@ -216,8 +217,9 @@ class LakeWarehouse(Warehouse):
                 "stays landed. If files are lost, take an empty catalogue and prefix and `hem-etl rebuild`."
             )
         return HemEtlError(
-            f"cannot use {self._name} with data in {self.storage.path} ({first_line(error)}): give this user access to "
-            "both. If files are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
+            f"cannot use {self._name} (HEM_ETL_LAKE_CATALOG) with data in {self.storage.path} ({first_line(error)}): "
+            "see that it runs, give this user access to both, then run again; what was fetched stays landed. If files "
+            "are lost, take an empty catalogue and folder; `hem-etl rebuild` fills them from landing."
         )
 
 

@@ -110,7 +110,11 @@ def test_a_writer_that_lost_its_lock_cannot_build_on_what_it_read_before_another
 
 
 def test_of_two_transactions_at_once_one_stands(filled: LakeWarehouse, tmp_path: Path) -> None:
-    with pytest.raises(HemEtlError, match="another"), unlocked(tmp_path).writing() as lost, lost.transaction():
+    with (
+        pytest.raises(HemEtlError, match="another writer came in between"),
+        unlocked(tmp_path).writing() as lost,
+        lost.transaction(),
+    ):
         lost.append("days", DAYS)
         with filled.writing() as other:
             other.append("days", DAYS)
