@@ -42,6 +42,14 @@ mutation Launch($params: ExecutionParams!) {
     ... on PythonError { message }
   }
 }"""
+EXECUTE_ONCE_MORE = """
+mutation ExecuteOnceMore($params: ReexecutionParams!) {
+  launchPipelineReexecution(reexecutionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { id } }
+    ... on PythonError { message }
+  }
+}"""
 
 
 class Machine:
@@ -104,9 +112,15 @@ class Machines:
             "pipelineName": "__ASSET_JOB",
             "assetSelection": [{"path": [asset]}],
         }
-        params = {"selector": selector, "mode": "default", "executionMetadata": {"tags": given}}
+        return self._launched(LAUNCH, {"selector": selector, "mode": "default", "executionMetadata": {"tags": given}})
+
+    def execute_once_more(self, run_id: str) -> str:
+        """What `Re-execute → From failure` does; the new run's id."""
+        return self._launched(EXECUTE_ONCE_MORE, {"parentRunId": run_id, "strategy": "FROM_FAILURE"})
+
+    def _launched(self, mutation: str, params: Mapping[str, object]) -> str:
         context = self._workspace.create_request_context()
-        (answer,) = execute_dagster_graphql(context, LAUNCH, variables={"params": params}).data.values()
+        (answer,) = execute_dagster_graphql(context, mutation, variables={"params": params}).data.values()
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return str(answer["run"]["id"])
 
@@ -154,6 +168,11 @@ class Machines:
     def wait_for_workers(self, *names: str) -> None:
         while not set(names) <= self.executing().keys():
             assert all(self.workers[name].is_up() for name in names)
+
+    def wait_for_idle_workers(self) -> None:
+        """Until all answer that they execute nothing; asks nobody but redis."""
+        while (found := self.executing()).keys() != self.workers.keys() or any(found.values()):
+            assert all(worker.is_up() for worker in self.workers.values())
 
     def work_off(self) -> None:
         """Until nothing is queued or under way."""

@@ -7,9 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
+from seaweed import Store
 from world import World
 
-from hem_etl.settings import Settings, environment_of_others
+from hem_etl.landing import open_landing
+from hem_etl.landing.bucket import Bucket
+from hem_etl.settings import GivenSettings, Settings, environment_of_others
 from hem_etl.warehouse import LakeWarehouse, open_warehouse
 
 LOADS = """
@@ -49,6 +52,15 @@ def lake_settings(url: str, home: Path) -> dict[str, str]:
         "HEM_ETL_LAKE_CATALOG": url,
         "HEM_ETL_LAKE_DATA": str(home / "lake" / "data"),
     }
+
+
+def landing_in(store: Store, place: str, home: Path) -> dict[str, str]:
+    """Settings of a landing in this place of it, in a bucket that is there."""
+    settings = store.settings(place, "HEM_ETL_LANDING")
+    landing = open_landing(GivenSettings(HEM_ETL_HOME=home, **settings)).place
+    assert isinstance(landing, Bucket)
+    landing._store.put("makes-the-bucket", b"")
+    return settings
 
 
 def on_a_lake(landed: World, url: str, home: Path, storage: dict[str, str] | None = None) -> World:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lake.shared_landing import Ticking
+from lake.shared_landing import Ticking, landing_in
 from seaweed import KEY_ID, SECRET, Store
 from world import NOW, World, same_tables
 
@@ -22,7 +22,6 @@ from hem_etl.cli.doctor import examine
 from hem_etl.errors import HemEtlError, LandingError
 from hem_etl.facts import explain
 from hem_etl.landing import copy_landing, open_landing, open_place, waiting_segments
-from hem_etl.landing.bucket import Bucket
 from hem_etl.landing.places import Folder
 from hem_etl.pipeline import extraction, road
 from hem_etl.preparing.crew import WorkerProcesses
@@ -39,11 +38,7 @@ DAYS = ("2026-11-19", "2026-11-20", "2026-11-21")
 @pytest.fixture
 def storage(store: Store, tmp_path: Path) -> dict[str, str]:
     """Settings of a landing of its own, in a bucket that is there."""
-    settings = store.settings(f"hem-landing/{abs(hash(tmp_path))}/year=2026", "HEM_ETL_LANDING")
-    place = open_landing(GivenSettings(HEM_ETL_HOME=tmp_path, **settings)).place
-    assert isinstance(place, Bucket)
-    place._store.put("makes-the-bucket", b"")
-    return settings
+    return landing_in(store, f"hem-landing/{abs(hash(tmp_path))}/year=2026", tmp_path)
 
 
 def machine(home: Path, storage: dict[str, str]) -> World:
