@@ -57,6 +57,19 @@ def test_a_bucket_that_is_materialised_by_hand_is_published_at_once(few: Instanc
     assert loaded(few) == len(members)
 
 
+def test_a_bucket_that_holds_no_system_is_no_failure(world: World) -> None:
+    """Few homes in many buckets: its run would be red each day, and there is nothing to mend."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        many = Instance(world, instance, buckets=64)
+        held = {many.scheme.system_key(home.system_id) for home in world.simulator.fleet.homes}
+        empty = next(key for key in many.scheme.system_keys(instance) if key not in held)
+        assert not run_part(many, empty).success, "of a fleet that nobody has listed nothing is known"
+        assert many.run("hem_systems").success
+        assert run_part(many, empty).success
+        assert many.green() == set()
+        assert run_part(many, min(held)).success
+
+
 def test_late_data_of_one_bucket_leave_the_others_alone_and_know_what_is_red_before_it_is_published(
     few: Instance,
 ) -> None:
