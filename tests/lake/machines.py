@@ -24,32 +24,15 @@ from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_ite
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
-from dagster_graphql.test.utils import execute_dagster_graphql
+from launching import MODULE, launch, re_execute_from_failure
 
 from hem_etl.orchestration.celery_runs import WatchedCeleryRunLauncher
 
-MODULE = "hem_etl.orchestration.definitions"
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "hem_etl" / "orchestration" / "celery.yaml"
 LOG = logging.getLogger(__name__)
 LEAVES_NO_PROCESS = "code_servers: {wait_for_local_processes_on_shutdown: true}"
 OVER = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
-LAUNCH = """
-mutation Launch($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { id } }
-    ... on PythonError { message }
-  }
-}"""
-EXECUTE_ONCE_MORE = """
-mutation ExecuteOnceMore($params: ReexecutionParams!) {
-  launchPipelineReexecution(reexecutionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { id } }
-    ... on PythonError { message }
-  }
-}"""
 
 
 class Machine:
@@ -105,24 +88,11 @@ class Machines:
 
     def launch(self, asset: str, tags: Mapping[str, str] | None = None) -> str:
         """Launch one run of an asset, as the browser does; its id."""
-        given = [{"key": key, "value": value} for key, value in (tags or {}).items()]
-        selector = {
-            "repositoryLocationName": MODULE,
-            "repositoryName": "__repository__",
-            "pipelineName": "__ASSET_JOB",
-            "assetSelection": [{"path": [asset]}],
-        }
-        return self._launched(LAUNCH, {"selector": selector, "mode": "default", "executionMetadata": {"tags": given}})
+        return launch(self._workspace, asset, tags or {})
 
-    def execute_once_more(self, run_id: str) -> str:
+    def re_execute_from_failure(self, run_id: str) -> str:
         """What `Re-execute → From failure` does; the new run's id."""
-        return self._launched(EXECUTE_ONCE_MORE, {"parentRunId": run_id, "strategy": "FROM_FAILURE"})
-
-    def _launched(self, mutation: str, params: Mapping[str, object]) -> str:
-        context = self._workspace.create_request_context()
-        (answer,) = execute_dagster_graphql(context, mutation, variables={"params": params}).data.values()
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return str(answer["run"]["id"])
+        return re_execute_from_failure(self._workspace, run_id)
 
     def switch_on(self, schedule: str, since: datetime) -> None:
         location = self._workspace.create_request_context().get_code_location(MODULE)

@@ -339,7 +339,7 @@ def test_a_lakes_postgres_that_dies_in_mid_commit_fails_its_runs_and_loses_nothi
         assert "HEM_ETL_LAKE_CATALOG" in told
         assert PASSWORD not in told
     machines.work_off()
-    again = [machines.execute_once_more(run.run_id) for run in failed]
+    again = [machines.re_execute_from_failure(run.run_id) for run in failed]
     cluster.publish()
     assert {run.run_id for run in machines.runs(dg.DagsterRunStatus.FAILURE)} == {run.run_id for run in failed}
     assert set(again) <= {run.run_id for run in machines.runs(dg.DagsterRunStatus.SUCCESS)}

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -26,36 +25,17 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
 from dagster._scheduler.scheduler import launch_scheduled_runs
-from dagster_graphql.test.utils import execute_dagster_graphql
+from launching import MODULE, launch, re_execute_from_failure
 from world import World
 
 from hem_etl.orchestration.definitions import defs
 from hem_etl.orchestration.partitions import Scheme
-from hem_etl.orchestration.schedules import ALL_ASSETS_JOB
 from hem_etl.settings import load_settings
 from hem_etl.simulator import Fleet, Simulator, make_fleet
 
-MODULE = "hem_etl.orchestration.definitions"
 REPOSITORY = Path(__file__).parents[2]
 SHIPPED = REPOSITORY / "hem_etl" / "orchestration" / "dagster.yaml"
 KEEPS_WHAT_IT_LAUNCHES = {"run_launcher": {"module": MockedRunLauncher.__module__, "class": MockedRunLauncher.__name__}}
-
-LAUNCH = """
-mutation Launch($params: ExecutionParams!) {
-  launchPipelineExecution(executionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { id } }
-    ... on PythonError { message }
-  }
-}"""
-RE_EXECUTE = """
-mutation ReExecute($params: ReexecutionParams!) {
-  launchPipelineReexecution(reexecutionParams: $params) {
-    __typename
-    ... on LaunchRunSuccess { run { id } }
-    ... on PythonError { message }
-  }
-}"""
 
 
 def present_world(home: Path, systems: int) -> World:
@@ -94,21 +74,11 @@ class OnDisk:
 
     def launch(self, asset: str, tags: Mapping[str, str]) -> str:
         """Launch one run of an asset, as the browser does; its id. It is queued."""
-        params = {
-            "selector": {
-                "repositoryLocationName": MODULE,
-                "repositoryName": "__repository__",
-                "pipelineName": ALL_ASSETS_JOB,
-                "assetSelection": [{"path": [asset]}],
-            },
-            "mode": "default",
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
-        }
-        return self._run_id(LAUNCH, params)
+        return launch(self.workspace, asset, tags)
 
     def re_execute_from_failure(self, run_id: str) -> str:
         """As the browser does; the id of the new run, which is queued."""
-        return self._run_id(RE_EXECUTE, {"parentRunId": run_id, "strategy": "FROM_FAILURE"})
+        return re_execute_from_failure(self.workspace, run_id)
 
     def tick(self, now: datetime) -> None:
         """What the daemon does for schedules at this time."""
@@ -135,12 +105,6 @@ class OnDisk:
 
     def green(self) -> set[str]:
         return set(self.instance.get_materialized_partitions(dg.AssetKey("day_statistics")))
-
-    def _run_id(self, mutation: str, params: Mapping[str, Any]) -> str:
-        context = self.workspace.create_request_context()
-        (answer,) = execute_dagster_graphql(context, mutation, variables={"params": params}).data.values()
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return str(answer["run"]["id"])
 
 
 @contextmanager

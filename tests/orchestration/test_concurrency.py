@@ -14,7 +14,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from orchestration.on_disk import MODULE, environment, present_world
+from launching import MODULE
+from orchestration.on_disk import environment, present_world
 from polars.testing import assert_frame_equal
 from road.test_truth import same_as_truth
 from waits import GENEROUS_SECONDS

@@ -8,7 +8,8 @@ import dagster as dg
 import pytest
 from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.test_utils import freeze_time
-from orchestration.on_disk import MODULE, OnDisk, environment, on_disk, present_world
+from launching import MODULE
+from orchestration.on_disk import OnDisk, environment, on_disk, present_world
 from road.test_truth import same_as_truth
 
 from hem_etl.orchestration.partitions import RANGE_END, RANGE_START, SYSTEMS, encoded
