@@ -15,17 +15,6 @@ ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 
 
-@pytest.fixture(name="bench")
-def imported_bench(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, ModuleType]:
-    """Its modules, by name."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    names = ("bench", "measuring", "page", "rows", "tasks", "worlds")
-    found = {name: __import__(name) for name in names}
-    for name in names:
-        monkeypatch.delitem(sys.modules, name)
-    return found
-
-
 def measured(row: str, ratio: float | None = None, base: str | None = None, **others: Any) -> dict[str, Any]:
     spread = {"median": 1.5, "least": 1.25, "most": 0.0125}
     return {

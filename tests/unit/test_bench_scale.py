@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,35 +12,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = ROOT / "benchmarks"
-MODULES = ("measuring", "worlds", "pieces", "page", "rows", "tasks", "bench", "daily", "scale")
 
 
-@pytest.fixture(name="modules")
-def imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mapping[str, ModuleType]]:
-    """The benchmark's modules, by name."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    yield {name: __import__(name) for name in MODULES}
-    for name in MODULES:
-        sys.modules.pop(name, None)
-
-
-def pieces_of(modules: Mapping[str, ModuleType], **others: Any) -> Any:
+def pieces_of(bench: Mapping[str, ModuleType], **others: Any) -> Any:
     cheap = dict.fromkeys(
         ("transaction", "commit_new", "commit_again", "look_again", "transaction_per_home", "publish"), 0.0
     )
     nothing = cheap | {"prepare_day": 0.0, "load_of_nothing": 0.0, "publish_per_day": 0.0, "table_bytes": 0.0}
-    return modules["daily"].Pieces(**nothing | {"landed_bytes": 0.0, "is_copied": False} | others)
+    return bench["daily"].Pieces(**nothing | {"landed_bytes": 0.0, "is_copied": False} | others)
 
 
 def test_a_day_is_asked_for_five_times_and_a_month_daily_and_four_times_after_its_end(
-    modules: Mapping[str, ModuleType],
+    bench: Mapping[str, ModuleType],
 ) -> None:
-    assert modules["daily"].requests_of_a_home(7) == pytest.approx(5 + 1 + 4 / 30)
+    assert bench["daily"].requests_of_a_home(7) == pytest.approx(5 + 1 + 4 / 30)
 
 
-def test_what_is_asked_needs_places_by_how_long_an_answer_takes(modules: Mapping[str, ModuleType]) -> None:
-    daily = modules["daily"]
-    one, many = (daily.day_of(homes, pieces_of(modules)) for homes in (1_000, 100_000))
+def test_what_is_asked_needs_places_by_how_long_an_answer_takes(bench: Mapping[str, ModuleType]) -> None:
+    daily = bench["daily"]
+    one, many = (daily.day_of(homes, pieces_of(bench)) for homes in (1_000, 100_000))
     # 6,133 requests in 3 h are 0.57 in a second, 5.7 in flight: one place of 256; of a hundred times as much, three
     assert one.requests_per_second == pytest.approx(6_133 / 10_800, rel=1e-3)
     assert one.in_flight == pytest.approx(5.68, rel=1e-3)
@@ -48,19 +38,19 @@ def test_what_is_asked_needs_places_by_how_long_an_answer_takes(modules: Mapping
     assert (many.places, many.runs) == (3, 3 * 4 * 3)
 
 
-def test_a_transaction_is_sixteen_segments_of_half_a_minute_or_as_many_bytes(modules: Mapping[str, ModuleType]) -> None:
-    daily = modules["daily"]
+def test_a_transaction_is_sixteen_segments_of_half_a_minute_or_as_many_bytes(bench: Mapping[str, ModuleType]) -> None:
+    daily = bench["daily"]
     assumed = daily.Assumed(body_bytes=16 * 1024 * 1024 / 300)
-    one, many = (daily.day_of(homes, pieces_of(modules), assumed) for homes in (1_000, 100_000))
+    one, many = (daily.day_of(homes, pieces_of(bench), assumed) for homes in (1_000, 100_000))
     assert one.transactions == 23  # 6,133 by 16 × 17
     assert many.transactions == 128  # 613,333 by 16 × 300, not by 16 × 568
 
 
-def test_what_is_locked_is_the_sum_of_its_pieces(modules: Mapping[str, ModuleType]) -> None:
-    day_of = modules["daily"].day_of
+def test_what_is_locked_is_the_sum_of_its_pieces(bench: Mapping[str, ModuleType]) -> None:
+    day_of = bench["daily"].day_of
 
     def locked(**others: Any) -> float:
-        return float(day_of(1_000, pieces_of(modules, **others)).locked_seconds)
+        return float(day_of(1_000, pieces_of(bench, **others)).locked_seconds)
 
     assert locked(load_of_nothing=1.0) == 4 * 2
     assert locked(transaction=1.0) == 23
@@ -73,12 +63,12 @@ def test_what_is_locked_is_the_sum_of_its_pieces(modules: Mapping[str, ModuleTyp
     assert locked(table_bytes=1e6) == 0
     assert locked(table_bytes=1e6, is_copied=True) == pytest.approx(365e9 / 500e6)
     assert locked(prepare_day=1.0, landed_bytes=1e6) == 0
-    assert day_of(1_000, pieces_of(modules, prepare_day=1.0)).prepare_seconds == 2_000
-    assert day_of(1_000, pieces_of(modules, landed_bytes=1.0)).landed_bytes_of_a_year == 730_000
+    assert day_of(1_000, pieces_of(bench, prepare_day=1.0)).prepare_seconds == 2_000
+    assert day_of(1_000, pieces_of(bench, landed_bytes=1.0)).landed_bytes_of_a_year == 730_000
 
 
-def test_pieces_are_differences_of_what_was_measured(modules: Mapping[str, ModuleType]) -> None:
-    scale = modules["scale"]
+def test_pieces_are_differences_of_what_was_measured(bench: Mapping[str, ModuleType]) -> None:
+    scale = bench["scale"]
     sizes = scale.Sizes(
         systems=10, days=10, history_systems=10, history_days=100, commits=(1, 10, 101), fleet=1_101, files=(1,)
     )
@@ -109,8 +99,8 @@ def test_pieces_are_differences_of_what_was_measured(modules: Mapping[str, Modul
     assert (found.table_bytes, found.landed_bytes) == (1_000, 1_000)
 
 
-def test_each_row_of_scale_is_a_task_on_a_world_and_has_a_name_of_its_own(modules: Mapping[str, ModuleType]) -> None:
-    scale, tasks = modules["scale"], modules["tasks"].TASKS
+def test_each_row_of_scale_is_a_task_on_a_world_and_has_a_name_of_its_own(bench: Mapping[str, ModuleType]) -> None:
+    scale, tasks = bench["scale"], bench["tasks"].TASKS
     for sizes in (scale.Sizes(), scale.QUICK):
         worlds = scale.worlds(sizes)
         rows = [row for section in scale.sections(sizes) for row in section.rows]
@@ -121,10 +111,10 @@ def test_each_row_of_scale_is_a_task_on_a_world_and_has_a_name_of_its_own(module
             assert row.task[0] in tasks
 
 
-def test_the_documented_tables_are_what_was_measured(modules: Mapping[str, ModuleType]) -> None:
+def test_the_documented_tables_are_what_was_measured(bench: Mapping[str, ModuleType]) -> None:
     found = json.loads((ROOT / "docs" / "scale.json").read_text(encoding="utf-8"))
     page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
-    for table in modules["scale"].tables(found):
+    for table in bench["scale"].tables(found):
         assert table in page
 
 
