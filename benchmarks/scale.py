@@ -268,18 +268,17 @@ def pieces(found: Mapping[str, Any], engine: str) -> daily.Pieces:
 def tables(found: Mapping[str, Any]) -> Iterator[str]:
     """As docs/scale.md has them."""
     measured = found["rows"]
-    names = [row.name for section in sections(_sizes(found))[:2] for row in section.rows]
+    compared = [row for section in sections(_sizes(found))[:2] for row in section.rows if row.base]
     yield _table(
         ["CPU time", "file", "lake", "lake ÷ file"],
         [
             [
-                name.removeprefix("lake: "),
-                _cpu(measured[f"file: {name[6:]}"]),
-                _cpu(measured[name]),
-                page.told_ratio(measured[name]["ratio"]),
+                row.name.removeprefix("lake: "),
+                _cpu(measured[row.base]),
+                _cpu(measured[row.name]),
+                page.told_ratio(measured[row.name]["ratio"]),
             ]
-            for name in names
-            if measured[name]["compared_with"]
+            for row in compared
         ],
     )
     files = found["sizes"]["files"]

@@ -239,13 +239,12 @@ class Landing:
             )
 
     def _damaged(self, segment: str, why: str) -> LandingError:
-        is_copy = not isinstance(self.place, Folder)
-        copy = (
-            f"First remove {self.folder / segment}, which is read anew, and run again. Else restore" if is_copy else ""
-        )
+        restore = "Restore"
+        if not isinstance(self.place, Folder):
+            restore = f"First remove {self.folder / segment}, which is read anew, and run again. Else restore"
         return LandingError(
-            f"{segment} in {self.place.name} cannot be read ({why}). {copy or 'Restore'} it from a backup, or move it "
-            "away: its intervals are then asked again with --refresh."
+            f"{segment} in {self.place.name} cannot be read ({why}). {restore} it from a backup, or move it away: its "
+            "intervals are then asked again with --refresh."
         )
 
 
