@@ -21,32 +21,20 @@ from core.local_day cross join (select system_id from core.system)
 where day < date '2025-01-01' + $days::integer
 order by day, system_id;
 
-insert into stored.interval_15min by name
+insert into stored.reading by name
 select
     load.system_id, load.day, ends_at_utc - interval 1 day + quarter * interval 15 minute as start_utc,
-    330::smallint as utc_offset_minutes, generation_kw * 15 as generation_kwmin,
-    consumption_kw * 15 as consumption_kwmin, grid_import_kw * 15 as grid_import_kwmin,
-    grid_export_kw * 15 as grid_export_kwmin, battery_charge_kw * 15 as battery_charge_kwmin,
-    battery_discharge_kw * 15 as battery_discharge_kwmin,
-    15.0 as generation_minutes, 15.0 as consumption_minutes, 15.0 as grid_import_minutes, 15.0 as grid_export_minutes,
-    15.0 as battery_charge_minutes, 15.0 as battery_discharge_minutes, (quarter % 100)::double as soc_pct,
-    true as is_balanced
+    330::smallint as utc_offset_minutes, values.* exclude (quarter), (quarter % 100)::double as soc_pct, true as is_quarter_hour
 from core.load as load
 cross join (
     -- whole multiples of 1/256 kW: sums are exact whatever their order
     select
-        quarter, (quarter % 37) / 64 as generation_kw, (quarter % 41) / 128 as consumption_kw,
+        (quarter % 37) / 64 as generation_kw, (quarter % 41) / 128 as consumption_kw,
         (quarter % 43) / 256 as grid_import_kw, (quarter % 31) / 256 as grid_export_kw,
-        (quarter % 29) / 256 as battery_charge_kw, (quarter % 23) / 256 as battery_discharge_kw
+        (quarter % 29) / 256 as battery_charge_kw, (quarter % 23) / 256 as battery_discharge_kw, quarter
     from range(96) as day_quarters (quarter)
 ) as values
 order by load.day, load.system_id, start_utc;
-
-insert into stored.reading by name
-select
-    system_id, day, start_utc, utc_offset_minutes, generation_kw, consumption_kw, grid_import_kw,
-    grid_export_kw, battery_charge_kw, battery_discharge_kw, soc_pct
-from core.interval_15min;
 
 insert into core.day_energy by name
 select

@@ -7,7 +7,7 @@ import duckdb
 import polars as pl
 
 from hem_etl.local_day import day_bounds_utc, day_hours, days_between, naive_utc, next_month, zone_named
-from hem_etl.normalise import Body, day_energy, kept_quarters, kept_readings, quarter_hours, read_days
+from hem_etl.normalise import Body, day_energy, kept, quarter_hours, read_days
 from hem_etl.warehouse import Reader, Writer
 from hem_etl.warehouse import models as sql_models
 
@@ -28,8 +28,8 @@ def made_of(bodies: Sequence[Body]) -> duckdb.DuckDBPyConnection:
     writer = Writer(con)
     days = read_days(bodies, over_limit_kw=SETTINGS["over_limit_kw"])
     quarters = quarter_hours(days)
-    writer.append("stored.reading", kept_readings(days.readings))
-    writer.append("stored.interval_15min", kept_quarters(quarters))
+    for table, rows in zip(("stored.reading", "stored.interval_15min"), kept(days.readings, quarters), strict=True):
+        writer.append(table, rows)
     writer.append("core.day_energy", day_energy(days, quarters))
     writer.append("core.series", days.series)
     fill_ledger(writer, days.days)

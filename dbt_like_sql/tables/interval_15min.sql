@@ -36,9 +36,10 @@
 
 create schema if not exists stored;
 
--- What follows from the rest is not kept: wall-clock time, mean power, and both sides of the balance where they are the
--- sums of the flows. Energy is kept in kW·min, which has few digits where kWh has many: the last step, to hours, is taken
--- here by the same operation as at load, so that every number is the very one that was loaded.
+-- What follows from the rest is not kept: a quarter hour that a reading is as it stands (stored.reading.is_quarter_hour),
+-- wall-clock time, mean power, and both sides of the balance where they are the sums of the flows. Energy is kept in
+-- kW·min, which has few digits where kWh has many: the last step, to hours, is taken here by the same operation as at
+-- load, so that every number is the very one that was loaded.
 create table if not exists stored.interval_15min (
     system_id varchar not null,
     day date not null,
@@ -65,6 +66,35 @@ create table if not exists stored.interval_15min (
 comment on table stored.interval_15min is 'What core.interval_15min is made from: ask that one, this may change.';
 
 create or replace view core.interval_15min as
+with quarter_hour as (
+    from stored.interval_15min
+    union all by name
+    select
+        system_id,
+        day,
+        start_utc,
+        utc_offset_minutes,
+        generation_kw * 15 as generation_kwmin,
+        consumption_kw * 15 as consumption_kwmin,
+        grid_import_kw * 15 as grid_import_kwmin,
+        grid_export_kw * 15 as grid_export_kwmin,
+        battery_charge_kw * 15 as battery_charge_kwmin,
+        battery_discharge_kw * 15 as battery_discharge_kwmin,
+        case when generation_kw is not null then 15::double end as generation_minutes,
+        case when consumption_kw is not null then 15::double end as consumption_minutes,
+        case when grid_import_kw is not null then 15::double end as grid_import_minutes,
+        case when grid_export_kw is not null then 15::double end as grid_export_minutes,
+        case when battery_charge_kw is not null then 15::double end as battery_charge_minutes,
+        case when battery_discharge_kw is not null then 15::double end as battery_discharge_minutes,
+        soc_pct,
+        generation_kw + consumption_kw + grid_import_kw + grid_export_kw + battery_charge_kw + battery_discharge_kw
+        is not null as is_balanced,
+        (generation_kw + (grid_import_kw + battery_discharge_kw)) * 15 as balance_sources_kwmin,
+        (consumption_kw + (grid_export_kw + battery_charge_kw)) * 15 as balance_sinks_kwmin
+    from stored.reading
+    where is_quarter_hour
+)
+
 select
     system_id,
     day,
@@ -96,4 +126,4 @@ select
     case
         when is_balanced then coalesce(balance_sinks_kwmin, consumption_kwmin + grid_export_kwmin + battery_charge_kwmin)
     end * (1::double / 60) as balance_sinks_kwh
-from stored.interval_15min;
+from quarter_hour;

@@ -22,7 +22,7 @@
 
 create schema if not exists stored;
 
--- What follows from the rest is not kept: wall-clock time.
+-- What follows from the rest is not kept: wall-clock time, and the quarter hour where it is the reading as it stands.
 create table if not exists stored.reading (
     system_id varchar not null,
     day date not null,
@@ -34,7 +34,8 @@ create table if not exists stored.reading (
     grid_export_kw double,
     battery_charge_kw double,
     battery_discharge_kw double,
-    soc_pct double
+    soc_pct double,
+    is_quarter_hour boolean
 );
 
 comment on table stored.reading is 'What core.reading is made from: ask that one, this may change.';

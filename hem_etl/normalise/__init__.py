@@ -30,7 +30,7 @@ from hem_etl.normalise.frames import (
     only_days,
     only_rows,
 )
-from hem_etl.normalise.kept import kept_quarters, kept_readings
+from hem_etl.normalise.kept import kept
 from hem_etl.normalise.months import read_months
 from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, stored_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
@@ -77,8 +77,7 @@ __all__ = [
     "judge_balance",
     "keep_vanished",
     "keep_vanished_months",
-    "kept_quarters",
-    "kept_readings",
+    "kept",
     "only_days",
     "only_rows",
     "quarter_hours",

@@ -261,7 +261,8 @@ class Commit:
         changed = _differing_days(normalise.edits_of(stored, before), normalise.edits_of(stored, after))
         if changed.is_empty():
             return
-        days = normalise.with_overrides(normalise.only_days(stored, changed), normalise.only_rows(after, changed))
+        sent = normalise.only_days(stored, changed)
+        days = normalise.with_overrides(sent, normalise.only_rows(after, changed))
         quarters, energy = normalise.summed(days)
         applied = self._applied(changed)
         versions = []
@@ -272,7 +273,7 @@ class Commit:
             self._loaded.changed.add(entry.key)
             self._loaded.edited.add(entry.key)
             self._loaded.changed_days += 1
-        write_days(self._writer, versions, days, quarters, energy)
+        write_days(self._writer, versions, days, quarters, energy, sent=sent.readings)
 
     def _applied(self, days: pl.DataFrame) -> dict[tuple[str, date], bool]:
         """Whether the newest version of each day holds all that its body sent: a correction does not change that."""

@@ -13,9 +13,7 @@ from hem_etl.pipeline.ledger import Entry
 from hem_etl.vocabulary import Cause, State
 from hem_etl.warehouse import Writer
 
-READINGS: Final = "stored.reading"
-MADE_OF_READINGS: Final = ("stored.interval_15min", "core.day_energy", "core.series")
-DAY_TABLES: Final = (READINGS, *MADE_OF_READINGS)
+DAY_TABLES: Final = ("stored.reading", "stored.interval_15min", "core.day_energy", "core.series")
 """What a new version of a day replaces, findings aside."""
 
 
@@ -57,17 +55,15 @@ def write_days(
     quarters: pl.DataFrame,
     energy: pl.DataFrame,
     *,
-    sent: pl.DataFrame | None = None,
+    sent: pl.DataFrame,
 ) -> int:
     """Put these versions of days in the place of what the tables hold of them; returns the number of rows written.
 
-    days, quarters, energy: of the values that count. sent: the readings as they came, where they are new.
+    days, quarters, energy: of the values that count. sent: the readings as they came.
     """
     keys = day_frame([version.day for version in versions])
     loaded_before = day_frame([version.day for version in versions if version.before.version is not None])
-    tables = dict(zip(MADE_OF_READINGS, (normalise.kept_quarters(quarters), energy, days.series), strict=True))
-    if sent is not None:
-        tables[READINGS] = normalise.kept_readings(sent)
+    tables = dict(zip(DAY_TABLES, (*normalise.kept(sent, quarters), energy, days.series), strict=True))
     for table, rows in tables.items():
         # a day that was never loaded has no rows but those that say why
         writer.replace(table, rows, keys=keys if table == "core.series" else loaded_before)

@@ -66,7 +66,10 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
         for model in models.tables:
             if (kind := before.get(model.relation, model.kind)) != model.kind:
                 raise _of_another_version(model, f"it is a {kind}, not a {model.kind}")
-            run(con, model, model.sql)
+            run(con, model, model.made_by[0])
+        for model in models.tables:
+            if model.shows_stored:
+                _show_stored(con, model, is_new=model.relation not in before)
         real = _real_columns(con)
         for model in models.tables:
             differences = _differences(model, real[model.relation])
@@ -75,6 +78,16 @@ def create_tables(con: duckdb.DuckDBPyConnection, models: Models) -> None:
             _require_honest(model, differences)
         _write_meaning(con, models.tables)
         remember(con, models.tables)
+
+
+def _show_stored(con: duckdb.DuckDBPyConnection, model: Model, *, is_new: bool) -> None:
+    """The view of what is kept narrower; it may read what other tables keep."""
+    try:
+        run(con, model, model.made_by[1])
+    except ModelError as error:
+        if is_new:
+            raise
+        raise _of_another_version(model, "what it is made from has other columns") from error
 
 
 def _of_another_version(model: Model, differences: str) -> ModelError:

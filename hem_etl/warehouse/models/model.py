@@ -70,9 +70,15 @@ class Model:
         return "table" if self.is_table and not self.shows_stored else "view"
 
     @property
+    def made_by(self) -> tuple[str, str]:
+        """Of a table of the contract: what makes the table, and what makes the view that shows it, if one does."""
+        table, view, shown = self.sql.partition(f"create or replace view {self.relation} as")
+        return table, view + shown
+
+    @property
     def shows_stored(self) -> bool:
         """A table of the contract that is kept narrower, in the schema `stored`: rows are written there."""
-        return f"create or replace view {self.relation} as" in self.sql
+        return bool(self.made_by[1])
 
     @property
     def comment(self) -> str:

@@ -1,7 +1,8 @@
 """Reads the models and checks of `dbt_like_sql`: header, statement, what it reads, the order in which to make views.
 
 A file is one statement (`create table if not exists` in `tables/`, a bare `select` elsewhere) below a header. A table
-that is kept narrower than it is shown makes a table of the schema `stored` and a view of it under its own name.
+that is kept narrower than it is shown makes a table of the schema `stored` and, under its own name, a view of what is
+stored.
 
     -- name: marts.daily_energy          schema and name, as the path says
     -- meaning: one sentence

@@ -32,7 +32,7 @@ insert into stored.reading
 select
     load.system_id, load.day, quarter.start_utc, 330, 2, 1, 0.5, 1.5,
     case when load.system_id = 'a' then 0 end, case when load.system_id = 'a' then 0 end,
-    case when load.system_id = 'a' then 80 end
+    case when load.system_id = 'a' then 80 end, false
 from core.load as load
 inner join core.local_day as local_day on local_day.day = load.day
 cross join unnest(
