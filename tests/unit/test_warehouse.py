@@ -1,6 +1,7 @@
 """The warehouse: one writer at a time, whole days replaced, a published file that readers never see half-made."""
 
 import fcntl
+import mmap
 import os
 import subprocess
 import sys
@@ -327,14 +328,14 @@ def test_a_published_copy_is_whole_whatever_the_file_system_can_do(
             raise OSError(95, "Operation not supported")
         new.write(os.pread(old, os.fstat(old).st_size, 0))
 
-    def writing(new: int, part: memoryview) -> int:
+    def writing(new: int, part: mmap.mmap) -> int:
         parts.append(new)
         if len(parts) - 1 == refused_from:
             raise OSError(22, "Invalid argument")
         return write(new, part)
 
     write = os.write
-    monkeypatch.setattr("hem_etl.disk.COPIED_AT_ONCE", 8192)
+    monkeypatch.setattr("hem_etl.disk.COPIED_AT_ONCE", mmap.ALLOCATIONGRANULARITY)
     if is_large:
         monkeypatch.setattr("hem_etl.disk.LARGE", 0)
     monkeypatch.setattr("hem_etl.disk.fcntl.ioctl", sharing)
