@@ -10,7 +10,7 @@
 --   system_id | varchar | - | Enode's id of the system
 --   user_id | varchar | - | your own id of the user who linked the account
 --   vendor | varchar | - | vendor as Enode spells it
---   timezone | varchar | - | IANA zone of the system's object, else of its newest loaded day
+--   timezone | varchar | - | IANA zone of the system's object, else of its newest loaded day, else of its newest loaded month
 --   newest_complete_day | date | local date | newest day that is complete
 --   lag_days | bigint | days | from there to the fleet's newest day that was over at the newest look of all; no clock is asked
 --   loaded_days | bigint | days | days of the last 30 whose last look ended as loaded

@@ -51,7 +51,7 @@ select
     self_sufficiency_high(sum_exactly(energy.used_solar_kwh), sum_exactly(energy.used_battery_kwh), sum_exactly(energy.used_total_kwh), sum_gap(gap.consumption_gap_kwh)) as self_sufficiency_ratio_high,
     self_sufficiency_simple(sum_exactly(energy.paired_consumption_kwh), sum_exactly(energy.paired_grid_import_kwh)) as self_sufficiency_simple_ratio,
     max(daily.peak_import_kw) as peak_import_kw,
-    arg_max(daily.peak_import_at_local, daily.peak_import_kw) as peak_import_at_local,
+    arg_max(daily.peak_import_at_local, (round(daily.peak_import_kw, 9), -epoch_us(daily.peak_import_at_utc))) as peak_import_at_local,
     cast(sum(daily.edited_buckets) as bigint) as edited_buckets,
     cast(sum(daily.findings) as bigint) as findings
 from wanted
