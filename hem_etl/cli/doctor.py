@@ -2,21 +2,21 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hem_etl.answer import Kind
 from hem_etl.enode.subscriptions import subscriptions
-from hem_etl.errors import AccessError, HemEtlError, LandingError, SettingsError, disk_trouble
+from hem_etl.errors import AccessError, HemEtlError, LandingError, ModelError, SettingsError, disk_trouble
 from hem_etl.facts import heartbeat_warning, published_numbers
 from hem_etl.landing import Landing, open_landing, waiting_segments
 from hem_etl.local_day import CLOCK_TOLERANCE
 from hem_etl.pipeline import backlog, make_client
 from hem_etl.pipeline.stored import require_whole
-from hem_etl.settings import MANY_PARTITIONS, MOST_PARTITIONS, Settings
-from hem_etl.warehouse import Description, Warehouse, open_warehouse
+from hem_etl.settings import MANY_PARTITIONS, MOST_PARTITIONS, Engine, Settings
+from hem_etl.warehouse import Warehouse, load_own, open_warehouse, packaged_models
 from hem_etl.webhooks.inbox import open_inbox
 from hem_etl.webhooks.signature import signing_secrets
 
@@ -34,20 +34,46 @@ def examine(settings: Settings) -> list[Finding]:
     except HemEtlError as error:
         return [
             (OK, "settings", f"home {settings.home}, API {settings.api_url}"),
+            *_without_effect(settings),
             *_enode(settings),
-            *_writable(landing.place.folders),
+            *_writable({**_folders(settings), **landing.place.folders}),
             (FAIL, "warehouse", f"{error} What rests on it was not looked at"),
+            *_own_models(settings),
         ]
+    folders = {**_folders(settings), **described.folders, **landing.place.folders}
     return [
         (OK, "settings", f"home {settings.home}, published in {described.published}, API {settings.api_url}"),
+        *_without_effect(settings),
         *_enode(settings),
-        _disk(settings, described),
-        *_writable({**described.folders, **landing.place.folders}),
+        *_disks(folders, LEAST_FREE_BYTES + described.room_to_publish),
+        *_writable(folders),
         *_landing(settings, warehouse, landing),
         _lock(warehouse),
         *examine_published(settings, warehouse),
+        *_own_models(settings),
         *examine_webhooks(settings, warehouse),
     ]
+
+
+def _folders(settings: Settings) -> dict[Path, str | None]:
+    """Those that are written whatever the engine, and what names each."""
+    inbox = {settings.inbox: "HEM_ETL_HOME"} if settings.webhook_secret is not None else {}
+    return {settings.home: "HEM_ETL_HOME", **inbox}
+
+
+def _without_effect(settings: Settings) -> Iterator[Finding]:
+    """Places that are named for the other engine: somebody believes that their data are there."""
+    of_lake = {"HEM_ETL_LAKE_CATALOG": settings.lake_catalog, "HEM_ETL_LAKE_DATA": settings.lake_data}
+    of_file = {"HEM_ETL_DATABASE": settings.database_override}
+    others = of_lake if settings.warehouse is Engine.FILE else of_file
+    named = [name for name, value in others.items() if value is not None]
+    if named:
+        yield (
+            WARN,
+            "settings",
+            f"{' and '.join(named)} without effect: HEM_ETL_WAREHOUSE is {settings.warehouse}. Set it, or unset the "
+            "others",
+        )
 
 
 def _enode(settings: Settings) -> Iterator[Finding]:
@@ -132,12 +158,15 @@ def examine_landing(landing: Landing) -> Iterator[Finding]:
         )
 
 
-def _disk(settings: Settings, described: Description) -> Finding:
-    folder = _nearest_folder(settings.home)
-    free = shutil.disk_usage(folder).free
-    room = f"{free / 1e9:.1f} GB free at {folder}"
-    needed = LEAST_FREE_BYTES + described.room_to_publish
-    return (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")
+def _disks(folders: Iterable[Path], needed: int) -> Iterator[Finding]:
+    """The room on each disk that is written to."""
+    disks: dict[int, Path] = {}
+    for folder in map(_nearest_folder, folders):
+        disks.setdefault(folder.stat().st_dev, folder)
+    for folder in disks.values():
+        free = shutil.disk_usage(folder).free
+        room = f"{free / 1e9:.1f} GB free at {folder}"
+        yield (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")
 
 
 def _writable(places: Mapping[Path, str | None]) -> Iterator[Finding]:
@@ -163,6 +192,18 @@ def _nearest_folder(place: Path) -> Path:
     while not folder.exists():
         folder = folder.parent
     return folder
+
+
+def _own_models(settings: Settings) -> Iterator[Finding]:
+    """Whether a run can read the folder; what SQL does with the data, the run and `hem-etl check` say."""
+    if settings.own_models is None:
+        return
+    try:
+        own = load_own(settings.own_models, packaged_models())
+    except (ModelError, OSError) as error:
+        yield FAIL, "own models", f"{' '.join(str(error).split())}. Until then runs leave the schema own empty"
+        return
+    yield OK, "own models", f"{len(own.models)} models and {len(own.seeds)} seeds in {settings.own_models}"
 
 
 def _lock(warehouse: Warehouse) -> Finding:

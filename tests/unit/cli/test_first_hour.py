@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -340,6 +341,69 @@ def test_the_doctor_tries_to_write_where_a_run_must(
     monkeypatch.delenv(setting[0])
     assert run("doctor") == 0
     assert "ok   writing: a file can be made in" in capsys.readouterr().out
+
+
+def test_the_doctor_looks_at_the_room_of_every_disk_that_is_written_to(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "small"
+    other.mkdir()
+    whole_disk, stat = shutil.disk_usage(tmp_path), Path.stat
+    small = whole_disk._replace(free=999_000_000)
+    of_other = os.stat_result((*os.stat(other)[:2], -1, *os.stat(other)[3:]))
+    monkeypatch.setattr(Path, "stat", lambda path, **how: of_other if path == other else stat(path, **how))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: small if path == other else whole_disk)
+    monkeypatch.setenv("HEM_ETL_DATABASE", str(other / "hem.duckdb"))
+    assert run("doctor") == 2
+    told = capsys.readouterr().out
+    assert f"ok   disk: {whole_disk.free / 1e9:.1f} GB free at {tmp_path}" in told
+    assert f"FAIL disk: 1.0 GB free at {other}: make room for 1.0 GB" in told
+
+
+def test_the_doctor_tries_the_inbox_where_webhooks_are_received(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("hem_data").mkdir()
+    Path("hem_data/inbox").touch()
+    assert run("doctor") == 0
+    monkeypatch.setenv("ENODE_WEBHOOK_SECRET", "s" * 40)
+    assert run("doctor") == 2
+    assert "FAIL writing: cannot write in" in capsys.readouterr().out
+
+
+def test_the_doctor_says_whether_a_run_can_read_models_of_ones_own(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEM_ETL_MODELS", "nowhere")
+    assert run("doctor") == 2
+    assert "FAIL own models: HEM_ETL_MODELS=nowhere is no folder" in capsys.readouterr().out
+    monkeypatch.setenv("HEM_ETL_MODELS", str(ROOT / "examples" / "tariff"))
+    assert run("doctor") == 0
+    assert "ok   own models: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"HEM_ETL_LAKE_DATA": "data"}, "HEM_ETL_LAKE_DATA without effect: HEM_ETL_WAREHOUSE is file"),
+        (
+            {
+                "HEM_ETL_WAREHOUSE": "lake",
+                "HEM_ETL_LAKE_CATALOG": "lake/catalogue.sqlite",
+                "HEM_ETL_LAKE_DATA": "lake/data",
+                "HEM_ETL_DATABASE": "hem.duckdb",
+            },
+            "HEM_ETL_DATABASE without effect: HEM_ETL_WAREHOUSE is lake",
+        ),
+    ],
+)
+def test_the_doctor_warns_of_places_that_are_named_for_the_other_engine(
+    settings: dict[str, str], told: str, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert run("doctor") == 0
+    assert f"warn settings: {told}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("buckets", "mark"), [(8000, "ok  "), (8001, "warn")])
