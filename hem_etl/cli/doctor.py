@@ -57,7 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _folders(settings: Settings) -> dict[Path, str | None]:
     """Those that are written whatever the engine, and what names each."""
-    inbox = {settings.inbox: "HEM_ETL_HOME"} if settings.webhook_secret is not None else {}
+    inbox = {open_inbox(settings).folder: "HEM_ETL_HOME"} if settings.webhook_secret is not None else {}
     return {settings.home: "HEM_ETL_HOME", **inbox}
 
 
