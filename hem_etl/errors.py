@@ -28,9 +28,14 @@ def disk_trouble(error: OSError, setting: str | None = None) -> str:
     return f"{what}: {step}" + (f", or let {setting} name another place" if setting else "")
 
 
-def is_of_this_machine(error: OSError) -> bool:
-    """Whether a disk is full, not writable, failing or not this user's: nothing that a program could have known."""
-    return error.errno in _OF_THIS_MACHINE
+def told_of_this_machine(error: Exception) -> str | None:
+    """What to do where a disk is full, not writable, failing or not this user's, which no program could have known.
+
+    None: it is something else.
+    """
+    if not isinstance(error, OSError) or error.errno not in _OF_THIS_MACHINE:
+        return None
+    return f"{error.filename or 'the disk'}: {disk_trouble(error)}, then run again."
 
 
 _OF_THIS_MACHINE: Final = frozenset(

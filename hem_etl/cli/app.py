@@ -43,7 +43,7 @@ from hem_etl.cli.output import (
 from hem_etl.cli.overrides import overrides
 from hem_etl.cli.relink import relink
 from hem_etl.cli.webhooks import webhooks
-from hem_etl.errors import HemEtlError, UsageError, disk_trouble, is_of_this_machine
+from hem_etl.errors import HemEtlError, UsageError, told_of_this_machine
 
 if TYPE_CHECKING:
     from hem_etl.pipeline import Road
@@ -263,9 +263,9 @@ def run_app(arguments: list[str]) -> int:
             return _told_interrupted()
         return end.code if isinstance(end.code, int) else 0
     except Exception as error:
-        if isinstance(error, OSError) and is_of_this_machine(error):
+        if (told := told_of_this_machine(error)) is not None:
             LOG.info("the disk refuses", exc_info=True)
-            say(f"error: {error.filename or 'the disk'}: {disk_trouble(error)}, then run again.")
+            say(f"error: {told}")
             return 1
         LOG.exception("unexpected error")
         say(f"error: {type(error).__name__}: {error}. This is a bug of hem_etl: please report it with the lines above.")

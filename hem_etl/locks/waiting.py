@@ -1,4 +1,4 @@
-"""How one waits for a lock, whoever keeps it: tries again and again, says so now and then, gives up in the end."""
+"""How one waits for a lock, whoever keeps it: tries again, says so soon and then seldom, gives up in the end."""
 
 import logging
 import time
@@ -11,7 +11,8 @@ from hem_etl.locks.protocol import BusyError
 LOG = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.2
-TOLD_SECONDS: Final = 60.0
+TOLD_AFTER_SECONDS: Final = 3.0
+TOLD_EVERY_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,13 @@ class Patience:
     def wait_for(self, what: str, take: Callable[[], bool], noted: Callable[[], str]) -> None:
         """Until `take` succeeds; BusyError, with what its holder has `noted`, when it does not in time."""
         started = self.monotonic()
-        told_after = TOLD_SECONDS
+        told_after = TOLD_AFTER_SECONDS
         while not take():
             waited = self.monotonic() - started
             if waited >= self.wait_seconds:
                 raise BusyError(noted(), waited)
             if waited >= told_after:
-                LOG.warning("waiting for %s seconds=%.0f held_by=%r", what, waited, noted())
-                told_after += TOLD_SECONDS
+                holder = noted() or "another process"
+                LOG.warning("waiting for %s held_by=%r seconds=%.0f of=%.0f", what, holder, waited, self.wait_seconds)
+                told_after += TOLD_EVERY_SECONDS
             self.sleep(POLL_SECONDS)

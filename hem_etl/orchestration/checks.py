@@ -11,7 +11,7 @@ import polars as pl
 
 from hem_etl.facts import heartbeat_warning, stale_systems
 from hem_etl.orchestration.red import RED_CHECK, red_partitions
-from hem_etl.orchestration.resources import Roads
+from hem_etl.orchestration.resources import Roads, told_plainly
 from hem_etl.orchestration.sql_checks import model_key
 from hem_etl.orchestration.tables import markdown
 from hem_etl.warehouse import open_warehouse
@@ -32,6 +32,7 @@ def red_check() -> dg.AssetChecksDefinition:
         description="Has to hold: the last look at every interval that was asked ended in a known outcome. Its page "
         "lists what did not, newest first, over all runs, with the reason and the command that says more.",
     )
+    @told_plainly()
     def no_partition_is_red(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
         return red_partitions(open_warehouse(roads.settings()))
 
@@ -46,6 +47,7 @@ def webhooks_check() -> dg.AssetChecksDefinition:
         name=WEBHOOKS_CHECK.name,
         description="Enode's heartbeats come, and say that nothing is held back for long. Holds where none ever came.",
     )
+    @told_plainly()
     def webhooks_arrive(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
         warning = heartbeat_warning(open_warehouse(roads.settings()))
         return dg.AssetCheckResult(
@@ -70,6 +72,7 @@ def freshness_check(now: datetime | None = None) -> dg.AssetChecksDefinition:
         "answered. Read from the ledger: an old day that is loaded again changes nothing here. Systems whose users "
         "must act (relink) only warn.",
     )
+    @told_plainly()
     def every_system_is_fresh(roads: dg.ResourceParam[Roads]) -> dg.AssetCheckResult:
         day = last_due_day(now or datetime.now(UTC))
         rows = stale_systems(open_warehouse(roads.settings()), day)

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import dagster as dg
 
-from hem_etl.errors import HemEtlError
+from hem_etl.errors import HemEtlError, told_of_this_machine
 from hem_etl.pipeline import Road, make_client
 from hem_etl.settings import Settings, load_settings
 
@@ -44,11 +44,18 @@ class RoadsBySettings:
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Errors that we raise on purpose say what to do next: a person sees that text, and no retry hides it."""
+    """Errors that we raise on purpose say what to do next: a person sees that text, and no retry hides it.
+
+    So does a disk that refuses.
+    """
     try:
         yield
     except HemEtlError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
+    except OSError as error:
+        if (told := told_of_this_machine(error)) is None:
+            raise
+        raise dg.Failure(told, allow_retries=False) from error
 
 
 class LoggedProgress:

@@ -107,7 +107,7 @@ class FileWarehouse(Warehouse):
     def holder(self) -> str | None:
         """Who writes now (for people); None: nobody."""
         noted = self.lock.holder()
-        return None if noted is None else _process(noted)
+        return None if noted is None else noted or "another process"
 
     def describe(self) -> Description:
         published_bytes = self.published.stat().st_size if self.is_published() else None
@@ -173,10 +173,10 @@ class FileWarehouse(Warehouse):
     def _locked(self) -> Iterator[None]:
         try:
             with self.lock.hold() as note:
-                note(str(os.getpid()))
+                note(f"process {os.getpid()}")
                 yield
         except BusyError as error:
-            raise WriterBusyError(_process(error.holder), error.waited_seconds) from None
+            raise WriterBusyError(error.holder or "another process", error.waited_seconds) from None
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -230,10 +230,6 @@ def _identity(file: Path) -> str:
     """Another one for a file that is put in its place or written to."""
     found = file.stat()
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-
-
-def _process(noted: str) -> str:
-    return f"process {noted}" if noted else "another process"
 
 
 def _causes(error: BaseException) -> Iterator[str]:

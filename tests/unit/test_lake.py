@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from engines import DAYS, files_of, publish_days, published_kwh
 
 from hem_etl.errors import HemEtlError, SettingsError, UsageError, WriterBusyError
-from hem_etl.locks import FileLock, Note
+from hem_etl.locks import FileLock, Note, Patience
 from hem_etl.settings import GivenSettings
 from hem_etl.warehouse import FileWarehouse, LakeWarehouse, Reader, maintaining, open_warehouse, packaged_models
 
@@ -142,6 +143,18 @@ def test_a_second_writer_names_the_holder(filled: LakeWarehouse, tmp_path: Path)
         assert "process" in str(impatient.holder())
         with pytest.raises(WriterBusyError, match=r"process \d+ on "), impatient.writing():
             pass
+
+
+def test_who_waits_for_another_writer_says_soon_who_that_is(
+    filled: LakeWarehouse, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting, lock, slept = lake_of(tmp_path), filled.catalogue.lock, [0.0]
+    assert isinstance(lock, FileLock)
+    patience = Patience(4, lambda: sum(slept), slept.append)
+    waiting.catalogue.lock = FileLock(lock.path, "the lake", patience)
+    with filled.writing(), pytest.raises(WriterBusyError), waiting.writing():
+        pass
+    assert re.fullmatch(r"waiting for the lake held_by='process \d+ on .+' seconds=3 of=4", *caplog.messages)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import mmap
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -91,7 +91,7 @@ def test_a_second_writer_waits_and_then_names_the_holder(warehouse: FileWarehous
     warehouse.lock.path.parent.mkdir(parents=True)
     with warehouse.lock.path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write("4711\n")
+        file.write("process 4711\n")
         file.flush()
         assert warehouse.holder() == "process 4711"
         with pytest.raises(WriterBusyError, match="process 4711.*run again"), warehouse.writing():
@@ -101,17 +101,35 @@ def test_a_second_writer_waits_and_then_names_the_holder(warehouse: FileWarehous
         assert warehouse.holder() == f"process {os.getpid()}"
 
 
-def test_a_long_wait_is_told_each_minute(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_waits_says_soon_what_for_and_then_seldom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     patience = replace(WRITERS_PATIENCE, monotonic=clock, sleep=clock.sleep)
     warehouse = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", patience)
-    warehouse.lock.path.parent.mkdir()
-    with warehouse.lock.path.open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(WriterBusyError, match="gave up after 3600 s"), warehouse.writing():
-            pass
-    assert len(caplog.messages) == 59
-    assert "waiting for the warehouse seconds=60" in caplog.messages[0]
+    other = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb")
+    with (
+        other.writing(),
+        pytest.raises(WriterBusyError, match=f"written by process {os.getpid()}; gave up after 3600 s"),
+        warehouse.writing(),
+    ):
+        pass
+    assert len(caplog.messages) == 12
+    assert caplog.messages[0] == f"waiting for the warehouse held_by='process {os.getpid()}' seconds=3 of=3600"
+    assert "seconds=303 of=3600" in caplog.messages[1]
+
+
+def test_a_short_wait_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock, works = Clock(), ExitStack()
+    works.enter_context(FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb").writing())
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now > 2.5:
+            works.close()
+
+    warehouse = FileWarehouse(tmp_path / "work", tmp_path / "hem.duckdb", Patience(3600, clock, sleep))
+    with warehouse.writing():
+        assert 2.5 < clock.now < 3
+    assert caplog.messages == []
 
 
 def test_the_lock_dies_with_its_holder(warehouse: FileWarehouse) -> None:
