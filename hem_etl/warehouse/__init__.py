@@ -58,7 +58,7 @@ def _open_lake(settings: Settings) -> LakeWarehouse:
         catalogue = PostgresCatalogue(postgres, WRITERS_PATIENCE)
     else:
         catalogue = SqliteCatalogue(Path(address.get_secret_value()).absolute(), WRITERS_PATIENCE)
-    return LakeWarehouse(catalogue, storage_of(settings, data), timedelta(days=settings.lake_keep_days))
+    return LakeWarehouse(catalogue, storage_of(settings, data), timedelta(days=settings.lake_keep_days), settings.work)
 
 
 @cache

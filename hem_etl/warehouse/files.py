@@ -24,6 +24,7 @@ from hem_etl.warehouse.models.header import literal
 from hem_etl.warehouse.protocol import Description, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
+from hem_etl.warehouse.spilling import remove_left, spill_apart
 
 LOG = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class FileWarehouse(Warehouse):
         """
         is_compacted = False
         with self._locked():
+            remove_left(self.file.parent)
             with self._connected() as connection:
                 writer = Writer(connection)
                 yield writer
@@ -94,6 +96,7 @@ class FileWarehouse(Warehouse):
             raise self._unreadable(error) from error
         try:
             connection.execute("set TimeZone = 'UTC'")
+            spill_apart(connection, self.file.parent)
             with read_by_this_version(str(self.published)):
                 yield Reader(connection)
         except duckdb.IOException as error:

@@ -34,6 +34,7 @@ from hem_etl.warehouse.models.header import literal, quoted
 from hem_etl.warehouse.protocol import Description, Maintained, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
+from hem_etl.warehouse.spilling import remove_left, spill_apart
 from hem_etl.warehouse.storage import Storage
 from hem_etl.warehouse.transactions import FENCE, raise_fence, transaction
 
@@ -52,8 +53,12 @@ select distinct schema_name from (
 class LakeWarehouse(Warehouse):
     """A DuckLake. Cheap to make: nothing is opened until it is needed."""
 
-    def __init__(self, catalogue: Catalogue, storage: Storage, keep: timedelta) -> None:
-        """keep: how long `maintain` leaves what readers attached before the newest publish, and files it needs not."""
+    def __init__(self, catalogue: Catalogue, storage: Storage, keep: timedelta, work: Path) -> None:
+        """keep: how long `maintain` leaves what readers attached before the newest publish, and files it needs not.
+
+        work: a folder of this machine, for what does not fit in memory.
+        """
+        self.work = work
         self.catalogue = catalogue
         self.storage = storage
         self.keep = keep
@@ -62,6 +67,7 @@ class LakeWarehouse(Warehouse):
     def writing(self) -> Iterator[Writer]:
         """The newest snapshot, under the lock, which every one of its transactions proves again at the fence."""
         with self._locked(), self._connected() as connection:
+            remove_left(self.work)
             raise_fence(connection, uuid4().hex, _this_process())
             writer = Writer(connection)
             yield writer
@@ -170,6 +176,7 @@ class LakeWarehouse(Warehouse):
             _tell(connection, self.catalogue.secret, "the password of HEM_ETL_LAKE_CATALOG")
             _tell(connection, self.storage.secret, "what HEM_ETL_S3_… say")
             connection.execute("set TimeZone = 'UTC'")
+            spill_apart(connection, self.work)
             self._open(connection, snapshot)
             with interruptible():
                 yield connection
