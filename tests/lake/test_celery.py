@@ -11,7 +11,9 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.launcher.base import WorkerStatus
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG
+from dagster._core.test_utils import freeze_time
 from engines import files_of
 from lake.shared_landing import lake_of, lake_settings, landing_in
 from postgres import PASSWORD, Server, served
@@ -32,6 +34,8 @@ pytest.importorskip("dagster_celery", reason="`make test-lake` installs it where
 from broker import Broker, broking
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from lake.machines import Machines, machines, make_dagster_home
+
+from hem_etl.orchestration.celery_runs import LONGEST_SILENCE, WatchedCeleryRunLauncher
 
 pytestmark = [
     pytest.mark.services,
@@ -246,6 +250,32 @@ def readers(world: World) -> Iterator[list[int]]:
             reader.join()
     assert not wrong
     assert seen
+
+
+@dg.job
+def nothing() -> None: ...
+
+
+def test_a_run_that_no_worker_was_given_lives_while_it_logs_and_cannot_be_ended_from_afar() -> None:
+    """`dagster job execute` in a DAGSTER_HOME of Celery: the daemon failed it within a minute while it went on."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        launcher = WatchedCeleryRunLauncher("dagster", broker="memory://")
+        launcher.register_instance(instance)
+        run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED)
+        instance.report_engine_event("a line", run)
+        logged = datetime.now(UTC)
+
+        def health(after: timedelta) -> WorkerStatus:
+            with freeze_time(logged + after):
+                return launcher.check_run_worker_health(run).status
+
+        minute = timedelta(minutes=1)
+        assert health(LONGEST_SILENCE - minute) == WorkerStatus.RUNNING
+        assert health(LONGEST_SILENCE + minute) == WorkerStatus.FAILED
+        with freeze_time(logged + LONGEST_SILENCE):
+            instance.report_engine_event("another", run)
+        assert health(LONGEST_SILENCE + minute) == WorkerStatus.RUNNING
+        assert not launcher.terminate(run.run_id)
 
 
 @pytest.mark.parametrize("size", [(8, 3), pytest.param((200, 14), marks=pytest.mark.large)], indirect=True)
