@@ -21,8 +21,12 @@ from hem_etl.simulator import Fleet, Home
 from hem_etl.simulator.bodies import day_body
 
 SPREAD_TABLES: Final = (
-    *("stored.reading", "stored.interval_15min"),
-    *("core.series", "core.day_energy", "core.load", "core.day_version", "core.reported_day"),
+    "stored.reading",
+    "core.series",
+    "core.day_energy",
+    "core.load",
+    "core.day_version",
+    "core.reported_day",
 )
 """Those of a history that have rows of each system-day."""
 
