@@ -23,14 +23,47 @@ if TYPE_CHECKING:
     from hem_etl.facts import Checked
     from hem_etl.warehouse import Warehouse
 
-ROWS_ON_A_TERMINAL: Final = 100
+FEW_ROWS: Final = 100
+"""As many as a person looks through."""
 
 
-def status(is_json: Json = False) -> None:
-    """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do."""
+def status(
+    system: Systems = None,
+    vendor: Vendors = None,
+    has_all: Annotated[bool, typer.Option("--all", help="Every home of a large fleet.")] = False,
+    is_json: Json = False,
+) -> None:
+    """Per system: the newest complete day, how the last 30 days ended, what the rules found, what its user must do.
+
+    Of more than 100 homes, those that somebody must act on, and how many the others are; --json has all.
+    """
     from hem_etl import facts
 
-    print_rows(facts.read_status(_warehouse()), is_json=is_json)
+    rows = facts.read_status(_warehouse(), system or (), vendor or ())
+    if is_json or has_all or system or rows.height <= FEW_ROWS:
+        print_rows(rows, is_json=is_json)
+        return
+    needing = facts.in_need(rows)
+    if needing.height:
+        print_table(needing.columns, needing.head(FEW_ROWS).rows(), total=needing.height)
+    say(
+        f"{needing.height} of {rows.height} homes need somebody: to link again, to look at a failure, or because "
+        f"complete days end more than {facts.STALE_DAYS} days before the fleet's. {_the_others(rows, needing)}"
+        "`hem-etl status --all` shows every home, `--system ID` one."
+    )
+
+
+def _the_others(rows: "pl.DataFrame", needing: "pl.DataFrame") -> str:
+    """What the homes are that need nobody, with the day that tells whether runs go on at all."""
+    quiet = rows.filter(~rows["system_id"].is_in(needing["system_id"].implode()))
+    fine = quiet.filter(quiet["gone_at_utc"].is_null() & quiet["newest_complete_day"].is_not_null())
+    counts = {
+        "gone": quiet["gone_at_utc"].count(),
+        "never asked": quiet.height - fine.height - quiet["gone_at_utc"].count(),
+        f"complete until {max(fine['newest_complete_day'].to_list(), default=None)} or shortly before": fine.height,
+    }
+    told = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"The others: {told}. " if told else ""
 
 
 def gaps(
@@ -244,7 +277,7 @@ def sql(
         _write(output, lambda file: file.write(as_json(objects(names, rows)).encode()))
         say(f"{len(rows)} rows in {output}")
         return
-    most = ROWS_ON_A_TERMINAL if sys.stdout.isatty() and not is_json else len(rows)
+    most = FEW_ROWS if sys.stdout.isatty() and not is_json else len(rows)
     print_table(names, rows[:most], is_json=is_json, total=len(rows))
 
 

@@ -15,12 +15,14 @@ from hem_etl.facts.checks import (
     failing_rows,
 )
 from hem_etl.facts.fleet import (
+    STALE_DAYS,
     FirstPage,
     FleetNumbers,
     PublishedNumbers,
     first_page,
     fleet_numbers,
     heartbeat_warning,
+    in_need,
     known_systems,
     published_numbers,
     read_relink,
@@ -45,6 +47,7 @@ from hem_etl.facts.reports import DayFacts, FleetFacts, HomeFacts, Period, open_
 from hem_etl.facts.sql import query, query_frame
 
 __all__ = [
+    "STALE_DAYS",
     "Checked",
     "DayFacts",
     "FailingRows",
@@ -68,6 +71,7 @@ __all__ = [
     "first_page",
     "fleet_numbers",
     "heartbeat_warning",
+    "in_need",
     "known_systems",
     "meaning_of",
     "never_asked",

@@ -1,6 +1,6 @@
 """The fleet: which systems there are, and how each does."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -8,9 +8,12 @@ from typing import Final
 import polars as pl
 
 from hem_etl.facts.queries import text
-from hem_etl.matching import match_systems
+from hem_etl.matching import match_systems, match_vendors
+from hem_etl.vocabulary import BLOCKED_OUTCOMES, FAILED_OUTCOMES
 from hem_etl.warehouse import Warehouse
 
+STALE_DAYS: Final = 3
+"""A home whose complete days end longer ago needs somebody."""
 LONGEST_SILENCE: Final = timedelta(hours=3)
 LONGEST_BACKLOG: Final = timedelta(hours=1)
 
@@ -57,10 +60,28 @@ def read_systems(warehouse: Warehouse, users: Iterable[str] = ()) -> pl.DataFram
         return published.read(text("systems"), wanted=wanted)
 
 
-def read_status(warehouse: Warehouse) -> pl.DataFrame:
-    """marts.status, those that lag most first."""
+def read_status(warehouse: Warehouse, systems: Collection[str] = (), vendors: Collection[str] = ()) -> pl.DataFrame:
+    """marts.status of these, those that lag most first; an empty choice means all.
+
+    Raises UsageError where a system or vendor is not known.
+    """
     with warehouse.reading() as published:
-        return published.read("from marts.status order by lag_days desc nulls first, system_id")
+        rows = published.read("from marts.status order by lag_days desc nulls first, system_id")
+    chosen = [
+        pl.col("system_id").is_in(match_systems(systems, rows["system_id"])) if systems else pl.lit(True),
+        pl.col("vendor").is_in(match_vendors(vendors, rows["vendor"].unique())) if vendors else pl.lit(True),
+    ]
+    return rows.filter(pl.all_horizontal(chosen))
+
+
+def in_need(status: pl.DataFrame) -> pl.DataFrame:
+    """Those rows of marts.status that somebody must act on; a home that is gone is none of them."""
+    has_failed = pl.col("last_outcome").is_in([*FAILED_OUTCOMES, *BLOCKED_OUTCOMES])
+    was_never_complete = pl.col("newest_complete_day").is_null() & pl.col("last_outcome").is_not_null()
+    return status.filter(
+        pl.col("gone_at_utc").is_null(),
+        pl.col("relink_reason").is_not_null() | has_failed | was_never_complete | (pl.col("lag_days") > STALE_DAYS),
+    )
 
 
 def read_relink(warehouse: Warehouse) -> pl.DataFrame:

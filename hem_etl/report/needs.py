@@ -1,14 +1,13 @@
 """What a home needs, from whom, and the next step."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from hem_etl.facts import STALE_DAYS
 from hem_etl.report.language import Language
 from hem_etl.report.markup import Child
 from hem_etl.report.page import command
 from hem_etl.vocabulary import FAILED_OUTCOMES, Outcome
-
-STALE_DAYS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,33 @@ def test_gaps_are_summed_up_before_they_are_listed(
     assert "not_asked" not in {row["outcome"] for row in month_only[1]}
 
 
+def test_of_many_homes_status_shows_those_that_need_somebody(
+    filled: Run, fleet: Simulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    homes = fleet.fleet.homes
+    every = {home.system_id for home in homes}
+
+    def status(*options: str) -> tuple[set[str], str]:
+        """The homes that are shown, and what is said of the others."""
+        assert filled("status", *options) == 0
+        told = capsys.readouterr()
+        return {system_id for system_id in every if system_id in told.out}, told.err
+
+    monkeypatch.setattr("hem_etl.cli.looking.FEW_ROWS", 4)
+    assert status() == (every, "")
+    monkeypatch.setattr("hem_etl.cli.looking.FEW_ROWS", 3)
+    shown, said = status()
+    assert shown == {homes[2].system_id}
+    assert "1 of 4 homes need somebody" in said
+    assert f"The others: 3 complete until {TODAY - timedelta(days=1)} or shortly before. `hem-etl status --all`" in said
+    assert status("--all") == status("--json") == (every, "")
+    assert status("--system", homes[0].system_id[:8]) == ({homes[0].system_id}, "")
+    of_vendor = {home.system_id for home in homes if home.vendor == homes[1].vendor}
+    assert status("--vendor", homes[1].vendor.lower()) == (of_vendor, "")
+    assert filled("status", "--system", "zzz") == 2
+    assert "no system 'zzz' is known" in capsys.readouterr().err
+
+
 def test_the_report_tells_where_it_is(filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert filled("report") == 0
     told = capsys.readouterr()
