@@ -194,6 +194,7 @@ def test_every_question_of_a_door_runs_on_an_empty_warehouse() -> None:
     lent = {
         "wanted": "select '' as id, '' as system_id, '' as part, current_date as day",
         "wanted_interval": "select 'day' as interval_kind, current_date as day",
+        "member": "select '' as system_id, '' as part",
         "failed": "select '' as outcome",
         "blocked": "select '' as outcome",
         "shown": "select '' as system_id, current_date as day",

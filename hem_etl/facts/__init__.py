@@ -34,7 +34,7 @@ from hem_etl.facts.gaps import Gaps, read_gaps
 from hem_etl.facts.intervals import (
     IntervalFigures,
     never_asked,
-    newest_day_asked,
+    newest_days_asked,
     read_interval_figures,
     red_intervals,
     stale_systems,
@@ -75,7 +75,7 @@ __all__ = [
     "known_systems",
     "meaning_of",
     "never_asked",
-    "newest_day_asked",
+    "newest_days_asked",
     "open_report",
     "published_numbers",
     "query",

@@ -1,6 +1,6 @@
 """Intervals of systems: what each came to, which are red, which are missing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any
 
@@ -77,11 +77,16 @@ def never_asked(warehouse: Warehouse, intervals: Sequence[Interval]) -> list[Key
         return [(system_id, Interval(IntervalKind(kind), day)) for system_id, kind, day in missing.iter_rows()]
 
 
-def newest_day_asked(warehouse: Warehouse, yesterday: date) -> date | None:
-    """The newest day, up to yesterday, that the fleet was asked for."""
+def newest_days_asked(warehouse: Warehouse, yesterday: date, part_of: Callable[[str], str]) -> dict[str, date]:
+    """Of each part of the fleet the newest day, up to yesterday, that both were asked for; none where there is none.
+
+    part_of: the part that holds a system.
+    """
     with warehouse.reading() as published:
-        newest: date | None = published.read(text("newest_asked"), {"yesterday": yesterday}).item()
-        return newest
+        members = published.rows("core.system", ["system_id"])["system_id"].to_list()
+        schema = {"system_id": pl.String(), "part": pl.String()}
+        member = pl.DataFrame([(each, part_of(each)) for each in members], schema=schema, orient="row")
+        return dict(published.read(text("newest_asked"), {"yesterday": yesterday}, member=member).iter_rows())
 
 
 def _outcomes(outcomes: Iterable[str]) -> pl.DataFrame:

@@ -6,10 +6,11 @@ and the report. One after the other (`dagster.yaml` limits runs by the tag `hem_
 (priority).
 
 Where systems are in buckets and machines share a lake, a bucket's days, months and late data are three runs, one after
-the other; buckets are fetched at the same time, and the sensor `publish` asks for the fourth when all are over.
+the other; buckets are fetched at the same time, and the sensor `publish` asks for the fourth when all are over. Each
+bucket makes up for the days that nobody asked for since it was asked last.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, timedelta
 from typing import Any, Final
@@ -17,7 +18,7 @@ from typing import Any, Final
 import dagster as dg
 
 from hem_etl.errors import HemEtlError
-from hem_etl.facts import newest_day_asked
+from hem_etl.facts import newest_days_asked
 from hem_etl.local_day import Interval
 from hem_etl.orchestration.assets import DAY_STATISTICS, LATE_DATA, MONTH_STATISTICS
 from hem_etl.orchestration.partitions import Scheme
@@ -28,16 +29,23 @@ from hem_etl.warehouse import Warehouse, open_warehouse
 
 ALL_ASSETS_JOB: Final = "__ASSET_JOB"
 """Dagster's own job over all assets: a run request of it names its assets, whatever their partitions."""
+FLEET: Final = "fleet"
+"""The only part of a fleet that is asked as a whole."""
 
 
-def first_day_to_ask(scheme: Scheme, warehouse: Warehouse, yesterday: date) -> date:
-    """Yesterday, or the day after the newest one that the fleet was asked for, where ticks were missed in between."""
-    newest = None
+def first_days_to_ask(
+    scheme: Scheme, warehouse: Warehouse, yesterday: date, part_of: Callable[[str], str]
+) -> Mapping[str, date]:
+    """By part of the fleet, for those that did not keep up: the day after the newest one that was asked for.
+
+    Where ticks were missed, or a run died, in between. part_of: the part that holds a system.
+    """
+    newest: dict[str, date] = {}
     # nothing published yet, or nothing that can be read: the run publishes it anew
     with suppress(HemEtlError):
-        newest = newest_day_asked(warehouse, yesterday)
-    first = yesterday if newest is None else min(newest + timedelta(days=1), yesterday)
-    return max(first, date.fromisoformat(scheme.start))
+        newest = newest_days_asked(warehouse, yesterday, part_of)
+    start = date.fromisoformat(scheme.start)
+    return {part: max(day + timedelta(days=1), start) for part, day in newest.items() if day < yesterday}
 
 
 def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
@@ -48,15 +56,20 @@ def daily_schedule(scheme: Scheme, roads: Roads) -> dg.ScheduleDefinition:
         day = yesterday.isoformat()
         settings = roads.settings()
         keys = scheme.system_keys(context.instance)
-        first = None
-        if keys and scheme.holds(Interval.of_day(yesterday)):
-            first = first_day_to_ask(scheme, open_warehouse(settings), yesterday).isoformat()
-        if scheme.buckets and settings.shared_postgres:
+        is_in_parts = bool(scheme.buckets and settings.shared_postgres)
+        has_days = bool(keys) and scheme.holds(Interval.of_day(yesterday))
+        firsts: Mapping[str, date] = {}
+        if has_days:
+            part_of = scheme.system_key if is_in_parts else lambda _: FLEET
+            firsts = first_days_to_ask(scheme, open_warehouse(settings), yesterday, part_of)
+        if is_in_parts:
             for bucket in keys:
+                first = firsts.get(bucket, yesterday).isoformat() if has_days else None
                 yield from _part(scheme, bucket, first, day)
             return
         daily = {WHY: "daily"}
-        if first:
+        if has_days:
+            first = firsts.get(FLEET, yesterday).isoformat()
             yield _request(f"{day} days", 30, DAY_STATISTICS, daily | scheme.window(first, day, keys))
             yield _request(f"{day} months", 20, MONTH_STATISTICS, daily | scheme.window(first[:7], day[:7], keys))
         yield _request(f"{day} late", 10, LATE_DATA, daily)

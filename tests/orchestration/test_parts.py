@@ -8,6 +8,7 @@ import pytest
 from orchestration.instances import Instance
 from world import World
 
+from hem_etl.orchestration.partitions import RANGE_END, RANGE_START
 from hem_etl.orchestration.publishing import AFTER, PUBLISHING, publish_sensor
 from hem_etl.orchestration.schedules import ALL_ASSETS_JOB, daily_schedule
 from hem_etl.orchestration.tags import LATER, PRIORITY, WHY
@@ -53,8 +54,7 @@ def test_parts_are_seen_when_the_models_are_published_and_list_nothing(few: Inst
 def test_a_bucket_that_is_materialised_by_hand_is_published_at_once(few: Instance) -> None:
     bucket = few.scheme.system_keys(few.dagster)[0]
     assert few.run_range("day_statistics", DAY, DAY, [bucket]).success
-    members = [home for home in few.world.simulator.fleet.homes if few.scheme.system_key(home.system_id) == bucket]
-    assert loaded(few) == len(members)
+    assert loaded(few) == len(members(few, bucket))
 
 
 def test_a_bucket_that_holds_no_system_is_no_failure(world: World) -> None:
@@ -200,3 +200,42 @@ def test_the_schedule_makes_parts_of_buckets_only_where_machines_share_a_lake(
         for what, priority in (("days", "30"), ("months", "20"), ("late", "10"))
     ]
     assert all(request.tags.items() >= LATER.items() for request in parts)
+
+
+def test_a_bucket_whose_run_died_makes_up_for_its_days_alone(few: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other bucket, half of the fleet and more, was asked: that hid the hole from the next tick."""
+    by_size = sorted(few.scheme.system_keys(few.dagster), key=lambda key: len(members(few, key)))
+    left_out, kept_up = by_size
+    assert few.run_range("day_statistics", "2026-11-18", "2026-11-18").success
+    assert few.run_range("day_statistics", "2026-11-19", DAY, [kept_up]).success
+    assert windows(few, monkeypatch) == {
+        left_out: ("2026-11-19", "2026-11-21"),
+        kept_up: ("2026-11-21", "2026-11-21"),
+    }
+    few.world.run("2026-11-21", months=False, systems=members(few, left_out)[:1])
+    assert windows(few, monkeypatch)[left_out] == ("2026-11-19", "2026-11-21"), "a home that somebody looked at"
+    assert few.run_range("day_statistics", "2026-11-19", "2026-11-21", [left_out]).success
+    few.scheme = type(few.scheme)("2026-11-21", few.scheme.buckets)
+    assert set(windows(few, monkeypatch).values()) == {("2026-11-21", "2026-11-21")}
+
+
+def members(few: Instance, bucket: str) -> tuple[str, ...]:
+    ids = (home.system_id for home in few.world.simulator.fleet.homes)
+    return tuple(system_id for system_id in ids if few.scheme.system_key(system_id) == bucket)
+
+
+def windows(few: Instance, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, str]]:
+    """By bucket, the first and the last day that the schedule asks for now."""
+    with (
+        dg.DagsterInstance.local_temp() as on_disk,
+        dg.build_schedule_context(on_disk, scheduled_execution_time=few.world.now) as context,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr(Settings, "shared_postgres", property(lambda _: "postgresql://"))
+        requests = daily_schedule(few.scheme, few.roads).evaluate_tick(context).run_requests or ()
+    found = {}
+    for request in requests:
+        if request.tags[PRIORITY] == "30":
+            first, _, bucket = request.tags[RANGE_START].partition("|")
+            found[bucket] = first, request.tags[RANGE_END].partition("|")[0]
+    return found
