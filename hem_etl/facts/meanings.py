@@ -1,6 +1,7 @@
 """What a relation and its columns mean, as its header says: ours and a user's own."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from hem_etl.errors import UsageError
@@ -40,9 +41,9 @@ def meaning_of(name: str, meanings: dict[str, Meaning]) -> Meaning:
     found = [each for relation, each in meanings.items() if name in (relation, relation.partition(".")[2])]
     if len(found) == 1:
         return found[0]
-    told = " and ".join(each.model.relation for each in found)
-    raise UsageError(
-        f"{name!r} is {told}: give the whole name"
-        if found
-        else f"no relation {name!r}: `hem-etl dictionary` lists them"
-    )
+    if found:
+        raise UsageError(f"{name!r} is {' and '.join(each.model.relation for each in found)}: give the whole name")
+    spelt = {spelling: relation for relation in meanings for spelling in (relation.partition(".")[2], relation)}
+    alike = get_close_matches(name, spelt, n=1)
+    meant = f" (did you mean {spelt[alike[0]]}?)" if alike else ""
+    raise UsageError(f"no relation {name!r}{meant}: `hem-etl dictionary` lists them")

@@ -88,7 +88,8 @@ class FileWarehouse(Warehouse):
         """The published file, read-only."""
         if not self.is_published():
             raise HemEtlError(
-                f"{self.published} does not exist yet: `hem-etl run` makes it, `hem-etl demo` makes one to look at."
+                f"{self.published} does not exist yet: `hem-etl run` makes it, `hem-etl demo` makes one to look at. "
+                f"If it is elsewhere, {self._setting} names the place."
             )
         try:
             connection = duckdb.connect(str(self.published), read_only=True)

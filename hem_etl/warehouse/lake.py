@@ -85,7 +85,10 @@ class LakeWarehouse(Warehouse):
         """The snapshot that was published last, read-only."""
         (snapshot,) = self.catalogue.ask(NEWEST_PUBLISHED)
         if snapshot is None:
-            raise HemEtlError(f"{self._name} holds nothing published yet: `hem-etl run` fills it.")
+            raise HemEtlError(
+                f"{self._name} holds nothing published yet: `hem-etl run` fills it. If it is elsewhere, "
+                "HEM_ETL_LAKE_CATALOG names the place."
+            )
         with self._connected(snapshot) as connection, read_by_this_version(self._name):
             yield Reader(connection)
 

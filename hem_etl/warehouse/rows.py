@@ -29,6 +29,12 @@ EVERYTHING: Final = pl.DataFrame(
 SEALED: Final = "set enable_external_access = false; set lock_configuration = true"
 """A query reads the database and no file, writes none, and cannot lift that."""
 
+NO_OWN: Final = 'schema "own" does not exist'
+"""What DuckDB says where somebody asks for models of their own that are not there."""
+OWN_IS_NOT_THERE: Final = (
+    " (It holds the models of HEM_ETL_MODELS: `hem-etl doctor` says whether a run can read them, the run why it left "
+    "them out.)"
+)
 
 _CHANGED: Final = re.compile(r"\s*(?:update|insert into|delete from)\s+([a-z_0-9.]+)")
 _EXPLAIN: Final = re.compile(r"^\s*explain\s+(analyze\s+)?", re.IGNORECASE)
@@ -91,7 +97,8 @@ class Reader:
                 raise UsageError("this statement has no rows: ask with select, from, describe or summarize")
             yield Asked(relation)
         except duckdb.Error as error:
-            raise UsageError(f"DuckDB refuses the query: {str(error).strip()}") from error
+            said = str(error).strip()
+            raise UsageError(f"DuckDB refuses the query: {said}{OWN_IS_NOT_THERE if NO_OWN in said else ''}") from error
         except pl.exceptions.PolarsError as error:
             raise UsageError(f"these rows cannot be exported: {error}. Cast what is odd in the query.") from error
 

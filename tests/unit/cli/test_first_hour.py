@@ -138,6 +138,34 @@ def test_of_many_homes_status_shows_those_that_need_somebody(
     assert "no system 'zzz' is known" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["dictionary", "daily_enrgy"], "no relation 'daily_enrgy' (did you mean marts.daily_energy?)"),
+        (["dictionary", "marts.daily_enrgy"], "(did you mean marts.daily_energy?)"),
+        (["dictionary", "zzz"], "no relation 'zzz': `hem-etl dictionary` lists them"),
+        (["sql", "from own.cost_daily"], "It holds the models of HEM_ETL_MODELS: `hem-etl doctor`"),
+        (["sql", "from marts.daily_enrgy"], 'Did you mean "daily_energy"?\n'),
+    ],
+)
+def test_a_relation_that_is_not_there_is_told_with_what_is_meant(
+    asked: list[str], told: str, filled: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert filled(*asked) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("setting", "place"), [("HEM_ETL_HOME", "nowhere"), ("HEM_ETL_DATABASE", "nowhere.duckdb")])
+def test_a_place_that_holds_nothing_is_told_with_the_setting_that_names_it(
+    setting: str, place: str, filled: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(setting, place)
+    assert filled("status") == 1
+    told = capsys.readouterr().err
+    assert f"error: {place}" in told
+    assert f"If it is elsewhere, {setting} names the place." in told
+
+
 def test_the_report_tells_where_it_is(filled: Run, fleet: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
     assert filled("report") == 0
     told = capsys.readouterr()
