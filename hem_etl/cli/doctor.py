@@ -249,6 +249,13 @@ def examine_published(settings: Settings, warehouse: Warehouse) -> Iterator[Find
         )
     days = (datetime.now(UTC).date() - settings.start_date).days + 1
     count = (settings.system_buckets or numbers.systems) * days
+    if days < 1:
+        yield (
+            FAIL,
+            "partitions",
+            f"none: HEM_ETL_START_DATE={settings.start_date} has not come yet. Set it to the first day that is wanted",
+        )
+        return
     count_text = f"{count:,} of at most {MOST_PARTITIONS:,} ({days} days since HEM_ETL_START_DATE)"
     if count <= MANY_PARTITIONS:
         yield OK, "partitions", count_text

@@ -471,6 +471,14 @@ def test_the_doctor_warns_before_there_are_too_many_partitions(
     assert f"{mark} partitions: {10 * buckets:,} of at most 100,000 (10 days" in capsys.readouterr().out
 
 
+def test_the_doctor_finds_a_first_day_that_has_not_come(
+    filled: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HEM_ETL_START_DATE", "2999-01-01")
+    assert filled("doctor") == 2
+    assert "FAIL partitions: none: HEM_ETL_START_DATE=2999-01-01 has not come yet" in capsys.readouterr().out
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     """Opening or listing it is refused, as to another user."""
 
