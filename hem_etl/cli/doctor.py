@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -36,16 +36,17 @@ def examine(settings: Settings) -> list[Finding]:
             (OK, "settings", f"home {settings.home}, API {settings.api_url}"),
             *_without_effect(settings),
             *_enode(settings),
-            *_writable({**_folders(settings), **landing.place.folders}),
+            *_writable({**_inbox(settings), **landing.place.folders}),
             (FAIL, "warehouse", f"{error} What rests on it was not looked at"),
             *_own_models(settings),
         ]
-    folders = {**_folders(settings), **described.folders, **landing.place.folders}
+    folders = {**described.folders, **landing.place.folders, **_inbox(settings)}
+    to_publish = dict.fromkeys(described.folders, LEAST_FREE_BYTES + described.room_to_publish)
     return [
         (OK, "settings", f"home {settings.home}, published in {described.published}, API {settings.api_url}"),
         *_without_effect(settings),
         *_enode(settings),
-        *_disks(folders, LEAST_FREE_BYTES + described.room_to_publish),
+        *_disks(dict.fromkeys((settings.home, *folders), LEAST_FREE_BYTES) | to_publish),
         *_writable(folders),
         *_landing(settings, warehouse, landing),
         _lock(warehouse),
@@ -55,10 +56,9 @@ def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _folders(settings: Settings) -> dict[Path, str | None]:
-    """Those that are written whatever the engine, and what names each."""
-    inbox = {open_inbox(settings).folder: "HEM_ETL_HOME"} if settings.webhook_secret is not None else {}
-    return {settings.home: "HEM_ETL_HOME", **inbox}
+def _inbox(settings: Settings) -> dict[Path, str | None]:
+    """The folder that a receiver writes to, where there is one."""
+    return {} if settings.webhook_secret is None else {open_inbox(settings).folder: "HEM_ETL_HOME"}
 
 
 def _without_effect(settings: Settings) -> Iterator[Finding]:
@@ -158,12 +158,14 @@ def examine_landing(landing: Landing) -> Iterator[Finding]:
         )
 
 
-def _disks(folders: Iterable[Path], needed: int) -> Iterator[Finding]:
-    """The room on each disk that is written to."""
-    disks: dict[int, Path] = {}
-    for folder in map(_nearest_folder, folders):
-        disks.setdefault(folder.stat().st_dev, folder)
-    for folder in disks.values():
+def _disks(needs: Mapping[Path, int]) -> Iterator[Finding]:
+    """The room on each disk that is written to. needs: folders, and the bytes that each needs to be free."""
+    disks: dict[int, tuple[Path, int]] = {}
+    for place, needed in needs.items():
+        folder = _nearest_folder(place)
+        first, most = disks.get(folder.stat().st_dev, (folder, 0))
+        disks[folder.stat().st_dev] = first, max(most, needed)
+    for folder, needed in disks.values():
         free = shutil.disk_usage(folder).free
         room = f"{free / 1e9:.1f} GB free at {folder}"
         yield (OK, "disk", room) if free >= needed else (FAIL, "disk", f"{room}: make room for {needed / 1e9:.1f} GB")

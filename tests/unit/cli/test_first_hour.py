@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from hem_etl.cli.app import run_app
 from hem_etl.errors import HemEtlError, disk_trouble
 from hem_etl.matching import match_systems
 from hem_etl.simulator import Faults, Simulator, make_fleet
+from hem_etl.warehouse import FileWarehouse
 
 ROOT = Path(hem_etl.__file__).parents[1]
 ENCODINGS = ("ascii", "latin-1", "cp1252", "cp932", "utf-8")
@@ -413,6 +415,22 @@ def test_the_doctor_looks_at_the_room_of_every_disk_that_is_written_to(
     told = capsys.readouterr().out
     assert f"ok   disk: {whole_disk.free / 1e9:.1f} GB free at {tmp_path}" in told
     assert f"FAIL disk: 1.0 GB free at {other}: make room for 1.0 GB" in told
+
+
+def test_room_for_a_copy_is_needed_only_where_one_is_published(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described = FileWarehouse.describe
+    monkeypatch.setattr(FileWarehouse, "describe", lambda files: replace(described(files), room_to_publish=10**18))
+    other = tmp_path / "landed"
+    other.mkdir()
+    stat = Path.stat
+    of_other = os.stat_result((*os.stat(other)[:2], -1, *os.stat(other)[3:]))
+    monkeypatch.setattr(Path, "stat", lambda path, **how: of_other if path == other else stat(path, **how))
+    monkeypatch.setenv("HEM_ETL_LANDING", str(other))
+    assert run("doctor") == 2
+    told = [line.split(":")[0] for line in capsys.readouterr().out.splitlines() if "disk: " in line]
+    assert told == ["FAIL disk", "ok   disk"]
 
 
 def test_the_doctor_tries_the_inbox_where_webhooks_are_received(
