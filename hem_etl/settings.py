@@ -36,6 +36,9 @@ USEFUL_WORKERS: Final = 4
 """The one that writes keeps up with no more."""
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
 
 class Environment(StrEnum):
     """Enode's two environments: real homes, or virtual accounts."""
@@ -101,13 +104,9 @@ class Settings(BaseSettings):
     start_date: date = Field(date(2024, 1, 1), alias="HEM_ETL_START_DATE")
 
     max_in_flight: Annotated[int, Field(ge=1, le=256)] = Field(16, alias="HEM_ETL_MAX_IN_FLIGHT")
-    requests_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0, alias="HEM_ETL_REQUESTS_PER_SECOND"
-    )
-    read_timeout_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        90, alias="HEM_ETL_READ_TIMEOUT_SECONDS"
-    )
-    retry_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(300, alias="HEM_ETL_RETRY_SECONDS")
+    requests_per_second: NotNegative = Field(0, alias="HEM_ETL_REQUESTS_PER_SECOND")
+    read_timeout_seconds: Positive = Field(90, alias="HEM_ETL_READ_TIMEOUT_SECONDS")
+    retry_seconds: NotNegative = Field(300, alias="HEM_ETL_RETRY_SECONDS")
 
     workers: Annotated[int | None, Field(ge=1, le=256)] = Field(None, alias="HEM_ETL_WORKERS")
     """The most processes that prepare bodies besides the one that writes; 1: none. None: see `most_workers`."""
@@ -117,18 +116,14 @@ class Settings(BaseSettings):
 
     settle_days: Annotated[int, Field(ge=0, le=365)] = Field(7, alias="HEM_ETL_SETTLE_DAYS")
     complete_coverage: Annotated[float, Field(gt=0, le=1)] = Field(0.9, alias="HEM_ETL_COMPLETE_COVERAGE")
-    over_limit_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(50, alias="HEM_ETL_OVER_LIMIT_KW")
-    gap_generation_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(10, alias="HEM_ETL_GAP_GENERATION_KW")
-    gap_consumption_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        10, alias="HEM_ETL_GAP_CONSUMPTION_KW"
-    )
+    over_limit_kw: Positive = Field(50, alias="HEM_ETL_OVER_LIMIT_KW")
+    gap_generation_kw: Positive = Field(10, alias="HEM_ETL_GAP_GENERATION_KW")
+    gap_consumption_kw: Positive = Field(10, alias="HEM_ETL_GAP_CONSUMPTION_KW")
     """The most that a home's PV makes, or a home uses, while nothing is known: the bounds of the ratios."""
-    spike_kw: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(15, alias="HEM_ETL_SPIKE_KW")
+    spike_kw: Positive = Field(15, alias="HEM_ETL_SPIKE_KW")
     stale_buckets: Annotated[int, Field(ge=2, le=1440)] = Field(6, alias="HEM_ETL_STALE_BUCKETS")
-    night_generation_kw: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.05, alias="HEM_ETL_NIGHT_GENERATION_KW"
-    )
-    simultaneous_kw: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(0.2, alias="HEM_ETL_SIMULTANEOUS_KW")
+    night_generation_kw: NotNegative = Field(0.05, alias="HEM_ETL_NIGHT_GENERATION_KW")
+    simultaneous_kw: NotNegative = Field(0.2, alias="HEM_ETL_SIMULTANEOUS_KW")
     balance_tolerance: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], NoDecode] = Field(
         {EVERY_VENDOR: DEFAULT_BALANCE_TOLERANCE}, alias="HEM_ETL_BALANCE_TOLERANCE", validate_default=True
     )
@@ -144,6 +139,15 @@ class Settings(BaseSettings):
     def _without_blanks_around(cls, value: object) -> object:
         """A mounted file ends in a line break; no credential begins or ends with a blank."""
         return (value.strip() or None) if isinstance(value, str) else value
+
+    @field_validator("start_date", mode="before")
+    @classmethod
+    def _a_day(cls, value: object) -> object:
+        """Pydantic would take a bare number for seconds since 1970."""
+        try:
+            return date.fromisoformat(value.strip()) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("must be a date such as 2024-01-31") from None
 
     @field_validator("lake_catalog")
     @classmethod

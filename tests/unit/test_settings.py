@@ -61,6 +61,11 @@ def test_production_switches_both_urls(load: Load) -> None:
     assert settings.oauth_url == "https://oauth.production.enode.io/oauth2/token"
 
 
+@pytest.mark.parametrize("said", ["2026-02-01", "20260201", " 2026-02-01\n"])
+def test_a_start_date_is_a_day_of_the_calendar(load: Load, said: str) -> None:
+    assert load({"HEM_ETL_START_DATE": said}).start_date == date(2026, 2, 1)
+
+
 def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
     dotenv = "HEM_ETL_HOME=/from/file\nHEM_ETL_SETTLE_DAYS=3\nOTHER_TOOL=1\n"
     settings = load({"HEM_ETL_HOME": "/from/env"}, dotenv)
@@ -72,7 +77,9 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
     ("name", "value", "says"),
     [
         ("ENODE_ENVIRONMENT", "prod", "'production' or 'sandbox'"),
-        ("HEM_ETL_START_DATE", "01.02.2024", "date"),
+        ("HEM_ETL_START_DATE", "01.02.2024", "a date such as 2024-01-31"),
+        ("HEM_ETL_START_DATE", "0", "a date such as 2024-01-31"),
+        ("HEM_ETL_START_DATE", "1706659200", "a date such as 2024-01-31"),
         ("HEM_ETL_MAX_IN_FLIGHT", "0", "greater than or equal to 1"),
         ("HEM_ETL_COMPLETE_COVERAGE", "90", "less than or equal to 1"),
         ("HEM_ETL_REQUESTS_PER_SECOND", "nan", "finite"),
