@@ -92,7 +92,7 @@ class SqliteCatalogue:
         except sqlite3.Error as error:
             raise HemEtlError(
                 f"cannot read the lake's catalogue {self._file} ({error}): let HEM_ETL_LAKE_CATALOG name it, or "
-                "restore it from a backup. `hem-etl rebuild` fills a new one from landing."
+                "restore it from a backup. `hem-etl rebuild` fills a new one, with an empty folder, from landing."
             ) from error
 
 

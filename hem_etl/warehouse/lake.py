@@ -83,7 +83,12 @@ class LakeWarehouse(Warehouse):
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """The snapshot that was published last, read-only."""
-        (snapshot,) = self.catalogue.ask(NEWEST_PUBLISHED)
+        snapshot, tables = self.catalogue.ask(NEWEST_PUBLISHED, HAS_TABLES)
+        if tables is None:
+            raise HemEtlError(
+                f"there is no lake at {self.catalogue.name}: see that HEM_ETL_LAKE_CATALOG is spelt right; if there "
+                "was none yet, `hem-etl run` makes it."
+            )
         if snapshot is None:
             raise HemEtlError(
                 f"{self._name} holds nothing published yet: `hem-etl run` fills it. If it is elsewhere, "
@@ -189,9 +194,22 @@ class LakeWarehouse(Warehouse):
             with suppress(duckdb.Error):
                 connection.close()
 
+    def _refuse_files_of_another(self) -> None:
+        """A new lake among them is most likely a misspelt catalogue, and its maintenance would remove them."""
+        if self.catalogue.ask(HAS_TABLES) != [None]:
+            return
+        for folder in self.storage.folders:
+            if next(folder.rglob("*.parquet"), None) is not None:
+                raise SettingsError(
+                    f"there is no lake at {self.catalogue.name}, but HEM_ETL_LAKE_DATA={folder} holds files of one: "
+                    "let HEM_ETL_LAKE_CATALOG name its catalogue. If that is lost, take an empty folder; `hem-etl "
+                    "rebuild` fills it from landing."
+                )
+
     def _open(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
         options = dict(self.catalogue.options)
         if snapshot is None:
+            self._refuse_files_of_another()
             options |= {"data_path": literal(self.storage.path), "data_inlining_row_limit": str(INLINED_ROWS)}
         else:
             options |= {"snapshot_version": str(snapshot), "read_only": ""}

@@ -391,6 +391,23 @@ def test_nothing_published_says_what_publishes(lake: LakeWarehouse) -> None:
     assert lake.describe().published_bytes is None
     with pytest.raises(HemEtlError, match="hem-etl run"), lake.reading():
         pass
+    with lake.writing():
+        pass
+    with pytest.raises(HemEtlError, match="holds nothing published yet"), lake.reading():
+        pass
+
+
+def test_a_misspelt_catalogue_is_no_new_lake_among_the_files_of_another(filled: LakeWarehouse, tmp_path: Path) -> None:
+    """Readers took it for one that has nothing published; maintenance of the new one would have removed the files."""
+    before = published_kwh(filled)
+    misspelt = lake_of(tmp_path, HEM_ETL_LAKE_CATALOG=str(tmp_path / "catalog.sqlite"))
+    with pytest.raises(HemEtlError, match=r"no lake at .*catalog\.sqlite.*HEM_ETL_LAKE_CATALOG"), misspelt.reading():
+        pass
+    for write in (lambda: publish_days(misspelt), misspelt.reset, misspelt.maintain):
+        with pytest.raises(SettingsError, match=r"HEM_ETL_LAKE_CATALOG.*empty folder"):
+            write()
+    assert not (tmp_path / "catalog.sqlite").exists()
+    assert published_kwh(filled) == before
 
 
 @pytest.mark.parametrize("missing", ["HEM_ETL_LAKE_CATALOG", "HEM_ETL_LAKE_DATA"])
