@@ -43,13 +43,12 @@ def kept(readings: pl.DataFrame, quarters: pl.DataFrame) -> tuple[pl.DataFrame, 
 def _pairs(readings: pl.DataFrame, quarters: pl.DataFrame) -> pl.DataFrame:
     """reading, quarter: the row of each reading and of the quarter hour that begins with it."""
     days = readings.select(DAY_KEY).unique()
-    starts = [
-        pl.DataFrame({"start": day_numbers(rows, days) * _SECONDS + rows["start_utc"].dt.epoch("s")}).with_row_index(
-            name
-        )
-        for name, rows in (("reading", readings), ("quarter", quarters))
-    ]
-    return starts[0].join(starts[1], on="start", validate="1:1")
+
+    def starts(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+        start = day_numbers(rows, days) * _SECONDS + rows["start_utc"].dt.epoch("s")
+        return pl.DataFrame({"start": start}).with_row_index(name)
+
+    return starts(readings, "reading").join(starts(quarters, "quarter"), on="start", validate="1:1")
 
 
 def _as_quarter_hour() -> Iterator[pl.Expr]:
