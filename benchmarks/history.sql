@@ -24,7 +24,8 @@ order by day, system_id;
 insert into stored.reading by name
 select
     load.system_id, load.day, ends_at_utc - interval 1 day + quarter * interval 15 minute as start_utc,
-    330::smallint as utc_offset_minutes, values.* exclude (quarter), (quarter % 100)::double as soc_pct, true as is_quarter_hour
+    330::smallint as utc_offset_minutes, values.* exclude (quarter), (quarter % 100)::double as soc_pct,
+    true as is_quarter_hour
 from core.load as load
 cross join (
     -- whole multiples of 1/256 kW: sums are exact whatever their order

@@ -7,11 +7,12 @@ postgres    between machines that share a lake: a Postgres keeps them (extra `he
 """
 
 from hem_etl.locks.files import FileLock, FileTurns
-from hem_etl.locks.protocol import Budget, BusyError, Lock, Note, Turns
+from hem_etl.locks.protocol import SOMEBODY, Budget, BusyError, Lock, Note, Turns
 from hem_etl.locks.waiting import Patience
 from hem_etl.settings import Settings
 
 __all__ = [
+    "SOMEBODY",
     "Budget",
     "BusyError",
     "FileLock",

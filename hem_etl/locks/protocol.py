@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Final, Protocol
+
+SOMEBODY: Final = "another process"
+"""How people are told of a holder that has noted nothing."""
 
 Note = Callable[[str], None]
 """Writes what others shall read of the holder."""

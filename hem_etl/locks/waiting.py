@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from hem_etl.locks.protocol import BusyError
+from hem_etl.locks.protocol import SOMEBODY, BusyError
 
 LOG = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Patience:
             if waited >= self.wait_seconds:
                 raise BusyError(noted(), waited)
             if waited >= told_after:
-                holder = noted() or "another process"
+                holder = noted() or SOMEBODY
                 LOG.warning("waiting for %s held_by=%r seconds=%.0f of=%.0f", what, holder, waited, self.wait_seconds)
                 told_after += TOLD_EVERY_SECONDS
             self.sleep(POLL_SECONDS)

@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,13 +18,14 @@ import duckdb
 
 from hem_etl.disk import copy_file, sync_folder
 from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
-from hem_etl.locks import BusyError, FileLock, Patience
+from hem_etl.locks import FileLock, Patience
 from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
 from hem_etl.warehouse.models.header import literal
 from hem_etl.warehouse.protocol import Description, Warehouse
 from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_version
 from hem_etl.warehouse.rows import Reader, Writer
 from hem_etl.warehouse.spilling import remove_left, spill_apart
+from hem_etl.warehouse.transactions import only_writer, writer_of
 
 LOG = logging.getLogger(__name__)
 
@@ -110,8 +111,7 @@ class FileWarehouse(Warehouse):
 
     def holder(self) -> str | None:
         """Who writes now (for people); None: nobody."""
-        noted = self.lock.holder()
-        return None if noted is None else noted or "another process"
+        return writer_of(self.lock)
 
     def describe(self) -> Description:
         published_bytes = self.published.stat().st_size if self.is_published() else None
@@ -173,14 +173,8 @@ class FileWarehouse(Warehouse):
             return False
         return True
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            with self.lock.hold() as note:
-                note(f"process {os.getpid()}")
-                yield
-        except BusyError as error:
-            raise WriterBusyError(error.holder or "another process", error.waited_seconds) from None
+    def _locked(self) -> AbstractContextManager[None]:
+        return only_writer(self.lock, f"process {os.getpid()}")
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:

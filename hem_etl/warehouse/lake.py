@@ -8,7 +8,7 @@ never kept in the catalogue itself (inlining 0): measured, maintenance beside wr
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +17,7 @@ from uuid import uuid4
 
 import duckdb
 
-from hem_etl.errors import HemEtlError, SettingsError, WriterBusyError
-from hem_etl.locks import BusyError
+from hem_etl.errors import HemEtlError, SettingsError
 from hem_etl.warehouse.catalogue import (
     BYTES,
     FILES,
@@ -36,7 +35,7 @@ from hem_etl.warehouse.refusals import first_line, interruptible, read_by_this_v
 from hem_etl.warehouse.rows import Reader, Writer
 from hem_etl.warehouse.spilling import remove_left, spill_apart
 from hem_etl.warehouse.storage import Storage
-from hem_etl.warehouse.transactions import FENCE, raise_fence, transaction
+from hem_etl.warehouse.transactions import FENCE, only_writer, raise_fence, transaction, writer_of
 
 LAKE: Final = "hem"
 """The name that it is attached by."""
@@ -102,8 +101,7 @@ class LakeWarehouse(Warehouse):
 
     def holder(self) -> str | None:
         """Who writes now (for people); None: nobody."""
-        noted = self.catalogue.lock.holder()
-        return None if noted is None else noted or "another process"
+        return writer_of(self.catalogue.lock)
 
     def describe(self) -> Description:
         snapshot, size, tables = self.catalogue.ask(NEWEST_PUBLISHED, PUBLISHED_BYTES, HAS_TABLES)
@@ -166,14 +164,8 @@ class LakeWarehouse(Warehouse):
         listed = ", ".join(f"{name} {value}".rstrip() for name, value in options.items())
         return f"attach {literal(f'ducklake:{self.catalogue.address}')} as {LAKE} ({listed})"
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            with self.catalogue.lock.hold() as note:
-                note(_this_process())
-                yield
-        except BusyError as error:
-            raise WriterBusyError(error.holder or "another process", error.waited_seconds) from None
+    def _locked(self) -> AbstractContextManager[None]:
+        return only_writer(self.catalogue.lock, _this_process())
 
     @contextmanager
     def _connected(self, snapshot: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

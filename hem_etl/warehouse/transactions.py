@@ -1,5 +1,7 @@
 """All of it or nothing: what a transaction begins and ends with, for the tables' writer and the models' maker alike.
 
+One writer at a time: the lock that it holds meanwhile, whoever keeps that (`only_writer`, `writer_of`).
+
 Where several machines can write, a lock that its holder lost without knowing must not let two commit. So there each
 transaction replaces the one row of a fence (`raise_fence`): it stands only if the row is still the one that this
 connection found when it was opened, or its own, and of two transactions at once the second to commit is refused.
@@ -12,10 +14,28 @@ from typing import Final
 import duckdb
 
 from hem_etl.errors import WriterBusyError
+from hem_etl.locks import SOMEBODY, BusyError, Lock
 
 FENCE: Final = "writer.fence"
 _EXPECTED: Final = "hem_etl_fence"
 """The connection's variable: the row's token as found, and the connection's own. Not set: there is no fence."""
+
+
+@contextmanager
+def only_writer(lock: Lock, who: str) -> Iterator[None]:
+    """WriterBusyError, which names the holder, where another does not let go in time. who: this one, for people."""
+    try:
+        with lock.hold() as note:
+            note(who)
+            yield
+    except BusyError as error:
+        raise WriterBusyError(error.holder or SOMEBODY, error.waited_seconds) from None
+
+
+def writer_of(lock: Lock) -> str | None:
+    """Who holds it now, for people; None: nobody."""
+    noted = lock.holder()
+    return None if noted is None else noted or SOMEBODY
 
 
 @contextmanager
