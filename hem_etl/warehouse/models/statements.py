@@ -28,15 +28,22 @@ class Statement:
     """Names of its columns by whose values it groups, each group in one row; empty where it groups by anything else."""
 
 
+@cache
 def parse(sql: str) -> Statement | None:
     """The statement, or None where there is not exactly one `select`. ValueError says why it cannot be parsed."""
-    parsed = json.loads(_parser().cursor().execute("select json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0])
+    nodes: list[dict[str, Any]] = []
+
+    def noted(node: dict[str, Any]) -> dict[str, Any]:
+        nodes.append(node)
+        return node
+
+    said = _parser().cursor().execute("select json_serialize_sql($sql)", {"sql": sql}).fetchall()[0][0]
+    parsed = json.loads(said, object_hook=noted)
     if parsed["error"] and parsed["error_type"] == "parser":
         raise ValueError(parsed["error_message"])
     if parsed["error"] or len(parsed["statements"]) != 1:
         return None
     select = parsed["statements"][0]["node"]
-    nodes = list(_nodes(select))
     steps = {step["key"] for node in nodes for step in node.get("cte_map", {}).get("map", ())}
     tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
     macros = [node["function"] for node in nodes if node.get("type") == "TABLE_FUNCTION"]
@@ -81,17 +88,22 @@ def _columns(nodes: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> Iterator
 def _grouped_by(select: dict[str, Any]) -> frozenset[str]:
     if select["type"] != "SELECT_NODE" or len(select["group_sets"]) != 1:
         return frozenset()
-    groups = [_said(expression) for expression in select["group_expressions"]]
+    groups = {_said(expression) for expression in select["group_expressions"]}
+    if not groups:
+        return frozenset()
     shown = {_said(each): each["alias"] or each.get("column_names", [""])[-1] for each in select["select_list"]}
-    return frozenset(shown[said] for said in groups) if set(groups) <= shown.keys() else frozenset()
+    return frozenset(shown[said] for said in groups) if groups <= shown.keys() else frozenset()
 
 
 def _said(expression: Any) -> str:
     """The expression alone: not where it stands or what it is called."""
-    if isinstance(expression, dict):
-        kept = {key: _said(part) for key, part in expression.items() if key not in ("query_location", "alias")}
-        return json.dumps(kept, sort_keys=True)
-    return json.dumps([_said(part) for part in expression] if isinstance(expression, list) else expression)
+    return json.dumps(_bare(expression), sort_keys=True)
+
+
+def _bare(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _bare(part) for key, part in tree.items() if key not in ("query_location", "alias")}
+    return [_bare(part) for part in tree] if isinstance(tree, list) else tree
 
 
 def _is_foreign(table: dict[str, Any], steps: set[str]) -> bool:
