@@ -186,26 +186,26 @@ class LakeWarehouse(Warehouse):
             with suppress(duckdb.Error):
                 connection.close()
 
-    def _refuse_files_of_another(self) -> None:
+    def _refuse_files_of_another(self, connection: duckdb.DuckDBPyConnection) -> None:
         """A new lake among them is most likely a misspelt catalogue, and its maintenance would remove them."""
         if self.catalogue.ask(HAS_TABLES) != [None]:
             return
-        for folder in self.storage.folders:
-            if next(folder.rglob("*.parquet"), None) is not None:
-                raise SettingsError(
-                    f"there is no lake at {self.catalogue.name}, but HEM_ETL_LAKE_DATA={folder} holds files of one: "
-                    "let HEM_ETL_LAKE_CATALOG name its catalogue. If that is lost, take an empty folder; `hem-etl "
-                    "rebuild` fills it from landing."
-                )
+        files = literal(f"{self.storage.path}/**/*.parquet")
+        if connection.execute(f"select file from glob({files}) limit 1").fetchone() is not None:
+            raise SettingsError(
+                f"there is no lake at {self.catalogue.name}, but HEM_ETL_LAKE_DATA={self.storage.path} holds files of "
+                "one: let HEM_ETL_LAKE_CATALOG name its catalogue. If that is lost, take an empty folder or prefix; "
+                "`hem-etl rebuild` fills it from landing."
+            )
 
     def _open(self, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
         options = dict(self.catalogue.options)
-        if snapshot is None:
-            self._refuse_files_of_another()
-            options |= {"data_path": literal(self.storage.path), "data_inlining_row_limit": str(INLINED_ROWS)}
-        else:
-            options |= {"snapshot_version": str(snapshot), "read_only": ""}
         try:
+            if snapshot is None:
+                self._refuse_files_of_another(connection)
+                options |= {"data_path": literal(self.storage.path), "data_inlining_row_limit": str(INLINED_ROWS)}
+            else:
+                options |= {"snapshot_version": str(snapshot), "read_only": ""}
             connection.execute(self._attach(options))
         except duckdb.Error as error:
             raise self._refused(error) from error
@@ -233,8 +233,9 @@ class LakeWarehouse(Warehouse):
         if self.storage.secret is not None and "HTTP" in str(error):
             return HemEtlError(
                 f"{self.storage.path} does not do what it is asked ({first_line(error)}): see that HEM_ETL_S3_ENDPOINT "
-                "answers and that its keys may list, read, write and delete there; then run again, what was fetched "
-                "stays landed. If files are lost, take an empty catalogue and prefix and `hem-etl rebuild`."
+                "answers, that the bucket is there and that its keys may list, read, write and delete in it; then run "
+                "again, what was fetched stays landed. If files are lost, take an empty catalogue and prefix and "
+                "`hem-etl rebuild`."
             )
         return HemEtlError(
             f"cannot use {self._name} (HEM_ETL_LAKE_CATALOG) with data in {self.storage.path} ({first_line(error)}): "

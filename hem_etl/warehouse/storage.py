@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hem_etl.errors import SettingsError
 from hem_etl.settings import Settings
 from hem_etl.warehouse.models.header import literal
 
@@ -32,10 +33,18 @@ class Storage:
 
 
 def storage_of(settings: Settings, place: str) -> Storage:
-    """place: a folder, or `s3://BUCKET/PREFIX`. SettingsError where the keys of a bucket are missing."""
+    """place: a folder, or `s3://BUCKET/PREFIX`.
+
+    SettingsError where the keys of a bucket are missing, or where DuckLake would take the place for a pattern.
+    """
+    path = place if place.startswith("s3://") else str(Path(place).absolute())
+    if signs := sorted({*"*?["}.intersection(path)):
+        raise SettingsError(
+            f"HEM_ETL_LAKE_DATA={path} has {' and '.join(signs)} in its name, by which DuckDB looks for other files: "
+            "maintenance would remove nothing there; take another."
+        )
     if not place.startswith("s3://"):
-        folder = Path(place).absolute()
-        return Storage(str(folder), folders={folder: "HEM_ETL_LAKE_DATA"})
+        return Storage(path, folders={Path(path): "HEM_ETL_LAKE_DATA"})
     key_id, secret = settings.s3_keys()
     keys = key_id.get_secret_value(), secret.get_secret_value()
     return Storage(

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 from engines import files_of, publish_days, published_kwh
-from lake.shared_landing import lake_of, lake_settings, lake_with, let_go, loader, on_a_lake, transactions_of
+from lake.shared_landing import (
+    lake_of,
+    lake_settings,
+    lake_with,
+    landing_in,
+    let_go,
+    loader,
+    on_a_lake,
+    transactions_of,
+)
 from postgres import PASSWORD
 from seaweed import KEY_ID, SECRET, Store
 from world import World, same_tables
 
-from hem_etl.errors import HemEtlError
+from hem_etl.errors import HemEtlError, SettingsError
 from hem_etl.settings import GivenSettings
 from hem_etl.warehouse import LakeWarehouse
 
@@ -20,6 +29,7 @@ pytestmark = pytest.mark.services
 @pytest.fixture
 def storage(store: Store, tmp_path: Path) -> dict[str, str]:
     """Settings of a place of its own."""
+    landing_in(store, "hem-lakes/landing", tmp_path)  # makes the bucket
     return store.settings(f"hem-lakes/{abs(hash(tmp_path))}/year=2026")
 
 
@@ -60,6 +70,16 @@ def test_numbers_of_a_lake_on_s3_are_those_of_the_file_where_s3_fails_for_a_whil
     same_tables(world.tables(), landed.tables())
     there, named = files_of(lake)
     assert there == named
+
+
+def test_a_misspelt_catalogue_is_no_new_lake_among_the_files_of_another(
+    lake: LakeWarehouse, tmp_path: Path, storage: dict[str, str]
+) -> None:
+    publish_days(lake)
+    settings = lake_settings(str(tmp_path / "another.sqlite"), tmp_path) | storage
+    with pytest.raises(SettingsError, match=r"HEM_ETL_LAKE_CATALOG.*empty"):
+        publish_days(lake_with(GivenSettings(HEM_ETL_HOME=tmp_path, **settings)))
+    assert published_kwh(lake) == 6.0
 
 
 def test_any_client_reads_what_is_published_with_the_statements_that_are_told(

@@ -404,10 +404,17 @@ def test_a_misspelt_catalogue_is_no_new_lake_among_the_files_of_another(filled: 
     with pytest.raises(HemEtlError, match=r"no lake at .*catalog\.sqlite.*HEM_ETL_LAKE_CATALOG"), misspelt.reading():
         pass
     for write in (lambda: publish_days(misspelt), misspelt.reset, misspelt.maintain):
-        with pytest.raises(SettingsError, match=r"HEM_ETL_LAKE_CATALOG.*empty folder"):
+        with pytest.raises(SettingsError, match=r"HEM_ETL_LAKE_CATALOG.*empty"):
             write()
     assert not (tmp_path / "catalog.sqlite").exists()
     assert published_kwh(filled) == before
+
+
+@pytest.mark.parametrize("sign", ["[1]", "*", "?"])
+def test_a_folder_whose_name_is_a_pattern_is_refused(sign: str, tmp_path: Path) -> None:
+    """Measured: what maintenance has to remove from one is not found, and stays."""
+    with pytest.raises(SettingsError, match=r"HEM_ETL_LAKE_DATA=.*take another"):
+        lake_of(tmp_path, HEM_ETL_LAKE_DATA=str(tmp_path / f"data {sign}"))
 
 
 @pytest.mark.parametrize("missing", ["HEM_ETL_LAKE_CATALOG", "HEM_ETL_LAKE_DATA"])
