@@ -28,7 +28,7 @@ from hem_etl.enode.transfer import NoAnswerError, Received, Transfer, TransportF
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError, OutOfReachError, RequestRefusedError, UsageError
 from hem_etl.local_day import Interval
-from hem_etl.locks import Budget, Turns
+from hem_etl.locks import Budget, Reminder, Turns
 from hem_etl.vocabulary import Outcome
 
 __all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]
@@ -51,6 +51,8 @@ MOST_PART_CHARACTERS: Final = 8_000
 CACHED_READ_SECONDS: Final = 30.0
 """Read timeout of lists and of one system, which Enode serves from a cache; statistics have a setting."""
 MOST_BODY_BYTES: Final = 64 * 1024 * 1024
+TURN_TOLD_AFTER_SECONDS: Final = 60.0
+"""A look that had to be repeated keeps its system so long: nobody needs to hear of that."""
 
 
 @dataclass(slots=True)
@@ -222,7 +224,17 @@ class EnodeClient:
             return self._fetch(look, f"/hem-systems/{segment}{rest}", query, read_seconds)
 
     def _turn_of(self, system_id: str) -> AbstractContextManager[None]:
-        return nullcontext() if self._turns is None else self._turns.of(system_id, self._gate.pause)
+        if self._turns is None:
+            return nullcontext()
+        started, reminder = self._gate.monotonic(), Reminder(TURN_TOLD_AFTER_SECONDS)
+
+        def pause(seconds: float) -> None:
+            self._gate.pause(seconds)
+            waited = self._gate.monotonic() - started
+            if reminder.is_due(waited):
+                log.warning("waiting for another run that asks for system=%s seconds=%.0f", system_id, waited)
+
+        return self._turns.of(system_id, pause)
 
     def _pages(self, look: Answer, path: str) -> Iterator[Answer]:
         query = {} if PAGE_SIZE is None else {"pageSize": str(PAGE_SIZE)}

@@ -1,14 +1,14 @@
 """Locks between processes. Each ends with its process, however that dies.
 
 protocol    a lock that one holds, turns at systems, a budget of requests: what each can do
-waiting     how one waits for a lock
+waiting     how one waits, and says so
 files       between processes that share a home directory: the operating system keeps them
 postgres    between machines that share a lake: a Postgres keeps them (extra `hem_etl[lake]`)
 """
 
 from hem_etl.locks.files import FileLock, FileTurns
 from hem_etl.locks.protocol import SOMEBODY, Budget, BusyError, Lock, Note, Turns
-from hem_etl.locks.waiting import Patience
+from hem_etl.locks.waiting import Patience, Reminder
 from hem_etl.settings import Settings
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Lock",
     "Note",
     "Patience",
+    "Reminder",
     "Turns",
     "make_budget",
     "make_turns",

@@ -1,4 +1,4 @@
-"""How one waits for a lock, whoever keeps it: tries again, says so soon and then seldom, gives up in the end."""
+"""How one waits for what another holds: tries again, says so soon and then seldom, gives up on a lock in the end."""
 
 import logging
 import time
@@ -15,6 +15,20 @@ TOLD_AFTER_SECONDS: Final = 3.0
 TOLD_EVERY_SECONDS: Final = 300.0
 
 
+@dataclass(slots=True)
+class Reminder:
+    """Of those who wait, when to say so."""
+
+    told_after_seconds: float = TOLD_AFTER_SECONDS
+
+    def is_due(self, waited_seconds: float) -> bool:
+        """The first time after so long, and then every few minutes."""
+        if waited_seconds < self.told_after_seconds:
+            return False
+        self.told_after_seconds += TOLD_EVERY_SECONDS
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """For so long; by default one try."""
@@ -26,13 +40,12 @@ class Patience:
     def wait_for(self, what: str, take: Callable[[], bool], noted: Callable[[], str]) -> None:
         """Until `take` succeeds; BusyError, with what its holder has `noted`, when it does not in time."""
         started = self.monotonic()
-        told_after = TOLD_AFTER_SECONDS
+        reminder = Reminder()
         while not take():
             waited = self.monotonic() - started
             if waited >= self.wait_seconds:
                 raise BusyError(noted(), waited)
-            if waited >= told_after:
+            if reminder.is_due(waited):
                 holder = noted() or SOMEBODY
                 LOG.warning("waiting for %s held_by=%r seconds=%.0f of=%.0f", what, holder, waited, self.wait_seconds)
-                told_after += TOLD_EVERY_SECONDS
             self.sleep(POLL_SECONDS)

@@ -5,8 +5,9 @@ import logging
 import threading
 import tracemalloc
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -542,6 +543,30 @@ def test_no_secret_shows_in_logs_exceptions_answers_or_reprs(
     connection = Connection("https://api.test", "https://oauth.test/t", "the-client", SecretStr(secret))
     assert secret not in repr(connection)
     assert "the-client" not in repr(connection)
+
+
+class LongTurns:
+    """Another run keeps the system for more than six minutes."""
+
+    @contextmanager
+    def of(self, system_id: str, pause: Callable[[float], object]) -> Iterator[None]:
+        for _ in range(8000):
+            pause(0.05)
+        yield
+
+    def close(self) -> None:
+        pass
+
+
+def test_who_waits_long_for_another_run_that_asks_for_the_same_system_says_so(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = connect(turns=LongTurns()).fetch_statistics("home-1", Interval.parse("2026-03-29"))
+    assert answer.http_status == 200
+    assert caplog.messages[:2] == [
+        "waiting for another run that asks for system=home-1 seconds=60",
+        "waiting for another run that asks for system=home-1 seconds=360",
+    ]
 
 
 def test_httpx_keeps_a_log_level_that_somebody_has_set(connect: Connect) -> None:
