@@ -336,8 +336,13 @@ class Fleet:
             self._change(self._completed(row), at)
 
     def _change(self, row: dict[str, Any], at: datetime) -> None:
+        """A row of history begins; one that began at this very instant tells what all of the instant's looks say.
+
+        They come in no order of their own: lists and looks are landed apart.
+        """
         before = self._systems.get(row["system_id"])
-        if before is None or any(before[name] != row[name] for name in TRACKED):
+        is_of_this_instant = self._open_since.get(row["system_id"]) == at
+        if before is None or is_of_this_instant or any(before[name] != row[name] for name in TRACKED):
             if before is not None:
                 at = max(at, self._open_since[row["system_id"]])
                 self._close(row["system_id"], at)

@@ -260,3 +260,24 @@ def test_whatever_lands_late_the_present_is_the_same_and_periods_follow_each_oth
     assert {name: periods[-1][name] for name in ("user_id", "vendor", "latitude")} == {
         name: row[name] for name in ("user_id", "vendor", "latitude")
     }
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
+@pytest.mark.parametrize("is_at_once", [True, False], ids=["one transaction", "three"])
+def test_what_is_seen_at_one_instant_ends_alike_in_any_order(
+    writer: Writer, order: tuple[int, ...], is_at_once: bool
+) -> None:
+    """Lists and looks are landed apart, and a load takes segments by their names."""
+    see(writer, (receipt(), page(THIN)))
+    seen: list[tuple[Receipt, bytes | None]] = [
+        (receipt(1, kind="inverters"), page(asset(1, "SMA"))),
+        (receipt(1, kind="batteries"), page(asset(2, "SMA"))),
+        (receipt(1), page(THIN | {"locationId": "l2"})),
+    ]
+    parts = [[seen[number] for number in order]] if is_at_once else [[seen[number]] for number in order]
+    for part in parts:
+        see(writer, *part)
+    (row,) = systems(writer)
+    _, present = history(writer)
+    assert (present["vendor"], present["location_id"]) == ("SMA", "l2")
+    assert {name: present[name] for name in row} == row | {"last_seen_utc": T0 + timedelta(hours=1)}
