@@ -23,7 +23,7 @@ test: .venv/installed ## the fast tests, on the simulator: no network
 	@$(BIN)/python -m pytest
 
 test-slow: .venv/installed ## the slow ones alone: real processes and daemons, long sweeps
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -m "slow and not large"
 
 test-all: test test-slow ## both tiers
 
