@@ -104,7 +104,7 @@ class Ahead:
         self._send(fleet)
 
     def prepare(self, looks: Collection[Receipt], fleet: Fleet) -> PreparedDays:
-        """The days of these looks, of different intervals, as the fleet is known now.
+        """The days of these looks, of different intervals, as the fleet is known now, in the zones known at each.
 
         Raises LandingError for a body that is missing or damaged, WorkerError where a worker died.
         """
@@ -161,10 +161,9 @@ class Ahead:
             self._awaited.update(dict.fromkeys(looks, awaited))
         self._unsent = []
 
-    def _with(self, looks: Iterable[DayLook], fleet: Fleet) -> tuple[dict[str, str | None], Judging]:
-        systems = dict.fromkeys(look.system_id for look in looks)
-        judging = Judging.by(self._settings, {system_id: fleet.vendor(system_id) for system_id in systems})
-        return {system_id: fleet.timezone(system_id) for system_id in systems}, judging
+    def _with(self, looks: Collection[DayLook], fleet: Fleet) -> tuple[dict[DayLook, str | None], Judging]:
+        judging = Judging.by(self._settings, {look.system_id: fleet.vendor(look.system_id) for look in looks})
+        return {look: fleet.timezone(look.system_id, look.fetched_at_utc) for look in looks}, judging
 
 
 class _Awaited:
@@ -176,7 +175,7 @@ class _Awaited:
         self._done: Future[None] = crew.submit(shard)
         self._prepared: PreparedDays | None = None
 
-    def holding(self, looks: Iterable[DayLook], zones: Mapping[str, str | None], judging: Judging) -> set[DayLook]:
+    def holding(self, looks: Iterable[DayLook], zones: Mapping[DayLook, str | None], judging: Judging) -> set[DayLook]:
         """Those of the looks that were prepared with what would be taken now; waits for them."""
         outcomes = self._take().outcomes
         read_in = dict(zip(outcomes.select("system_id", "day").rows(), outcomes["timezone"], strict=True))
@@ -184,7 +183,7 @@ class _Awaited:
             look
             for look in looks
             if judging.balance_tolerance[look.system_id] == self._shard.judging.balance_tolerance[look.system_id]
-            and self._is_zone_of_no_matter(look, zones[look.system_id], read_in[look.system_id, look.day])
+            and self._is_zone_of_no_matter(look, zones[look], read_in[look.system_id, look.day])
         }
 
     def only(self, looks: Collection[DayLook]) -> PreparedDays:
@@ -192,7 +191,7 @@ class _Awaited:
 
     def _is_zone_of_no_matter(self, look: DayLook, zone: str | None, read_in: str | None) -> bool:
         """The same was known, or another was used: one that a series states goes before what is known of the system."""
-        known = self._shard.zones[look.system_id]
+        known = self._shard.zones[look]
         return zone == known or (read_in is not None and read_in != known)
 
     def _take(self) -> PreparedDays:

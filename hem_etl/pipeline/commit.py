@@ -327,20 +327,20 @@ class Commit:
 
     def _fail(self, entry: Entry, look: Receipt, outcome: Outcome, detail: str | None) -> None:
         """The look brought no content."""
-        zone = entry.timezone or self.fleet.timezone(entry.system_id)
+        zone = entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
         self._standing.entries[entry.key] = entry.after_failure(look, outcome, detail, zone, self._settings.settle_days)
 
     def _repeat(self, entry: Entry, look: Receipt, outcome: str) -> None:
         """The same content again: what was said about it still holds."""
         self._loaded.unchanged += 1
         detail = entry.detail if entry.outcome == outcome else None
-        zone = entry.timezone or self.fleet.timezone(entry.system_id)
+        zone = entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
         self._standing.entries[entry.key] = entry.after_answer(look, outcome, detail, zone, self._settings.settle_days)
 
     def _take_content(self, entry: Entry, look: Receipt, row: dict[str, Any], outcome: str) -> Entry:
         """The look brought new content, read as `row` says; returns the ledger's new row."""
         zone = row["timezone"]
-        in_zone = zone or entry.timezone or self.fleet.timezone(entry.system_id)
+        in_zone = zone or entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
         answered = entry.after_answer(look, outcome, row["detail"], in_zone, self._settings.settle_days)
         after = answered.with_content(row["content_sha256"], outcome, zone, self._now)
         self._standing.entries[entry.key] = after

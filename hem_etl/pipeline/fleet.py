@@ -9,7 +9,8 @@ Adds and updates, never deletes: a system that disappears keeps its rows and get
 and its own page answer 404 as well. An empty list changes nothing.
 
 Another process may land what it saw earlier after what was seen later. Such a late fact takes nothing newer away, and
-the past is not written anew: it counts from the beginning of the row of history that is open.
+the past is not written anew: it counts from the beginning of the row of history that is open. A look that lands late is
+read in the zone that was known when it was made, as the history tells.
 """
 
 import logging
@@ -57,6 +58,9 @@ where past.system_id = closed.system_id and past.valid_to_utc is null and past.v
 """
 ANSWERED_AFTER: Final = """
 select count(*) from core.load where system_id = $system_id and timezone = $timezone and answered_at_utc > $at
+"""
+ZONES_OF_PERIODS: Final = """
+select valid_from_utc, timezone from core.system_history where system_id = $system_id order by valid_from_utc
 """
 LOOKED_AFTER: Final = "select count(*) from core.load where system_id = $system_id and fetched_at_utc > $at"
 
@@ -139,15 +143,23 @@ class Fleet:
         """New rows of history, by their key."""
         self._closed: dict[str, datetime] = {}
         """When rows that the table holds end."""
+        self._periods: dict[str, list[tuple[datetime, str | None]]] = {}
+        """Of systems that a late look asked about: when their written periods began, and the zone in each."""
         self._changed: set[str | None] = set()
 
-    def timezone(self, system_id: str) -> str | None:
-        """The system's zone, as its list or an earlier series told it."""
-        return self._systems[system_id]["timezone"] if system_id in self._systems else None
+    def timezone(self, system_id: str, at: datetime) -> str | None:
+        """The system's zone, as its list or an earlier series had told it at that instant (naive UTC)."""
+        if system_id not in self._systems:
+            return None
+        if at >= self._open_since[system_id]:
+            zone: str | None = self._systems[system_id]["timezone"]
+            return zone
+        began = [zone for valid_from, zone in self._zones_of_periods(system_id) if valid_from <= at]
+        return began[-1] if began else None
 
     def awaits_timezone(self, system_id: str) -> bool:
         """Whether the next answer may tell the system's zone. Of a system that no list named nothing is kept."""
-        return system_id in self._systems and self.timezone(system_id) is None
+        return system_id in self._systems and self._systems[system_id]["timezone"] is None
 
     def vendor(self, system_id: str) -> str | None:
         """The system's vendor, as its list or its assets told it."""
@@ -236,8 +248,16 @@ class Fleet:
         self._touched_locations.clear()
         self._history.clear()
         self._closed.clear()
+        self._periods.clear()
         changed, self._changed = self._changed, set()
         return changed
+
+    def _zones_of_periods(self, system_id: str) -> list[tuple[datetime, str | None]]:
+        """When each row of the system's history begins, and the zone in it; those not yet written too."""
+        if system_id not in self._periods:
+            self._periods[system_id] = self._writer.read(ZONES_OF_PERIODS, {"system_id": system_id}).rows()
+        new = {at: row["timezone"] for (name, at), row in self._history.items() if name == system_id}
+        return sorted((dict(self._periods[system_id]) | new).items())
 
     def _has_answer_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
         """Whether a later answer than that found the system in that zone."""

@@ -273,7 +273,7 @@ class _Loading:
                     *look.key,
                     kept[str(look.body_sha256)],
                     look.fetched_at_utc.replace(tzinfo=UTC),
-                    commit.fleet.timezone(look.key[0]),
+                    commit.fleet.timezone(look.key[0], look.fetched_at_utc),
                 )
                 for look in months
             ]

@@ -41,8 +41,8 @@ class Shard:
     number: int
     """Names its files."""
     looks: tuple[DayLook, ...]
-    zones: Mapping[str, str | None]
-    """The zone of each system, for bodies that state none."""
+    zones: Mapping[DayLook, str | None]
+    """The zone of each one's system, for bodies that state none."""
     judging: Judging
 
 
@@ -56,7 +56,7 @@ class Failure:
 
 
 def prepare_looks(
-    landing: Landing, looks: Collection[DayLook], zones: Mapping[str, str | None], judging: Judging
+    landing: Landing, looks: Collection[DayLook], zones: Mapping[DayLook, str | None], judging: Judging
 ) -> PreparedDays:
     """Read the bodies of these looks from landing and prepare them. LandingError where one is missing or damaged."""
     kept = landing.read_bodies({look.body_sha256 for look in looks}, likely=sorted({look.segment for look in looks}))
@@ -66,7 +66,7 @@ def prepare_looks(
             Interval.of_day(look.day),
             kept[look.body_sha256],
             look.fetched_at_utc.replace(tzinfo=UTC),
-            zones[look.system_id],
+            zones[look],
         )
         for look in looks
     ]

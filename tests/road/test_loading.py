@@ -9,6 +9,7 @@ from world import World
 from hem_etl.answer import Answer
 from hem_etl.local_day import Interval
 from hem_etl.pipeline.ahead import Ahead
+from hem_etl.vocabulary import Outcome
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
@@ -97,3 +98,44 @@ def test_the_first_answer_of_a_listed_system_may_tell_the_zone_of_the_others(
         listed = json.dumps({"data": [{"id": "home"}], "pagination": {"after": None}}).encode()
         writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
     assert batches_of_days(world, monkeypatch, 5) == [1, 4]
+
+
+def zoneless(kilowatts: float) -> bytes:
+    """Generation of 2026-11-09 to 2026-11-12 in UTC, whichever day was asked for, and no word of a zone."""
+    start = datetime(2026, 11, 9)
+    points = [
+        {"t": f"{start + timedelta(minutes=15 * n):%Y-%m-%dT%H:%M:%S}Z", "v": kilowatts + n / 100} for n in range(384)
+    ]
+    series = {"isAvailable": True, "unit": "kW", "sampling": {"resolution": "PT15M"}, "data": points}
+    return json.dumps({"timeseries": {"generation": series}}).encode()
+
+
+@pytest.mark.parametrize("zones", [("Europe/Berlin", "Asia/Kolkata"), (None, "Asia/Kolkata")], ids=str)
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=str)
+def test_a_look_that_lands_late_is_read_in_the_zone_that_was_known_when_it_was_made(
+    world: World, zones: tuple[str | None, str], order: tuple[int, ...]
+) -> None:
+    """Its body states none. A failed look that landed late had its day cut anew, by the zone of today."""
+
+    def listed(hours: float, zone: str | None) -> Answer:
+        item = {"id": "home", "vendor": "SMA"} | ({} if zone is None else {"timezone": zone})
+        sent = json.dumps({"data": [item], "pagination": {"after": None}}).encode()
+        return Answer("systems", None, None, 0, None, MIDNIGHT + timedelta(hours=hours), 1, 1, 200, None, None, sent)
+
+    def look(hours: float, day: str, kilowatts: float | None) -> Answer:
+        at, interval = MIDNIGHT + timedelta(hours=hours), Interval.parse(day)
+        if kilowatts is None:
+            return Answer("day", "home", interval, 0, None, at, 1, 1, 503, Outcome.UNREACHABLE, "busy", None)
+        return Answer("day", "home", interval, 0, None, at, 1, 1, 200, None, None, zoneless(kilowatts))
+
+    looks = [look(30, "2026-11-10", 1.0), look(31, "2026-11-10", None), look(60, "2026-11-11", 2.0)]
+    for answer in [listed(0, zones[0]), listed(50, zones[1]), *(looks[number] for number in order)]:
+        with world.road().landing.writer() as writer:
+            writer.add(answer)
+        world.road().load()
+    world.road().publish()
+
+    days = "select day, outcome, timezone, generation_kwh, generation_coverage from marts.daily_energy order by day"
+    as_they_came = world.sql(days).rows()
+    world.road().rebuild()
+    assert as_they_came == world.sql(days).rows()
