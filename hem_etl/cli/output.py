@@ -2,9 +2,11 @@
 
 import json
 import logging
+import math
+import re
 import sys
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -19,6 +21,10 @@ OUT: Final = Console(highlight=False, emoji=False, soft_wrap=True, width=10_000)
 """Wide enough for any line: a number is never cut to fit a terminal, the terminal wraps instead."""
 ERR: Final = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
+_UTC: Final = re.compile(r"_utc(_\d+)?$", re.IGNORECASE)
+_LOCAL: Final = re.compile(r"_local(_\d+)?$", re.IGNORECASE)
+"""Ends of names; a name that stands twice has a number behind it."""
+
 
 def say(text: str = "") -> None:
     """A line for people, on standard error."""
@@ -31,13 +37,18 @@ def print_line(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on standard output; dates and instants (UTC) as ISO 8601."""
+    """One JSON value on standard output, as by `as_json`."""
     OUT.file.write(as_json(value))
 
 
 def as_json(value: Any) -> str:
-    """One JSON value as text."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n"
+    """One JSON value as text.
+
+    Dates, times and durations as ISO 8601: with Z what is, or stands within, a value whose name ends in `_utc`, with
+    its offset what has one; any other is wall-clock time and says no zone. Null for NaN and the infinities, which JSON
+    lacks; hex digits for bytes.
+    """
+    return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def objects(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[dict[str, Any]]:
@@ -136,13 +147,57 @@ def _cell(value: Any, digits: int) -> str:
     return printable(value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, *, is_utc: bool = False) -> Any:
+    """The value as JSON has it. is_utc: its name says that naive time stamps are UTC."""
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return value.isoformat() + ("Z" if value.tzinfo is None else "")
+        return value.isoformat() + ("Z" if is_utc and value.tzinfo is None else "")
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return _iso_duration(value)
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, set | frozenset | Sequence):
-        return sorted(value)
+        return int(value) if value == value.to_integral_value() else _plain(float(value))
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {
+            _key(name, is_utc=is_utc): _plain(each, is_utc=_names_utc(name, is_utc=is_utc))
+            for name, each in value.items()
+        }
+    if isinstance(value, set | frozenset):
+        return [_plain(each, is_utc=is_utc) for each in sorted(value)]
+    if isinstance(value, Sequence):
+        return [_plain(each, is_utc=is_utc) for each in value]
     return str(value)
+
+
+def _names_utc(name: Any, *, is_utc: bool) -> bool:
+    """Whether what has this name is UTC; is_utc: whether what it stands within is."""
+    if not isinstance(name, str):
+        return is_utc
+    return bool(_UTC.search(name)) or (is_utc and not _LOCAL.search(name))
+
+
+def _key(name: Any, *, is_utc: bool) -> str:
+    """The key of a map, which JSON has as text only; as the value would be, and NaN by its name: it is no NULL."""
+    plain = _plain(name, is_utc=is_utc)
+    if plain is None:
+        return str(name)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def _iso_duration(length: timedelta) -> str:
+    """Such as P30DT1H0.5S, with a minus before all of it."""
+    days, rest = divmod(abs(length), timedelta(days=1))
+    hours, rest = divmod(rest, timedelta(hours=1))
+    minutes, rest = divmod(rest, timedelta(minutes=1))
+    seconds = f"{rest.seconds}" + (f".{rest.microseconds:06}".rstrip("0") if rest.microseconds else "")
+    clock = "".join(f"{count}{unit}" for count, unit in ((hours, "H"), (minutes, "M")) if count)
+    if seconds != "0" or not (days or clock):
+        clock += f"{seconds}S"
+    sign = "-" if length < timedelta() else ""
+    return f"{sign}P{f'{days}D' if days else ''}{f'T{clock}' if clock else ''}"

@@ -71,7 +71,7 @@ def test_sql_shows_any_type_that_duckdb_has(run: Run, capsys: pytest.CaptureFixt
     query = "select 1 as a, 2 as a, sum(3::bigint) as total, interval 90 minute as span, 1.5::decimal(3, 1) as exact"
     assert run("sql", query, "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
-    assert row == {"a": 1, "a_2": 2, "total": 3, "span": "1:30:00", "exact": 1.5}
+    assert row == {"a": 1, "a_2": 2, "total": 3, "span": "PT1H30M", "exact": 1.5}
     assert run("sql", query) == 0
     assert "1:30:00" in capsys.readouterr().out
 
