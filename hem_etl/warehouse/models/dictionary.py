@@ -43,7 +43,7 @@ def _dictionary(models: Models) -> Iterator[str]:
     yield "# Data dictionary\n"
     yield MADE_BY
     yield "`*_utc` is an instant in UTC, `*_local` wall-clock time, `day` the system's local date, `month` a first day."
-    yield "NULL is never 0. Relations and columns carry these texts in the file too: `from duckdb_columns()`.\n"
+    yield "NULL is never 0. These texts stand in the warehouse too: `from core.dictionary`.\n"
     every = sorted((*models.tables, *models.built), key=lambda model: model.relation)
     for schema, title in GROUPS.items():
         yield f"**{title}**\n"
