@@ -12,7 +12,7 @@ DAYS_SHOWN: Final = 20
 
 overrides = typer.Typer(
     no_args_is_help=True,
-    help="Correct bad values by hand: visible in every mart, reversible, and they survive every re-load.",
+    help="Correct bad values by hand: counted in marts.daily_energy and sums of it, reversible, kept at every re-load.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]

@@ -22,7 +22,7 @@ TEMPORARY: Final = ".tmp"
 
 
 class Place(Protocol):
-    """A place for segments. Every verb but `mark_of` may raise LandingError that says what to do."""
+    """A place for segments. Every verb may raise LandingError that says what to do; `mark_of` only before `listed`."""
 
     name: str
     """How people are told of it."""

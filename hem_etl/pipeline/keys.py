@@ -1,6 +1,6 @@
 """Keys as frames, to select and replace rows by: (system_id, interval) in the ledger, (system_id, day) elsewhere.
 
-The one place below the doors that spells an interval as a label.
+Columns of labels are spelt here, as `Interval.label` spells one.
 """
 
 from collections.abc import Iterable, Sequence

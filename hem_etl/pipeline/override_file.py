@@ -1,11 +1,11 @@
 """The operator's file of corrections: its text read and judged. No landing, no tables, no frames.
 
     system_id,start,end,metric,value,author,reason
-    4df6f0c1,2026-03-01,2026-03-02,consumption,ignore,ann,meter was off
-    4df6f0c1,2026-03-03T10:00+01:00,2026-03-03T12:00+01:00,grid_import,0.4,ann,read off the meter
+    4df6f0c1-561e-4016-a36d-19502ce876e7,2026-03-01,2026-03-02,consumption,ignore,ann,meter was off
+    4df6f0c1-561e-4016-a36d-19502ce876e7,2026-03-03T10:00+01:00,2026-03-03T12:00+01:00,grid_import,0.4,ann,from the bill
 
-`read_override_file` says what the text means, `require_possible` whether it can be applied here. Every problem names
-its line and column, and one problem refuses the whole file.
+`read_override_file` says what the text means, `require_possible` whether it can be applied here. A problem names its
+line, and its column where it lies in one cell; one problem refuses the whole file.
 """
 
 import csv
@@ -31,6 +31,7 @@ TEMPLATE: Final = f"""\
 # Corrections by hand. `hem-etl overrides apply FILE.csv` puts the whole file in force in place of the one before:
 # keep one file, add rows, remove a row to take it back. Lines that begin with # are left out.
 #
+# system_id   the whole id, as `hem-etl systems` lists it
 # start, end  local days, both included (2026-03-01), or instants with an offset, the end excluded
 #             (2026-03-01T10:00+01:00): then the buckets that begin between the two
 # metric      {", ".join(METRICS[:4])},
@@ -38,8 +39,8 @@ TEMPLATE: Final = f"""\
 # value       mean power of each bucket in kW (soc: %), or `{IGNORE}` to leave the buckets out
 # author, reason  who says so, and why: whoever reads the invoice will ask
 {",".join(COLUMNS)}
-# 4df6f0c1-561e-4016,2026-03-01,2026-03-02,consumption,{IGNORE},ann,the meter was being replaced
-# 4df6f0c1-561e-4016,2026-03-03T10:00+01:00,2026-03-03T12:00+01:00,grid_import,0.4,ann,read off the meter
+# 4df6f0c1-561e-4016-a36d-19502ce876e7,2026-03-01,2026-03-02,consumption,{IGNORE},ann,the meter was being replaced
+# 4df6f0c1-561e-4016-a36d-19502ce876e7,2026-03-03T10:00+01:00,2026-03-03T12:00+01:00,grid_import,0.4,ann,from the bill
 """
 
 FIRST_YEAR: Final = 2000
@@ -88,7 +89,10 @@ class Override:
 
 
 def read_override_file(body: bytes) -> list[Override]:
-    """The rows of a file, in its order. UsageError that tells every problem, with line and column."""
+    """The rows of a file, in its order.
+
+    UsageError that tells every problem of its cells; where it cannot be cut into cells, the first one.
+    """
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:

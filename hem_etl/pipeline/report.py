@@ -43,7 +43,12 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What the lists said. `system_ids` is None unless every page of a non-empty list arrived."""
+    """What the lists said.
+
+    system_ids: the systems that they name; None unless every page arrived and one named a system. Where events asked
+    for lists of some users: with the known systems of all users whose list did not arrive or was not asked for; None
+    if no page named a system.
+    """
 
     system_ids: frozenset[str] | None
     failure: str | None

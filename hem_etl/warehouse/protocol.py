@@ -99,4 +99,4 @@ class Warehouse(Protocol):
         """
 
     def describe(self) -> Description:
-        """Where it is and how large; opens nothing."""
+        """Where it is and how large; opens no table. HemEtlError where a lake's catalogue cannot be asked."""

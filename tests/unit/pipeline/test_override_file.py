@@ -1,6 +1,7 @@
-"""The operator's file: every problem is told with its line and column, and one problem refuses the whole."""
+"""The operator's file: a problem is told with its line, one in a cell with its column, and one refuses the whole."""
 
 from datetime import date, datetime
+from uuid import UUID
 
 import pytest
 
@@ -43,8 +44,10 @@ def test_a_number_sign_inside_a_quoted_cell_is_text() -> None:
 
 def test_the_template_is_a_file_without_rows() -> None:
     assert read_override_file(TEMPLATE.encode()) == []
-    shown = TEMPLATE.replace("# 4df6f0c1", "4df6f0c1")
-    assert len(read_override_file(shown.encode())) == 2
+    shown = read_override_file(TEMPLATE.replace("# 4df6f0c1", "4df6f0c1").encode())
+    assert len(shown) == 2
+    for row in shown:
+        UUID(row.system_id)  # a beginning of an id is refused when the file is applied
 
 
 def test_the_id_is_of_the_content_and_not_of_the_place() -> None:
