@@ -169,7 +169,7 @@ def test_few_bodies_are_prepared_without_workers(hostile: Path, tmp_path: Path) 
 def test_days_prepared_in_parts_are_those_prepared_at_once(hostile: Path) -> None:
     landing = Landing(hostile / "landing")
     looks = looks_of(landing)
-    zones, judging = dict.fromkeys((look.system_id for look in looks), "Europe/Berlin"), judging_of(looks)
+    zones, judging = dict.fromkeys(looks, "Europe/Berlin"), judging_of(looks)
     whole = prepare_looks(landing, looks, zones, judging)
     shards = [prepare_looks(landing, looks[first::3], zones, judging) for first in range(3)]
     joined = PreparedDays.joined(shards)
@@ -194,7 +194,7 @@ def judging_of(looks: Iterable[DayLook]) -> Judging:
 
 def shard_of(landing: Landing, **others: Any) -> Shard:
     looks = looks_of(landing)[:50]
-    shard = Shard(0, tuple(looks), dict.fromkeys(look.system_id for look in looks), judging_of(looks))
+    shard = Shard(0, tuple(looks), dict.fromkeys(looks), judging_of(looks))
     return replace(shard, **others)
 
 
