@@ -1,13 +1,17 @@
 """What has to be on the disk before anybody builds on it, and how a large file gets there."""
 
+import errno
 import fcntl
 import mmap
 import os
+import secrets
 import shutil
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 COPIED_AT_ONCE: Final = 64 * 1024 * 1024
 """Of a large file; a multiple of the pages of any machine. It is the memory that a copy takes."""
@@ -31,6 +35,44 @@ def write_whole(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
+
+
+@contextmanager
+def replacing(path: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
+    """A file to write a person's `path` anew: in its place once the block ends, whole; an error leaves what was there.
+
+    is_private: readable by this user alone; else by whom the file before was. A link stays one, what it names is
+    replaced. A pipe, a terminal or an open descriptor (/dev/stdout) is written as it is, at its end. Nothing is
+    flushed. OSError where the file cannot be made; one that this user may not write is not replaced.
+    """
+    if _is_stream(path):
+        with path.open("ab") as file:
+            if is_private and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), 0o600)
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    before = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    if before is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    mode = 0o600 if is_private else 0o666 if before is None else before
+    try:
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            yield file
+            if before is not None and not is_private:
+                os.fchmod(file.fileno(), before)
+        temporary.replace(target)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path) -> bool:
+    """Also where /dev/stdout is a file at the moment: who opened it goes on writing there."""
+    folder = os.path.realpath(path.parent)
+    is_open_descriptor = folder == "/dev" or folder.startswith("/proc/")
+    return path.exists() and (is_open_descriptor or not path.is_file())
 
 
 def copy_file(source: Path, target: Path) -> None:

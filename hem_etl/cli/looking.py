@@ -4,17 +4,18 @@ Each imports what it uses when it runs: see `app`.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from hem_etl.cli.exporting import chosen_kind, print_csv, write_frame, writing
 from hem_etl.cli.options import End, Json, Start, Systems, Vendors, first_and_last
 from hem_etl.cli.output import as_json, objects, print_json, print_line, print_rows, print_table, say
-from hem_etl.errors import ModelError, UsageError, disk_trouble
+from hem_etl.errors import ModelError
 from hem_etl.vocabulary import Scope
 
 if TYPE_CHECKING:
@@ -259,22 +260,21 @@ def sql(
     """
     from hem_etl import facts
 
-    kind = _kind(output, json=is_json, csv=is_csv, parquet=is_parquet)
+    kind = chosen_kind(output, json=is_json, csv=is_csv, parquet=is_parquet)
     warehouse = _warehouse()
     if kind in ("csv", "parquet"):
         frame = facts.query_frame(warehouse, query)
         if output is None:
-            sys.stdout.write(_csv(frame))
+            print_csv(frame)
             return
-        if kind == "parquet":
-            _write(output, frame.write_parquet)
-        else:
-            _write(output, lambda file: file.write(_csv(frame).encode()))
+        with writing(output) as file:
+            write_frame(frame, kind, file)
         say(f"{frame.height} rows in {output}")
         return
     names, rows = facts.query(warehouse, query)
     if output is not None:
-        _write(output, lambda file: file.write(as_json(objects(names, rows)).encode()))
+        with writing(output) as file:
+            file.write(as_json(objects(names, rows)).encode())
         say(f"{len(rows)} rows in {output}")
         return
     most = FEW_ROWS if sys.stdout.isatty() and not is_json else len(rows)
@@ -286,35 +286,3 @@ def _warehouse() -> "Warehouse":
     from hem_etl.warehouse import open_warehouse
 
     return open_warehouse(load_settings())
-
-
-def _kind(output: Path | None, **asked: bool) -> str:
-    """`json`, `csv`, `parquet`, or `table`. UsageError where the options do not say one thing."""
-    chosen = [name for name, is_asked in asked.items() if is_asked]
-    ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    if len(chosen) > 1:
-        raise UsageError(f"--{chosen[0]} and --{chosen[1]} are two formats: give one")
-    if chosen == ["parquet"] and output is None:
-        raise UsageError("--parquet is no text: name a file with --output FILE.parquet")
-    if not chosen and output is not None and ending not in asked:
-        raise UsageError(
-            f"--output {output} ends in none of .csv, .parquet, .json: say which with --csv, --parquet or --json"
-        )
-    return chosen[0] if chosen else ending or "table"
-
-
-def _csv(frame: "pl.DataFrame") -> str:
-    from polars.exceptions import PolarsError
-
-    try:
-        return frame.write_csv()
-    except PolarsError as error:
-        raise UsageError(f"CSV cannot hold these rows ({error}): cast them in the query, or write Parquet") from error
-
-
-def _write(file: Path, write: Callable[[BinaryIO], object]) -> None:
-    try:
-        with file.open("wb") as opened:
-            write(opened)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {disk_trouble(error)}") from error

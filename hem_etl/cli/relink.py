@@ -2,12 +2,13 @@
 
 import csv
 import io
-import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hem_etl.cli.exporting import writing
 from hem_etl.cli.options import Json
 from hem_etl.cli.output import print_line, print_rows, printable, say
 
@@ -39,12 +40,12 @@ def relink(
         raise UsageError("--create-links needs --redirect-uri: where the user comes back to after linking")
     rows = facts.read_relink(open_warehouse(load_settings()))
     failure = None
+    with nullcontext() if csv_file is None else writing(csv_file, is_private=True) as file:  # before a link is made
+        if create_links:
+            rows, failure = _with_links(rows, str(redirect_uri), language)
+        if file is not None:
+            file.write(rows.write_csv().encode())
     if csv_file is not None:
-        _write_privately(csv_file, "")  # a file that cannot be written is told before a link is made
-    if create_links:
-        rows, failure = _with_links(rows, str(redirect_uri), language)
-    if csv_file is not None:
-        _write_privately(csv_file, rows.write_csv())
         say(f"{rows.height} users written to {csv_file}.")
     elif create_links and not is_json:
         print_line(_as_csv(rows.select("user_id", "vendor", "reason", "link_url")))
@@ -113,15 +114,3 @@ def _as_csv(rows: "pl.DataFrame") -> str:
     writer.writerow(rows.columns)
     writer.writerows(["" if cell is None else printable(cell) for cell in row] for row in rows.iter_rows())
     return text.getvalue().rstrip()
-
-
-def _write_privately(path: Path, text: str) -> None:
-    from hem_etl.errors import UsageError, disk_trouble
-
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {path} ({disk_trouble(error)}).") from error

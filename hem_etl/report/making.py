@@ -1,7 +1,6 @@
 """Makes the pages: the fleet's, and one for each home that is worth one, in a folder that can be mailed or served."""
 
 import hashlib
-import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from hem_etl.disk import replacing
 from hem_etl.errors import UsageError, disk_trouble
 from hem_etl.facts import open_report
 from hem_etl.report.fleet import fleet_page
@@ -97,9 +97,8 @@ def _chosen(homes: list[dict[str, object]], has_all: bool) -> list[str]:
 def _write(file: Path, text: str) -> int:
     """Whole or not at all; how many bytes."""
     content = text.encode()
-    beside = file.with_suffix(".part")
-    beside.write_bytes(content)
-    os.replace(beside, file)
+    with replacing(file) as opened:
+        opened.write(content)
     return len(content)
 
 

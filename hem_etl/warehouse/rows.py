@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import duckdb
 import polars as pl
+from duckdb.sqltypes import DuckDBPyType
 
 from hem_etl.errors import UsageError
 from hem_etl.warehouse.models import making, own
@@ -99,7 +100,7 @@ class Reader:
         except duckdb.Error as error:
             said = str(error).strip()
             raise UsageError(f"DuckDB refuses the query: {said}{OWN_IS_NOT_THERE if NO_OWN in said else ''}") from error
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # a panic is no Exception
             raise UsageError(f"these rows cannot be exported: {error}. Cast what is odd in the query.") from error
 
     def newest_results(self) -> list[CheckResult]:
@@ -130,7 +131,13 @@ class Asked:
         return list(self._relation.columns), self._relation.fetchall()
 
     def frame(self) -> pl.DataFrame:
-        """The same, with the types that DuckDB gives."""
+        """The same, with the types that DuckDB gives. UsageError that names the columns which no frame can hold."""
+        for name, kind in zip(self._relation.columns, self._relation.types, strict=True):
+            if _lacks_a_frame_type(kind):
+                raise UsageError(
+                    f"column {name} is of type {kind}, which no frame holds, so neither CSV nor Parquet: cast it in "
+                    f"the query, such as {quoted(name)}::varchar, or write JSON"
+                )
         return pl.DataFrame(self._relation)
 
 
@@ -288,6 +295,14 @@ class Writer(Reader):
         """These checks were run."""
         with self._whole():
             making.remember(self._connection, models.checks)
+
+
+def _lacks_a_frame_type(kind: DuckDBPyType) -> bool:
+    """Whether it is, or holds, an INTERVAL or a UNION: polars panics at their Arrow types."""
+    if kind.id in ("interval", "union"):
+        return True
+    parts = kind.children if kind.id in ("list", "array", "struct", "map") else []
+    return any(_lacks_a_frame_type(part) for _, part in parts if isinstance(part, DuckDBPyType))
 
 
 def _listed(columns: Iterable[str]) -> str:

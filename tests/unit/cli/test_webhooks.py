@@ -147,6 +147,29 @@ def test_users_who_must_link_again_are_listed_and_get_links_that_are_kept_nowher
     assert not any(token.encode() in path.read_bytes() for path in kept)
 
 
+def test_links_are_made_for_a_file_that_can_be_written_and_replace_it_when_all_are_made(
+    run: Run, simulator: Simulator, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was emptied before the first link."""
+    simulator.faults = Faults.parse("relink", seed=3)
+    day = f"{TODAY.replace(day=1)}"
+    run("run", "--start", day, "--end", day, "--no-months")
+    assert run("relink", "--create-links", *BACK, "--csv", str(tmp_path / "none/links.csv")) == 2
+    assert "links.csv: No such file or directory: make the folder" in capsys.readouterr().err
+    assert not simulator.webhooks.link_tokens
+
+    output = tmp_path / "links.csv"
+    output.write_text("links of yesterday")
+    before = sorted(tmp_path.iterdir())
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hem_etl.cli.relink._link", interrupted)
+    assert run("relink", "--create-links", *BACK, "--csv", str(output)) == 130
+    assert (output.read_text(), sorted(tmp_path.iterdir())) == ("links of yesterday", before)
+
+
 def links(run: Run, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[dict[str, str | None]], str]:
     """Exit code, the rows that --create-links prints, and what it says besides."""
     capsys.readouterr()
