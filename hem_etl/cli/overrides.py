@@ -1,4 +1,4 @@
-"""`hem-etl overrides`: correct a bad value, see what is corrected, take it back. No credentials, no network."""
+"""`hem-etl overrides`: correct a bad value, see what is corrected, take it back. Enode is not asked."""
 
 from pathlib import Path
 from typing import Annotated, Final

@@ -42,11 +42,12 @@ SELECTED_DATA: Final = dg.AssetKey("selected_data")
 
 ROAD_RULES: Final = """
 
-Every run lists the systems, asks what is due, lands the answers, loads them, builds and checks the SQL models and
-publishes the file that people query. A partition is green when its last look ended in a known outcome: data, or a
-reason why there are none (before_installation, relink_needed, …: see the partition's metadata). It is red when
-Enode could not be reached or understood. Materialising a partition that is settled asks nothing. With the tag
-hem_etl/publishes: later, a run asks for no list and leaves publishing to the sensor `publish`.
+Every run lists the systems (announced_data where an event needs it), asks what is due, lands the answers, loads them,
+builds and checks the SQL models and publishes the file that people query. A partition is green when its last look
+ended in a known outcome: data, or a reason why there are none (before_installation, relink_needed, …: see the
+partition's metadata). It is red when Enode could not be reached or understood, or refused the request. Materialising a
+partition that is settled asks nothing. With the tag hem_etl/publishes: later, a run asks for no list and leaves
+publishing to the sensor `publish`.
 """
 
 
