@@ -17,7 +17,7 @@ from typing import Final
 import duckdb
 
 from hem_etl.disk import copy_file, sync_folder
-from hem_etl.errors import HemEtlError, TornFileError, WriterBusyError, disk_trouble
+from hem_etl.errors import HemEtlError, SettingsError, TornFileError, WriterBusyError, disk_trouble
 from hem_etl.locks import FileLock, Patience
 from hem_etl.warehouse.compacting import is_bloated, remove, write_compacted
 from hem_etl.warehouse.models.header import literal
@@ -48,6 +48,11 @@ STEPS_OF_READERS: Final = (
 """What DuckDB says of the published file, and what to do about it; the first that fits."""
 PUBLISHED_MODE: Final = 0o444
 """Read-only for everybody: whoever opens it for writing by mistake is refused instead of leaving a `.wal` behind."""
+ANY_MAY_WRITE: Final = 0o222
+IS_OURS: Final = """
+select count(*) = 0 or bool_or(schema_name = 'core' and table_name = 'load') from duckdb_tables()
+"""
+"""Or holds no table that could be lost."""
 
 
 class FileWarehouse(Warehouse):
@@ -174,7 +179,25 @@ class FileWarehouse(Warehouse):
         return True
 
     def _locked(self) -> AbstractContextManager[None]:
+        self._refuse_a_file_of_somebody_else()
         return only_writer(self.lock, f"process {os.getpid()}")
+
+    def _refuse_a_file_of_somebody_else(self) -> None:
+        """SettingsError where a publish would replace what we did not publish.
+
+        Ours is read-only; on a disk that knows no such thing it is known by its tables.
+        """
+        if not self.published.is_file():
+            return
+        found = self.published.stat()
+        if not found.st_size or not found.st_mode & ANY_MAY_WRITE:
+            return
+        is_writers = self.file.exists() and self.published.samefile(self.file)
+        if is_writers or not _is_ours(self.published):
+            raise SettingsError(
+                f"{self.published} is no file that hem_etl published, and would be replaced: let HEM_ETL_DATABASE name "
+                "another place, or move the file away."
+            )
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -222,6 +245,14 @@ class FileWarehouse(Warehouse):
         why = first_line(error)
         step = next(step for said, step in STEPS_OF_READERS if said.search(why))
         return HemEtlError(f"cannot read {self.published} ({why}). {step}")
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            return bool(connection.execute(IS_OURS).fetchall()[0][0])
+    except duckdb.Error:
+        return False
 
 
 def _identity(file: Path) -> str:

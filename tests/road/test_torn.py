@@ -103,6 +103,7 @@ def test_a_published_file_that_is_gone_or_torn_is_published_again_due_or_not(
     home.settings.database.unlink()
     if left is not None:
         home.settings.database.write_bytes(left)
+        home.settings.database.chmod(0o444)
         with pytest.raises(HemEtlError, match="It is damaged; the next run publishes a clean copy"):
             home.sql("select 1")
     assert home.run(*DAYS).asked == 0

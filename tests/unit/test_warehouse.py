@@ -17,7 +17,7 @@ import pytest
 from engines import DAYS, publish_days, published_kwh
 
 from hem_etl.disk import FICLONE
-from hem_etl.errors import HemEtlError, WriterBusyError
+from hem_etl.errors import HemEtlError, SettingsError, WriterBusyError
 from hem_etl.locks import Patience
 from hem_etl.warehouse import FileWarehouse, packaged_models
 from hem_etl.warehouse.files import WRITERS_PATIENCE
@@ -199,6 +199,31 @@ def test_nothing_but_the_published_file_is_left_beside_it(filled: FileWarehouse)
     with filled.publishing():
         pass
     assert sorted(path.name for path in filled.published.parent.iterdir()) == ["hem.duckdb", "work"]
+
+
+@pytest.mark.parametrize("kind", ["a database", "a text", "the writer's own"])
+def test_a_file_of_somebody_else_is_not_replaced(filled: FileWarehouse, tmp_path: Path, kind: str) -> None:
+    place = filled.file if kind == "the writer's own" else tmp_path / "mine.duckdb"
+    if kind == "a database":
+        with duckdb.connect(str(place)) as mine:
+            mine.execute("create table precious as select 42 as answer")
+    elif kind == "a text":
+        place.write_text("not to be lost")
+    before = place.read_bytes()
+    warehouse = FileWarehouse(filled.file.parent, place)
+    for write in (warehouse.reset, lambda: publish_days(warehouse)):
+        with pytest.raises(SettingsError, match="HEM_ETL_DATABASE"):
+            write()
+    assert place.read_bytes() == before
+
+
+def test_what_was_published_is_replaced_where_the_disk_knows_no_modes(filled: FileWarehouse) -> None:
+    with filled.publishing() as writer:
+        writer.create_tables(packaged_models())
+    filled.published.chmod(0o755)
+    with filled.publishing() as writer:
+        writer.append("days", DAYS)
+    assert published_kwh(filled) == 12.0
 
 
 def test_reading_what_was_never_published_says_what_makes_it(tmp_path: Path) -> None:
