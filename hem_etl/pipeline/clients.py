@@ -1,10 +1,16 @@
-"""The client that the settings describe."""
+"""The client that the settings describe, and which API a home is filled from."""
 
+import os
 from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
 
 from hem_etl.enode.client import Connection, EnodeClient
+from hem_etl.errors import SettingsError
 from hem_etl.locks import make_budget, make_turns
 from hem_etl.settings import Settings
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def utc_now() -> datetime:
@@ -32,3 +38,23 @@ def make_client(
         turns=make_turns(settings),
         budget=make_budget(settings),
     )
+
+
+def require_one_api(settings: Settings) -> None:
+    """SettingsError where this home was filled from another API: homes of both would stand in the same sums.
+
+    A simulator on this machine is the same at any port.
+    """
+    file = settings.work / "api.txt"
+    asked = urlsplit(settings.api_url)
+    now = "a simulator on this machine" if asked.hostname in LOOPBACK else asked.netloc.rpartition("@")[2]
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        own = file.with_name(f".{file.name}.{os.getpid()}")  # several processes may begin at once
+        own.write_text(now, encoding="utf-8")
+        own.replace(file)
+    if (before := file.read_text(encoding="utf-8")) != now:
+        raise SettingsError(
+            f"HEM_ETL_HOME={settings.home} was filled from {before}, and {now} is to be asked: homes of both would "
+            f"stand in the same sums. Let HEM_ETL_HOME name a folder for each. If it is the same API, delete {file}."
+        )

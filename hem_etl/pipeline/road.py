@@ -24,7 +24,7 @@ from hem_etl.landing import open_landing
 from hem_etl.local_day import CLOCK_TOLERANCE, Interval, naive_utc
 from hem_etl.pipeline import batches, loading, plans, publishing
 from hem_etl.pipeline.ahead import Ahead
-from hem_etl.pipeline.clients import utc_now
+from hem_etl.pipeline.clients import require_one_api, utc_now
 from hem_etl.pipeline.commit import Loaded
 from hem_etl.pipeline.events import take_deliveries, users_to_list
 from hem_etl.pipeline.extraction import Extracted, extract
@@ -227,8 +227,10 @@ class Road:
 
     @property
     def client(self) -> EnodeClient:
+        """UsageError where there is none, SettingsError where this home was filled from another API."""
         if self._client is None:
             raise UsageError("this road was made without a client: nothing can be asked")
+        require_one_api(self.settings)
         return self._client
 
     def sync_systems(self, users: Iterable[str] = ()) -> Listed:
