@@ -267,6 +267,11 @@ class Settings(BaseSettings):
         return self.home / "work"
 
     @property
+    def api_of_home(self) -> Path:
+        """The file that says which API this home is filled from."""
+        return self.work / "api.txt"
+
+    @property
     def prepared(self) -> Path:
         """Where worker processes leave frames for the one that writes; empty while nobody loads."""
         return self.work / "prepared"

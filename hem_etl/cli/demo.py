@@ -31,6 +31,7 @@ from hem_etl.webhooks.receiver import answer_here
 from hem_etl.webhooks.signature import signing_secrets
 
 DEMO_HOME: Final = Path("hem_demo")
+SIMULATED_HOME: Final = Path("hem_simulated")
 CLIENT_ID: Final = "simulator"
 CLIENT_SECRET: Final = "simulator-secret"  # noqa: S105 - the simulator's own, printed for everybody
 
@@ -109,6 +110,7 @@ def print_exports(url: str) -> None:
     print_line(f"export ENODE_OAUTH_URL={url}/oauth2/token")
     print_line(f"export ENODE_CLIENT_ID={CLIENT_ID}")
     print_line(f"export ENODE_CLIENT_SECRET={CLIENT_SECRET}")
+    print_line(f"export HEM_ETL_HOME={SIMULATED_HOME}")
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def require_one_api(settings: Settings) -> None:
 
     A simulator on this machine is the same at any port.
     """
-    file = settings.work / "api.txt"
+    file = settings.api_of_home
     asked = urlsplit(settings.api_url)
     now = "a simulator on this machine" if asked.hostname in LOOPBACK else asked.netloc.rpartition("@")[2]
     if not file.exists():
