@@ -20,6 +20,7 @@ from hem_etl.preparing.prepare import Judging, PreparedDays, prepare_days
 from hem_etl.simulator import Fleet, Home
 from hem_etl.simulator.bodies import day_body
 
+FILES_AT_ONCE: Final = 500
 SPREAD_TABLES: Final = (
     "stored.reading",
     "core.series",
@@ -145,7 +146,8 @@ def bytes_of_landing(folder: Path) -> None:
 def make_files(folder: Path, systems: int, days: int, files: int) -> None:
     """A history in a lake whose tables are so many files in all, published; rows are the same whatever their number.
 
-    What a transaction writes is such a file; here they are written in bulk and registered by DuckLake itself.
+    What a transaction writes is such a file; here they are written in bulk and registered by DuckLake itself, some at a
+    time: what one call takes grows with the square of its files.
     """
     worlds.make_history(folder, systems, days)
     road = worlds.road_of(folder)
@@ -156,12 +158,13 @@ def make_files(folder: Path, systems: int, days: int, files: int) -> None:
             schema, table = relation.split(".")
             written = Path(data) / "spread" / table
             written.parent.mkdir(exist_ok=True)
-            rank = f"(dense_rank() over (order by day, system_id) - 1) // {days_of_a_file} as file"
+            file = f"(dense_rank() over (order by day, system_id) - 1) // {days_of_a_file} as file"
+            by_file = f"select *, {file}, file // {FILES_AT_ONCE} as part from {relation} order by file"
             with writer.transaction():
-                by_file = f"select *, {rank} from {relation} order by file"
-                writer.change(f"copy ({by_file}) to '{written}' (format parquet, partition_by (file))")
+                writer.change(f"copy ({by_file}) to '{written}' (format parquet, partition_by (part, file))")
                 writer.change(f"delete from {relation}")
-                writer.change(
-                    f"call ducklake_add_data_files('hem', '{table}', '{written}/*/*.parquet', schema => '{schema}')"
-                )
+            for part in written.iterdir():
+                with writer.transaction():
+                    registered = f"'hem', '{table}', '{part}/*/*.parquet', schema => '{schema}'"
+                    writer.change(f"call ducklake_add_data_files({registered})")
         writer.publish()

@@ -45,9 +45,9 @@ class Sizes:
     """System-days of a transaction; the last is the number of homes of that history, too."""
     fleet: int = 20_000
     """Homes of the fleet that a transaction of `commits[-2]` is measured on as well."""
-    spread_systems: int = 40
+    spread_systems: int = 46
     spread_days: int = 365
-    files: tuple[int, ...] = (100, 10_000, 34_000)
+    files: tuple[int, ...] = (100, 10_000, 100_000)
     """Of the same history."""
     segments: int = 100
 
