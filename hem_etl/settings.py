@@ -140,6 +140,18 @@ class Settings(BaseSettings):
         """A mounted file ends in a line break; no credential begins or ends with a blank."""
         return (value.strip() or None) if isinstance(value, str) else value
 
+    @field_validator(
+        *("home", "database_override", "own_models", "landing_override", "lake_data", "lake_catalog"), mode="before"
+    )
+    @classmethod
+    def _with_the_users_home(cls, value: object) -> object:
+        """A shell reads ~ where a word begins with it and is not quoted; in `.env` nobody does."""
+        if not isinstance(value, str) or not (path := value.strip()).startswith("~"):
+            return value
+        if (expanded := os.path.expanduser(path)).startswith("~"):
+            raise ValueError("begins with ~ and no user's name: write the whole path, or ./~ for what is called so")
+        return expanded
+
     @field_validator("start_date", mode="before")
     @classmethod
     def _a_day(cls, value: object) -> object:
@@ -192,7 +204,7 @@ class Settings(BaseSettings):
     def _a_number_or_one_per_vendor(cls, value: object) -> dict[str, object]:
         try:
             read = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter of brackets within brackets
             read = None
         if isinstance(read, int | float) and not isinstance(read, bool):
             return {EVERY_VENDOR: read}

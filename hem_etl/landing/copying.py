@@ -47,7 +47,8 @@ def copy_landing(
 ) -> Copied:
     """Copy what the target lacks; `on_copied(done, total)` is told of each segment and mark, copied or there before.
 
-    LandingError where the target keeps other bytes by a name, and where either place fails.
+    LandingError where the target keeps other bytes by a name, and where either place fails. UsageError where there is
+    nothing to copy: a misspelt source must not read as a copy that is whole.
     """
     if source.name == target.name:
         raise UsageError(f"{source.name} cannot be copied to itself: name another place.")
@@ -55,6 +56,11 @@ def copy_landing(
     here, there = source.listed(), target.listed()
     marks = sorted(name for name in here if name.endswith(DISTRUSTED))
     segments = sorted(here.keys() - set(marks))
+    if not segments:
+        raise UsageError(
+            f"nothing was copied: {source.name} is not there or holds no segment. Let --from name the place that holds "
+            "them; without it, that is HEM_ETL_LANDING, or the folder landing in HEM_ETL_HOME."
+        )
 
     def copy(name: str) -> int:
         return _copy(source, target, name, here[name], there)

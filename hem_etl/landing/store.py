@@ -12,7 +12,7 @@ import polars as pl
 
 from hem_etl import __version__
 from hem_etl.answer import STATISTICS_KINDS, Key, Kind, Receipt
-from hem_etl.errors import LandingError
+from hem_etl.errors import LandingError, UsageError
 from hem_etl.landing.bucket import open_bucket, waiting
 from hem_etl.landing.formats import FORMAT, RECEIPT_SCHEMA, SEGMENT_SCHEMA
 from hem_etl.landing.index import MADE_OF, Index
@@ -44,7 +44,12 @@ def waiting_segments(settings: Settings) -> list[str]:
 
 
 def open_place(settings: Settings, name: str) -> Place:
-    """Where segments are kept by that name: a folder's path or `s3://BUCKET/PREFIX`, by the settings' keys."""
+    """Where segments are kept by that name: a folder's path or `s3://BUCKET/PREFIX`, by the settings' keys.
+
+    UsageError for an empty one, as of a variable that a script did not set.
+    """
+    if not name.strip():
+        raise UsageError("an empty name is no place for segments: give the path of a folder, or s3://BUCKET/PREFIX")
     name = name.rstrip("/") or "/"
     configured = open_landing(settings).place
     if name == configured.name:

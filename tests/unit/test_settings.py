@@ -12,6 +12,16 @@ from hem_etl.settings import OUR_PREFIXES, GivenSettings, Settings, load_setting
 
 Load = Callable[..., Settings]
 
+PATHS = {
+    "HEM_ETL_HOME": lambda settings: settings.home,
+    "HEM_ETL_DATABASE": lambda settings: settings.database,
+    "HEM_ETL_LANDING": lambda settings: settings.landing,
+    "HEM_ETL_LAKE_DATA": lambda settings: Path(settings.lake_data),
+    "HEM_ETL_LAKE_CATALOG": lambda settings: Path(settings.lake_catalog.get_secret_value()),
+    "HEM_ETL_MODELS": lambda settings: settings.own_models,
+}
+"""Settings that may name a place on this machine, and how each is read."""
+
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Load:
@@ -90,6 +100,10 @@ def test_the_environment_wins_over_the_dotenv_file(load: Load) -> None:
         ("HEM_ETL_BALANCE_TOLERANCE", "little", "a number from 0 to 1, or one per vendor"),
         ("HEM_ETL_BALANCE_TOLERANCE", "[0.1]", "a number from 0 to 1, or one per vendor"),
         ("HEM_ETL_BALANCE_TOLERANCE", '{"TESLA": "much"}', "valid number"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "[" * 100_000, "a number from 0 to 1, or one per vendor"),
+        ("HEM_ETL_BALANCE_TOLERANCE", '{"a":' * 100_000, "a number from 0 to 1, or one per vendor"),
+        ("HEM_ETL_BALANCE_TOLERANCE", "[" * 40_000 + "]" * 40_000, "a number from 0 to 1, or one per vendor"),
+        *((name, "~no-such-user/x", "begins with ~ and no user's name") for name in PATHS),
         ("ENODE_API_URL", "http://api.example.com", "https://"),
         ("ENODE_OAUTH_URL", "http://127.0.0.1.example.com/token", "https://"),
         ("ENODE_API_URL", "https://user:pass@api.example.com", "without user name"),
@@ -124,6 +138,23 @@ def test_plain_http_is_accepted_for_loopback(load: Load, url: str) -> None:
 
 def test_an_empty_variable_counts_as_not_set(load: Load) -> None:
     assert load({"HEM_ETL_HOME": ""}).home == Path("hem_data")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_path_may_begin_with_the_users_home(load: Load, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A shell leaves ~ as it is in quotes, and a `.env` file has no shell: a folder named ~ was made."""
+    monkeypatch.setenv("HOME", "/users/ann")
+    read = PATHS[name]
+    assert read(load({name: "~/x/y"})) == Path("/users/ann/x/y")
+    assert read(load({name: " ~/x/y\n"})) == Path("/users/ann/x/y")
+    assert read(load({}, f"{name}=~/x/y\n")) == Path("/users/ann/x/y")
+    assert read(load({name: "/far/~/y"})) == Path("/far/~/y")
+    assert read(load({name: "./~/y"})) == Path("~/y")
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_landing_is_that_of_the_home(load: Load, value: str) -> None:
+    assert load({"HEM_ETL_LANDING": value}).landing == Path("hem_data/landing")
 
 
 def test_missing_credentials_name_the_variables_and_the_demo(load: Load) -> None:

@@ -40,15 +40,35 @@ def test_a_copy_is_told_and_can_be_worked_on(
         (["--to", "hem_data/landing"], "cannot be copied to itself"),
         (["--to", "gs://homes"], "s3://BUCKET/PREFIX"),
         (["--to", "s3://homes"], "HEM_ETL_S3_ACCESS_KEY_ID"),
+        (["--to", ""], "an empty name is no place"),
+        (["--to", " "], "an empty name is no place"),
+        (["--to", "copied", "--from", ""], "an empty name is no place"),
+        (["--to", "copied", "--from", "hem_date/landing"], "hem_date/landing is not there or holds no segment"),
+        (["--to", "copied", "--from", "empty"], "empty is not there or holds no segment"),
+        (["--to", "copied", "--from", "a_file"], "a_file is not there or holds no segment"),
+        (["--to", "copied"], "hem_data/landing is not there or holds no segment"),
     ],
 )
+@pytest.mark.parametrize("landing", [None, ""])
 def test_a_copy_that_cannot_be_says_why(
-    options: list[str], says: str, run: Run, capsys: pytest.CaptureFixture[str]
+    options: list[str],
+    says: str,
+    landing: str | None,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """An empty name was the root of the file system, and a source that is not there a copy that is whole."""
+    if landing is not None:
+        monkeypatch.setenv("HEM_ETL_LANDING", landing)
+    monkeypatch.setattr("hem_etl.landing.places.put_in_place", None)
+    Path("empty").mkdir()
+    Path("a_file").touch()
     assert run("landing", "copy", *options) == 2
     told = capsys.readouterr().err
     assert says in told
     assert "bug of hem_etl" not in told
+    assert not Path("copied").exists()
 
 
 def test_the_doctor_finds_a_landing_that_lacks_what_was_published(
