@@ -71,7 +71,7 @@ def replacing(path: Path, *, is_private: bool = False) -> Iterator[BinaryIO]:
 def _is_stream(path: Path) -> bool:
     """Also where /dev/stdout is a file at the moment: who opened it goes on writing there."""
     folder = os.path.realpath(path.parent)
-    is_open_descriptor = folder == "/dev" or folder.startswith("/proc/")
+    is_open_descriptor = folder in ("/dev", "/dev/fd") or folder.startswith("/proc/")
     return path.exists() and (is_open_descriptor or not path.is_file())
 
 

@@ -23,7 +23,7 @@ from typing import Final
 
 def disk_trouble(error: OSError, setting: str | None = None) -> str:
     """What a disk's refusal is, and what to do about it: not every one is a full disk. `setting` names the place."""
-    what = error.strerror or type(error).__name__
+    what = error.strerror or str(error) or type(error).__name__  # polars gives a text alone
     step = _DISK_STEPS.get(error.errno or 0, "check the disk and the path")
     return f"{what}: {step}" + (f", or let {setting} name another place" if setting else "")
 

@@ -42,7 +42,7 @@ def print_csv(frame: "pl.DataFrame") -> None:
 
 
 def write_frame(frame: "pl.DataFrame", kind: str, file: BinaryIO) -> None:
-    """kind: `csv` or `parquet`. UsageError that names the columns which it cannot hold."""
+    """kind: `csv` or `parquet`. UsageError that names the columns it cannot hold; OSError where the disk refuses."""
     from polars.exceptions import PanicException, PolarsError
 
     def refusal(rows: "pl.DataFrame", to: BinaryIO) -> BaseException | None:
@@ -55,9 +55,10 @@ def write_frame(frame: "pl.DataFrame", kind: str, file: BinaryIO) -> None:
     if (error := refusal(frame, file)) is None:
         return
     odd = [column.name for column in frame if refusal(column.to_frame(), io.BytesIO()) is not None]
+    if not odd:  # it holds them all, in memory
+        raise OSError(str(error)) from error
     raise UsageError(
-        f"{kind} cannot hold {', '.join(odd) or 'these rows'} ({error}): cast what is odd to varchar in the query, or "
-        "write JSON"
+        f"{kind} cannot hold {', '.join(odd)} ({error}): cast what is odd to varchar in the query, or write JSON"
     ) from error
 
 

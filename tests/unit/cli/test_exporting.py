@@ -63,6 +63,15 @@ def test_a_file_that_is_none_gets_the_rows(
     assert capfdbinary.readouterr().out.startswith({"csv": b"a\n7\n", "parquet": b"PAR1", "json": b"[\n"}[kind])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the machine has no disk that is always full")
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_full_disk_is_told_as_one(kind: str, published: Run, capfd: pytest.CaptureFixture[str]) -> None:
+    assert published("sql", "select 7 as a", f"--{kind}", "--output", "/dev/full") == 2
+    told = capfd.readouterr().err
+    assert "error: cannot write /dev/full: " in told
+    assert "No space left on device" in told
+
+
 def test_a_type_that_no_frame_holds_is_named_with_its_column(published: Run, capfd: pytest.CaptureFixture[str]) -> None:
     """polars panics at it, which is no Exception: it ended in a traceback."""
     of_type = {
