@@ -37,8 +37,8 @@ def keep_vanished(days: Days, stored_readings: pl.DataFrame, stored_series: pl.D
     """The same days, with the held values of each known series that had valid buckets and has none now.
 
     stored_readings, stored_series: what the tables hold of these days, as READING_SCHEMA and SERIES_SCHEMA say. A day
-    now read in a zone in which it is another stretch of time cannot take them: there the finding says that
-    they were given up.
+    now read in a zone in which it is another stretch of time, or has another grid, cannot take them: there the finding
+    says that they were given up.
     """
     gated(stored_readings, READING_SCHEMA)
     gated(stored_series, SERIES_SCHEMA)
@@ -61,7 +61,9 @@ def keep_vanished(days: Days, stored_readings: pl.DataFrame, stored_series: pl.D
         )
         .filter("is_inside")
     )
-    kept = lost.join(fitting, on=DAY_KEY, how="semi")
+    kept = lost.join(fitting, on=DAY_KEY, how="semi").join(
+        _on_the_grid(lost, stored, bounds), on=SERIES_KEY, how="semi"
+    )
     return Days(
         readings=gated(_readings(days.readings, stored, kept, bounds), READING_SCHEMA, key=(*DAY_KEY, "start_utc")),
         series=gated(_series(days.series, kept), SERIES_SCHEMA, key=SERIES_KEY),
@@ -205,6 +207,21 @@ def _bounds(days: Days, stored: pl.DataFrame, stored_series: pl.DataFrame) -> pl
         "start",
         starts_at_utc=pl.col("start").cast(INSTANT),
         last_utc=pl.col("end").cast(INSTANT),
+    )
+
+
+def _on_the_grid(lost: pl.DataFrame, stored: pl.DataFrame, bounds: pl.DataFrame) -> pl.DataFrame:
+    """Series whose held values begin where a bucket of theirs begins in the day as it is read now."""
+    start = pl.col("start_utc").dt.timestamp("us")
+    return (
+        stored.rename({column: metric for metric, column in METRIC_COLUMNS.items()})
+        .unpivot(METRICS, index=[*DAY_KEY, "start_utc"], variable_name="metric")
+        .drop_nulls("value")
+        .join(lost.select(*SERIES_KEY, pl.col("resolution_minutes").cast(pl.Int64)), on=SERIES_KEY, how="inner")
+        .join(bounds, on=DAY_KEY, how="inner", validate="m:1")
+        .group_by(SERIES_KEY)
+        .agg(is_on_grid=is_on_grid(start, pl.col("resolution_minutes"), pl.col("start")).all())
+        .filter("is_on_grid")
     )
 
 

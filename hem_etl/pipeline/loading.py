@@ -2,7 +2,8 @@
 
 What the tables hold of an interval is a fold over events in the order of time: pages of lists, looks at statistics,
 corrections by hand. So the order of segments, days and batches does not matter: a receipt that turns up late (another
-process landed it after a newer one) makes its interval be folded again from landing.
+process landed it after a newer one) makes its interval be folded again from landing. Only a list that turns up late
+changes nothing that was read before (see `fleet`).
 
     receipts ─▶ events in order ─▶ settle ─▶ prepare ─▶ commit
                                    no reading  pure       tables

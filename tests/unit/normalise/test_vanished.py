@@ -106,6 +106,15 @@ def test_held_values_of_another_stretch_of_time_are_given_up_and_the_finding_say
     assert "could not be kept" in days.findings.filter(rule="series_vanished")["evidence"][0]
 
 
+def test_held_values_beside_the_grid_of_the_day_as_it_is_now_are_given_up_whole() -> None:
+    """Hours of a zone whose midnight is half an hour off: their rows went, and their counts stayed."""
+    midday = series([(t, 1) for t in stamps(minutes=60)[10:14]], resolution="PT60M")
+    days = kept({"soc": full(5, minutes=60, zone="Asia/Kolkata", unit="%")}, {"generation": midday})
+    assert days.series.filter(metric="generation")["valid_buckets"].to_list() in ([None], [0])
+    assert days.readings["generation_kw"].null_count() == days.readings.height
+    assert "could not be kept" in days.findings.filter(rule="series_vanished")["evidence"][0]
+
+
 def test_rows_of_other_metrics_that_are_no_longer_sent_do_not_come_back() -> None:
     before = {"generation": full(2, minutes=60), "soc": full(5, minutes=5, unit="%")}
     days = kept({"soc": full(6, minutes=30, unit="%")}, before)
