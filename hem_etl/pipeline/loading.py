@@ -20,13 +20,14 @@ import polars as pl
 from hem_etl import normalise
 from hem_etl.answer import LIST_KINDS, STATISTICS_KINDS, Key, Kind, Receipt
 from hem_etl.landing import Landing
-from hem_etl.local_day import naive_utc
+from hem_etl.local_day import Interval, naive_utc
 from hem_etl.pipeline import batches
 from hem_etl.pipeline.ahead import Ahead
 from hem_etl.pipeline.commit import Commit, Loaded, Looks, Standing
 from hem_etl.pipeline.corrections import HISTORY_SCHEMA, Corrections
+from hem_etl.pipeline.fleet import Fleet
 from hem_etl.pipeline.future import leave_out_the_future
-from hem_etl.pipeline.keys import day_keys, key_frame
+from hem_etl.pipeline.keys import day_keys, days_of, key_frame
 from hem_etl.pipeline.ledger import read_entries
 from hem_etl.pipeline.overrides import read_corrections
 from hem_etl.pipeline.reference import hold_thresholds, renew_calendar, write_reference
@@ -265,8 +266,13 @@ class _Loading:
 
     def _read(self, looks: Looks, commit: Commit) -> None:
         """Read the bodies of these looks, of different intervals."""
-        if days := [look for look in looks.values() if look.kind is Kind.DAY]:
-            commit.add_days(looks, self._ahead.prepare(days, commit.fleet))
+        days = [look for look in looks.values() if look.kind is Kind.DAY]
+        while days:
+            prepared = self._ahead.prepare(days, commit.fleet)
+            early = read_too_early(prepared.outcomes, commit.fleet)
+            read = [look for look in days if look.key not in early]
+            commit.add_days(looks, prepared.only(days_of([look.key for look in read])))
+            days = [look for look in days if look.key in early]
         if months := [look for look in looks.values() if look.kind is Kind.MONTH]:
             kept = self._bodies(months)
             bodies = [
@@ -283,6 +289,27 @@ class _Loading:
     def _bodies(self, receipts: Collection[Receipt]) -> dict[str, bytes]:
         hashes = {receipt.body_sha256 for receipt in receipts if receipt.body_sha256 is not None}
         return self._landing.read_bodies(hashes, likely={receipt.segment for receipt in receipts})
+
+
+def read_too_early(outcomes: pl.DataFrame, fleet: Fleet) -> set[Key]:
+    """Days that may have to be read in a zone that an earlier look of their system states, and the system's later ones.
+
+    outcomes: DAY_SCHEMA of days that were read at once. Never the first look of a system, so those that are left become
+    fewer. Whether a body states the zone that was known before, or none at all, is not told apart.
+    """
+    stated: dict[str, str] = {}
+    early: dict[str, set[Key]] = {}
+    looks = outcomes.select("system_id", "day", "timezone", "fetched_at_utc").sort(
+        "fetched_at_utc", maintain_order=True
+    )
+    for system_id, day, zone, at in looks.iter_rows():
+        if system_id in early or (
+            system_id in stated and stated[system_id] != zone and zone == fleet.timezone(system_id, at)
+        ):
+            early.setdefault(system_id, set()).add((system_id, Interval.of_day(day)))
+        elif zone is not None:
+            stated[system_id] = zone
+    return set().union(*early.values())
 
 
 def in_order(

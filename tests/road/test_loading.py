@@ -100,14 +100,15 @@ def test_the_first_answer_of_a_listed_system_may_tell_the_zone_of_the_others(
     assert batches_of_days(world, monkeypatch, 5) == [1, 4]
 
 
-def zoneless(kilowatts: float) -> bytes:
-    """Generation of 2026-11-09 to 2026-11-12 in UTC, whichever day was asked for, and no word of a zone."""
+def zoneless(kilowatts: float, zone: str | None = None) -> bytes:
+    """Generation of 2026-11-09 to 2026-11-12 in UTC, whichever day was asked for; without `zone` no word of one."""
     start = datetime(2026, 11, 9)
     points = [
         {"t": f"{start + timedelta(minutes=15 * n):%Y-%m-%dT%H:%M:%S}Z", "v": kilowatts + n / 100} for n in range(384)
     ]
     series = {"isAvailable": True, "unit": "kW", "sampling": {"resolution": "PT15M"}, "data": points}
-    return json.dumps({"timeseries": {"generation": series}}).encode()
+    said = series if zone is None else series | {"timezone": zone}
+    return json.dumps({"timeseries": {"generation": said}}).encode()
 
 
 @pytest.mark.parametrize("zones", [("Europe/Berlin", "Asia/Kolkata"), (None, "Asia/Kolkata")], ids=str)
@@ -139,3 +140,34 @@ def test_a_look_that_lands_late_is_read_in_the_zone_that_was_known_when_it_was_m
     as_they_came = world.sql(days).rows()
     world.road().rebuild()
     assert as_they_came == world.sql(days).rows()
+
+
+@pytest.mark.parametrize(
+    "zones",
+    [
+        ("Europe/Berlin", "Asia/Kolkata", None),
+        ("Europe/Berlin", "Asia/Kolkata", "Europe/Berlin", None),
+        (None, "Asia/Kolkata", None, "Europe/Berlin", None),
+        ("Europe/Berlin", None, "Asia/Kolkata", None),
+    ],
+    ids=str,
+)
+def test_a_body_without_a_zone_is_read_in_that_of_the_look_before_it_in_one_batch_too(
+    world: World, zones: tuple[str | None, ...]
+) -> None:
+    """One look a load, or all of them in one: it was read in the zone that was known before the batch."""
+    with world.road().landing.writer() as writer:
+        listed = json.dumps({"data": [{"id": "home"}], "pagination": {"after": None}}).encode()
+        writer.add(Answer("systems", None, None, 0, None, MIDNIGHT, 1, 1, 200, None, None, listed))
+    for number, zone in enumerate(zones):
+        with world.road().landing.writer() as writer:
+            at, interval = MIDNIGHT + timedelta(hours=100 + number), Interval.parse(f"2026-11-{12 - number:02}")
+            sent = zoneless(1.0, zone)
+            writer.add(Answer("day", "home", interval, 0, None, at, 1, 1, 200, None, None, sent))
+        world.road().load()
+    world.road().publish()
+
+    days = "select day, outcome, timezone, generation_kwh, generation_coverage from marts.daily_energy order by day"
+    one_by_one = world.sql(days).rows()
+    world.road().rebuild()
+    assert world.sql(days).rows() == one_by_one
