@@ -199,6 +199,7 @@ class Commit:
             quarters, energy = normalise.summed(effective)
         replace_findings(self._writer, pl.concat([prepared.findings, fallen]), keys, IntervalKind.DAY)
         versions = [self._version_of_answer(row, looks) for row in days.days.iter_rows(named=True)]
+        self._learn_zones(days.days)
         self._loaded.rows += write_days(self._writer, versions, effective, quarters, energy, sent=days.readings)
         self._changed_days.update(new)
 
@@ -217,6 +218,7 @@ class Commit:
             key = row["system_id"], Interval.of_month(row["day"])
             self._take_content(self._standing.entry(key), looks[key], row, row["outcome"])
             self._loaded.months += 1
+        self._learn_zones(months.months)
 
     def correct(self, at: datetime) -> None:
         """Put in force the corrections that change at that instant, for the days that know nothing newer."""
@@ -344,9 +346,13 @@ class Commit:
         answered = entry.after_answer(look, outcome, row["detail"], in_zone, self._settings.settle_days)
         after = answered.with_content(row["content_sha256"], outcome, zone, self._now)
         self._standing.entries[entry.key] = after
-        self.fleet.learn_timezone(entry.system_id, zone, row["fetched_at_utc"])
         self._loaded.changed.add(entry.key)
         return after
+
+    def _learn_zones(self, read: pl.DataFrame) -> None:
+        """Take in the zones of what was read, in the order of time."""
+        for told in read.select("system_id", "timezone", "fetched_at_utc").sort("fetched_at_utc").iter_rows():
+            self.fleet.learn_timezone(*told)
 
     def _day(self, system_id: str, day: date) -> Entry:
         return self._standing.entry((system_id, Interval.of_day(day)))

@@ -2,8 +2,10 @@
 
 What the tables hold of an interval is a fold over events in the order of time: pages of lists, looks at statistics,
 corrections by hand. So the order of segments, days and batches does not matter: a receipt that turns up late (another
-process landed it after a newer one) makes its interval be folded again from landing. Only a list that turns up late
-changes nothing that was read before (see `fleet`).
+process landed it after a newer one) makes its interval be folded again from landing. Two things are left: a list
+that turns up late changes nothing that was read before (see `fleet`), and what is folded at once is read in rounds, in
+each the next look at every interval; so where some bodies of a system state zones that change and others state none,
+one of the latter may be read in the zone of another round.
 
     receipts ─▶ events in order ─▶ settle ─▶ prepare ─▶ commit
                                    no reading  pure       tables
