@@ -175,7 +175,7 @@ def test_worker_processes_know_no_key_and_read_what_was_brought(storage: dict[st
     newest = [r for r in landing.read_receipts(landing.segments()[-1:]) if r.kind == "day"]
     looks = [DayLook(r.key[0], r.key[1].day, r.fetched_at_utc, str(r.body_sha256), r.segment) for r in newest]
     judging = Judging.by(GivenSettings(), dict.fromkeys(look.system_id for look in looks))
-    shard = Shard(0, tuple(looks), dict.fromkeys(look.system_id for look in looks), judging)
+    shard = Shard(0, tuple(looks), dict.fromkeys(looks), judging)
     with WorkerProcesses(1, landing, tmp_path / "prepared") as crew:
         crew.submit(shard).result()
         assert crew.take(shard).outcomes.height == len(looks) == 4
