@@ -28,7 +28,7 @@ from hem_etl.enode.transfer import NoAnswerError, Received, Transfer, TransportF
 from hem_etl.enode.wire import WireError, read_page
 from hem_etl.errors import AccessError, OutOfReachError, RequestRefusedError, UsageError
 from hem_etl.local_day import Interval
-from hem_etl.locks import Budget, Reminder, Turns
+from hem_etl.locks import Budget, Turns, telling
 from hem_etl.vocabulary import Outcome
 
 __all__ = ["Answer", "Connection", "EnodeClient", "Stopped", "classify"]
@@ -226,14 +226,8 @@ class EnodeClient:
     def _turn_of(self, system_id: str) -> AbstractContextManager[None]:
         if self._turns is None:
             return nullcontext()
-        started, reminder = self._gate.monotonic(), Reminder(TURN_TOLD_AFTER_SECONDS)
-
-        def pause(seconds: float) -> None:
-            self._gate.pause(seconds)
-            waited = self._gate.monotonic() - started
-            if reminder.is_due(waited):
-                log.warning("waiting for another run that asks for system=%s seconds=%.0f", system_id, waited)
-
+        what = f"another run that asks for system={system_id}"
+        pause = telling(self._gate.pause, self._gate.monotonic, what, TURN_TOLD_AFTER_SECONDS)
         return self._turns.of(system_id, pause)
 
     def _pages(self, look: Answer, path: str) -> Iterator[Answer]:

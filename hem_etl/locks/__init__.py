@@ -8,7 +8,7 @@ postgres    between machines that share a lake: a Postgres keeps them (extra `he
 
 from hem_etl.locks.files import FileLock, FileTurns
 from hem_etl.locks.protocol import SOMEBODY, Budget, BusyError, Lock, Note, Turns
-from hem_etl.locks.waiting import Patience, Reminder
+from hem_etl.locks.waiting import Patience, telling
 from hem_etl.settings import Settings
 
 __all__ = [
@@ -20,10 +20,10 @@ __all__ = [
     "Lock",
     "Note",
     "Patience",
-    "Reminder",
     "Turns",
     "make_budget",
     "make_turns",
+    "telling",
 ]
 
 

@@ -15,8 +15,23 @@ TOLD_AFTER_SECONDS: Final = 3.0
 TOLD_EVERY_SECONDS: Final = 300.0
 
 
+def telling(
+    pause: Callable[[float], object], monotonic: Callable[[], float], what: str, after_seconds: float
+) -> Callable[[float], None]:
+    """`pause`, which says what it waits for once that has taken so long, counted from now."""
+    started, reminder = monotonic(), _Reminder(after_seconds)
+
+    def told_pause(seconds: float) -> None:
+        pause(seconds)
+        waited = monotonic() - started
+        if reminder.is_due(waited):
+            LOG.warning("waiting for %s seconds=%.0f", what, waited)
+
+    return told_pause
+
+
 @dataclass(slots=True)
-class Reminder:
+class _Reminder:
     """Of those who wait, when to say so."""
 
     told_after_seconds: float = TOLD_AFTER_SECONDS
@@ -40,7 +55,7 @@ class Patience:
     def wait_for(self, what: str, take: Callable[[], bool], noted: Callable[[], str]) -> None:
         """Until `take` succeeds; BusyError, with what its holder has `noted`, when it does not in time."""
         started = self.monotonic()
-        reminder = Reminder()
+        reminder = _Reminder()
         while not take():
             waited = self.monotonic() - started
             if waited >= self.wait_seconds:

@@ -1,10 +1,10 @@
 """The client that the settings describe, and which API a home is filled from."""
 
-import os
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from hem_etl.disk import replacing
 from hem_etl.enode.client import Connection, EnodeClient
 from hem_etl.errors import SettingsError
 from hem_etl.locks import make_budget, make_turns
@@ -50,9 +50,8 @@ def require_one_api(settings: Settings) -> None:
     now = "a simulator on this machine" if asked.hostname in LOOPBACK else asked.netloc.rpartition("@")[2]
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        own = file.with_name(f".{file.name}.{os.getpid()}")  # several processes may begin at once
-        own.write_text(now, encoding="utf-8")
-        own.replace(file)
+        with replacing(file) as opened:  # several processes may begin at once
+            opened.write(now.encode())
     if (before := file.read_text(encoding="utf-8")) != now:
         raise SettingsError(
             f"HEM_ETL_HOME={settings.home} was filled from {before}, and {now} is to be asked: homes of both would "

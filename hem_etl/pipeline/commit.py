@@ -329,25 +329,29 @@ class Commit:
 
     def _fail(self, entry: Entry, look: Receipt, outcome: Outcome, detail: str | None) -> None:
         """The look brought no content."""
-        zone = entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
+        zone = self._known_zone(entry, look)
         self._standing.entries[entry.key] = entry.after_failure(look, outcome, detail, zone, self._settings.settle_days)
 
     def _repeat(self, entry: Entry, look: Receipt, outcome: str) -> None:
         """The same content again: what was said about it still holds."""
         self._loaded.unchanged += 1
         detail = entry.detail if entry.outcome == outcome else None
-        zone = entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
+        zone = self._known_zone(entry, look)
         self._standing.entries[entry.key] = entry.after_answer(look, outcome, detail, zone, self._settings.settle_days)
 
     def _take_content(self, entry: Entry, look: Receipt, row: dict[str, Any], outcome: str) -> Entry:
         """The look brought new content, read as `row` says; returns the ledger's new row."""
         zone = row["timezone"]
-        in_zone = zone or entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
+        in_zone = zone or self._known_zone(entry, look)
         answered = entry.after_answer(look, outcome, row["detail"], in_zone, self._settings.settle_days)
         after = answered.with_content(row["content_sha256"], outcome, zone, self._now)
         self._standing.entries[entry.key] = after
         self._loaded.changed.add(entry.key)
         return after
+
+    def _known_zone(self, entry: Entry, look: Receipt) -> str | None:
+        """The one that the interval was read in before, else that of the system when it was looked at."""
+        return entry.timezone or self.fleet.timezone(entry.system_id, look.fetched_at_utc)
 
     def _learn_zones(self, read: pl.DataFrame) -> None:
         """Take in the zones of what was read, in the order of time."""

@@ -60,7 +60,7 @@ ANSWERED_AFTER: Final = """
 select count(*) from core.load where system_id = $system_id and timezone = $timezone and answered_at_utc > $at
 """
 ZONES_OF_PERIODS: Final = """
-select valid_from_utc, timezone from core.system_history where system_id = $system_id order by valid_from_utc
+select valid_from_utc, timezone from core.system_history where system_id = $system_id
 """
 LOOKED_AFTER: Final = "select count(*) from core.load where system_id = $system_id and fetched_at_utc > $at"
 
@@ -144,7 +144,7 @@ class Fleet:
         self._closed: dict[str, datetime] = {}
         """When rows that the table holds end."""
         self._periods: dict[str, list[tuple[datetime, str | None]]] = {}
-        """Of systems that a late look asked about: when their written periods began, and the zone in each."""
+        """Of systems that a late look asked about: when their periods began, and the zone in each."""
         self._changed: set[str | None] = set()
 
     def timezone(self, system_id: str, at: datetime) -> str | None:
@@ -248,16 +248,16 @@ class Fleet:
         self._touched_locations.clear()
         self._history.clear()
         self._closed.clear()
-        self._periods.clear()
         changed, self._changed = self._changed, set()
         return changed
 
     def _zones_of_periods(self, system_id: str) -> list[tuple[datetime, str | None]]:
         """When each row of the system's history begins, and the zone in it; those not yet written too."""
         if system_id not in self._periods:
-            self._periods[system_id] = self._writer.read(ZONES_OF_PERIODS, {"system_id": system_id}).rows()
-        new = {at: row["timezone"] for (name, at), row in self._history.items() if name == system_id}
-        return sorted((dict(self._periods[system_id]) | new).items())
+            written = dict(self._writer.read(ZONES_OF_PERIODS, {"system_id": system_id}).iter_rows())
+            new = {at: row["timezone"] for (name, at), row in self._history.items() if name == system_id}
+            self._periods[system_id] = sorted((written | new).items())
+        return self._periods[system_id]
 
     def _has_answer_after(self, system_id: str, timezone: str | None, at: datetime) -> bool:
         """Whether a later answer than that found the system in that zone."""
@@ -369,6 +369,7 @@ class Fleet:
             self._open_since[row["system_id"]] = at
             period = {"last_seen_utc": at, "valid_from_utc": at, "valid_to_utc": None}
             self._history[row["system_id"], at] = row | period
+            self._periods.pop(row["system_id"], None)
         if before is not None and before["gone_at_utc"] != row["gone_at_utc"]:
             self._mark_assets(row["system_id"], row["gone_at_utc"])
         self._put(row)

@@ -300,18 +300,19 @@ def read_too_early(outcomes: pl.DataFrame, fleet: Fleet) -> set[Key]:
     fewer. Whether a body states the zone that was known before, or none at all, is not told apart.
     """
     stated: dict[str, str] = {}
-    early: dict[str, set[Key]] = {}
+    behind: set[str] = set()
+    early: set[Key] = set()
     looks = outcomes.select("system_id", "day", "timezone", "fetched_at_utc").sort(
         "fetched_at_utc", maintain_order=True
     )
     for system_id, day, zone, at in looks.iter_rows():
-        if system_id in early or (
-            system_id in stated and stated[system_id] != zone and zone == fleet.timezone(system_id, at)
-        ):
-            early.setdefault(system_id, set()).add((system_id, Interval.of_day(day)))
+        if stated.get(system_id, zone) != zone and zone == fleet.timezone(system_id, at):
+            behind.add(system_id)
+        if system_id in behind:
+            early.add((system_id, Interval.of_day(day)))
         elif zone is not None:
             stated[system_id] = zone
-    return set().union(*early.values())
+    return early
 
 
 def in_order(

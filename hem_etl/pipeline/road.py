@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import polars as pl
@@ -225,7 +225,7 @@ class Road:
         report.changed_checks = self.changed_checks
         report.published = self.warehouse.describe().published
 
-    @property
+    @cached_property
     def client(self) -> EnodeClient:
         """UsageError where there is none, SettingsError where this home was filled from another API."""
         if self._client is None:

@@ -251,7 +251,7 @@ def _is_ours(file: Path) -> bool:
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
             return bool(connection.execute(IS_OURS).fetchall()[0][0])
-    except duckdb.Error:
+    except duckdb.Error:  # no database, or one that somebody else holds open: not known as ours
         return False
 
 

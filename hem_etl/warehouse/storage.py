@@ -37,13 +37,14 @@ def storage_of(settings: Settings, place: str) -> Storage:
 
     SettingsError where the keys of a bucket are missing, or where DuckLake would take the place for a pattern.
     """
-    path = place if place.startswith("s3://") else str(Path(place).absolute())
+    is_bucket = place.startswith("s3://")
+    path = place if is_bucket else str(Path(place).absolute())
     if signs := sorted({*"*?["}.intersection(path)):
         raise SettingsError(
             f"HEM_ETL_LAKE_DATA={path} has {' and '.join(signs)} in its name, by which DuckDB looks for other files: "
             "maintenance would remove nothing there; take another."
         )
-    if not place.startswith("s3://"):
+    if not is_bucket:
         return Storage(path, folders={Path(path): "HEM_ETL_LAKE_DATA"})
     key_id, secret = settings.s3_keys()
     keys = key_id.get_secret_value(), secret.get_secret_value()
