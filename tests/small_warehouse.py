@@ -28,8 +28,8 @@ def made_of(bodies: Sequence[Body]) -> duckdb.DuckDBPyConnection:
     writer = Writer(con)
     days = read_days(bodies, over_limit_kw=SETTINGS["over_limit_kw"])
     quarters = quarter_hours(days)
-    for table, rows in zip(("stored.reading", "stored.interval_15min"), kept(days.readings, quarters), strict=True):
-        writer.append(table, rows)
+    for table, rows in kept(days.readings, quarters)._asdict().items():
+        writer.append(f"stored.{table}", rows)
     writer.append("core.day_energy", day_energy(days, quarters))
     writer.append("core.series", days.series)
     fill_ledger(writer, days.days)

@@ -4,15 +4,20 @@
 -- local to: system_id, day
 -- failing row: a start that stands in more than one row of its day
 
--- Rows are walked once, each beside its neighbour: a day whose rows stand together with rising starts cannot hold a start
--- twice. Only the other days are grouped. The order in which the rows are walked decides the cost, never the result.
+-- Rows are walked once, each beside its neighbour. A view may show a day in parts, one for each minute of the quarter hour
+-- at which readings begin: a part whose rows stand together with rising starts cannot hold a start twice, and starts of
+-- different parts differ. Only days of which that is not so are grouped. The order in which the rows are walked decides the
+-- cost, never the result.
 with
 walked as (
     select
         system_id,
         day,
-        system_id is distinct from lag(system_id) over () or day is distinct from lag(day) over () as is_first,
-        start_utc > lag(start_utc) over () as is_later
+        epoch_us(start_utc) % 900_000_000 as part,
+        start_utc > lag(start_utc) over () as is_later,
+        system_id is distinct from lag(system_id) over ()
+        or day is distinct from lag(day) over ()
+        or (epoch_us(start_utc) - lag(epoch_us(start_utc)) over ()) % 900_000_000 <> 0 as is_first
     from core.reading
 ),
 
@@ -20,7 +25,7 @@ firsts as (
     select system_id, day
     from walked
     where is_first
-    group by system_id, day
+    group by system_id, day, part
     having count(*) > 1
 ),
 

@@ -36,10 +36,10 @@
 
 create schema if not exists stored;
 
--- What follows from the rest is not kept: a quarter hour that a reading is as it stands (stored.reading.is_quarter_hour),
--- wall-clock time, mean power, and both sides of the balance where they are the sums of the flows. Energy is kept in
--- kW·min, which has few digits where kWh has many: the last step, to hours, is taken here by the same operation as at
--- load, so that every number is the very one that was loaded.
+-- What follows from the rest is not kept: a quarter hour that a reading is as it stands (stored.reading.is_quarter_hour)
+-- or three are together (stored.reading_5min), wall-clock time, mean power, and both sides of the balance where they are
+-- the sums of the flows. Energy is kept in kW·min, which has few digits where kWh has many. What is left out is made here
+-- by the very operations of the load, so that every number is the one that was loaded.
 create table if not exists stored.interval_15min (
     system_id varchar not null,
     day date not null,
@@ -66,7 +66,52 @@ create table if not exists stored.interval_15min (
 comment on table stored.interval_15min is 'What core.interval_15min is made from: ask that one, this may change.';
 
 create or replace view core.interval_15min as
-with quarter_hour as (
+with
+five_minutes as (
+    select
+        system_id,
+        day,
+        start_utc,
+        utc_offset_minutes,
+        generation_kw_0,
+        generation_kw_5,
+        generation_kw_10,
+        consumption_kw_0,
+        consumption_kw_5,
+        consumption_kw_10,
+        grid_import_kw_0,
+        grid_import_kw_5,
+        grid_import_kw_10,
+        grid_export_kw_0,
+        grid_export_kw_5,
+        grid_export_kw_10,
+        battery_charge_kw_0,
+        battery_charge_kw_5,
+        battery_charge_kw_10,
+        battery_discharge_kw_0,
+        battery_discharge_kw_5,
+        battery_discharge_kw_10,
+        coalesce(soc_pct_10, soc_pct_5, soc_pct_0) as soc_pct,
+        -- each side of the balance in each of the three
+        generation_kw_0 + (grid_import_kw_0 + battery_discharge_kw_0) as balance_sources_kw_0,
+        generation_kw_5 + (grid_import_kw_5 + battery_discharge_kw_5) as balance_sources_kw_5,
+        generation_kw_10 + (grid_import_kw_10 + battery_discharge_kw_10) as balance_sources_kw_10,
+        consumption_kw_0 + (grid_export_kw_0 + battery_charge_kw_0) as balance_sinks_kw_0,
+        consumption_kw_5 + (grid_export_kw_5 + battery_charge_kw_5) as balance_sinks_kw_5,
+        consumption_kw_10 + (grid_export_kw_10 + battery_charge_kw_10) as balance_sinks_kw_10,
+        -- the sum of the first two: what it lost of their last bits is given to the third below, as polars sums (Kahan)
+        0 + generation_kw_0 + generation_kw_5 as generation_kw_two,
+        0 + consumption_kw_0 + consumption_kw_5 as consumption_kw_two,
+        0 + grid_import_kw_0 + grid_import_kw_5 as grid_import_kw_two,
+        0 + grid_export_kw_0 + grid_export_kw_5 as grid_export_kw_two,
+        0 + battery_charge_kw_0 + battery_charge_kw_5 as battery_charge_kw_two,
+        0 + battery_discharge_kw_0 + battery_discharge_kw_5 as battery_discharge_kw_two,
+        0 + balance_sources_kw_0 + balance_sources_kw_5 as balance_sources_kw_two,
+        0 + balance_sinks_kw_0 + balance_sinks_kw_5 as balance_sinks_kw_two
+    from stored.reading_5min
+),
+
+quarter_hour as (
     from stored.interval_15min
     union all by name
     select
@@ -93,6 +138,29 @@ with quarter_hour as (
         (consumption_kw + (grid_export_kw + battery_charge_kw)) * 15 as balance_sinks_kwmin
     from stored.reading
     where is_quarter_hour
+    union all by name
+    select
+        system_id,
+        day,
+        start_utc,
+        utc_offset_minutes,
+        (generation_kw_two + (generation_kw_10 - (generation_kw_two - generation_kw_0 - generation_kw_5))) * 5 as generation_kwmin,
+        (consumption_kw_two + (consumption_kw_10 - (consumption_kw_two - consumption_kw_0 - consumption_kw_5))) * 5 as consumption_kwmin,
+        (grid_import_kw_two + (grid_import_kw_10 - (grid_import_kw_two - grid_import_kw_0 - grid_import_kw_5))) * 5 as grid_import_kwmin,
+        (grid_export_kw_two + (grid_export_kw_10 - (grid_export_kw_two - grid_export_kw_0 - grid_export_kw_5))) * 5 as grid_export_kwmin,
+        (battery_charge_kw_two + (battery_charge_kw_10 - (battery_charge_kw_two - battery_charge_kw_0 - battery_charge_kw_5))) * 5 as battery_charge_kwmin,
+        (battery_discharge_kw_two + (battery_discharge_kw_10 - (battery_discharge_kw_two - battery_discharge_kw_0 - battery_discharge_kw_5))) * 5 as battery_discharge_kwmin,
+        case when generation_kw_two + generation_kw_10 is not null then 15::double end as generation_minutes,
+        case when consumption_kw_two + consumption_kw_10 is not null then 15::double end as consumption_minutes,
+        case when grid_import_kw_two + grid_import_kw_10 is not null then 15::double end as grid_import_minutes,
+        case when grid_export_kw_two + grid_export_kw_10 is not null then 15::double end as grid_export_minutes,
+        case when battery_charge_kw_two + battery_charge_kw_10 is not null then 15::double end as battery_charge_minutes,
+        case when battery_discharge_kw_two + battery_discharge_kw_10 is not null then 15::double end as battery_discharge_minutes,
+        soc_pct,
+        balance_sources_kw_two + balance_sources_kw_10 + balance_sinks_kw_two + balance_sinks_kw_10 is not null as is_balanced,
+        (balance_sources_kw_two + (balance_sources_kw_10 - (balance_sources_kw_two - balance_sources_kw_0 - balance_sources_kw_5))) * 5 as balance_sources_kwmin,
+        (balance_sinks_kw_two + (balance_sinks_kw_10 - (balance_sinks_kw_two - balance_sinks_kw_0 - balance_sinks_kw_5))) * 5 as balance_sinks_kwmin
+    from five_minutes
 )
 
 select

@@ -30,7 +30,7 @@ from hem_etl.normalise.frames import (
     only_days,
     only_rows,
 )
-from hem_etl.normalise.kept import kept
+from hem_etl.normalise.kept import Kept, kept
 from hem_etl.normalise.months import read_months
 from hem_etl.normalise.overrides import EDIT_SCHEMA, OVERRIDE_SCHEMA, edits_of, stored_days, with_overrides
 from hem_etl.normalise.plausibility import Thresholds
@@ -65,6 +65,7 @@ __all__ = [
     "Body",
     "Days",
     "FrameError",
+    "Kept",
     "Months",
     "Thresholds",
     "compare_bounds",

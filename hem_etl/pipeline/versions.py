@@ -13,7 +13,13 @@ from hem_etl.pipeline.ledger import Entry
 from hem_etl.vocabulary import Cause, State
 from hem_etl.warehouse import Writer
 
-DAY_TABLES: Final = ("stored.reading", "stored.interval_15min", "core.day_energy", "core.series")
+DAY_TABLES: Final = (
+    "stored.reading",
+    "stored.reading_5min",
+    "stored.interval_15min",
+    "core.day_energy",
+    "core.series",
+)
 """What a new version of a day replaces, findings aside."""
 
 

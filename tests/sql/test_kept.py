@@ -20,6 +20,7 @@ from hem_etl.normalise import (
     SERIES_SCHEMA,
     Days,
     FrameError,
+    Kept,
     kept,
     quarter_hours,
     stored_days,
@@ -114,61 +115,122 @@ def days_of(rows: pl.DataFrame, minutes: Mapping[str, int]) -> Days:
     )
 
 
-def come_back(writer: Writer, sent: pl.DataFrame, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def come_back(writer: Writer, sent: pl.DataFrame, frame: pl.DataFrame) -> Kept:
     """What is kept of readings and quarter hours, of which all comes back to the last bit."""
-    rows, others = kept(sent, frame)
-    writer.append("stored.reading", rows)
-    writer.append("stored.interval_15min", others)
+    stored = kept(sent, frame)
+    for table, rows in stored._asdict().items():
+        writer.append(f"stored.{table}", rows)
     order = "order by system_id, day, start_utc"
     for relation, was in (("reading", sent), ("interval_15min", frame.select(INTERVAL_15MIN_SCHEMA.names()))):
         back = writer.read(f"from core.{relation} {order}")
         assert_frame_equal(back, was, check_exact=True)
         assert repr(back.rows()) == repr(was.rows())  # zeros have a sign
-    return rows, others
+    return stored
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_quarter_hours_come_back_to_the_last_bit(seed: int, writer: Writer) -> None:
-    _, others = come_back(writer, pl.DataFrame(schema=READING_SCHEMA), quarters(seed))
+    others = come_back(writer, pl.DataFrame(schema=READING_SCHEMA), quarters(seed)).interval_15min
     of_sums = others.filter(pl.col("is_balanced") & pl.col("balance_sources_kwmin").is_null())
     assert 0 < of_sums.height < others.height
 
 
+ABSENT = [(), ("generation",), ("battery_charge", "battery_discharge", "soc"), METRICS[:-1]]
+
+
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("absent", [(), ("generation",), ("battery_charge", "battery_discharge", "soc"), METRICS[:-1]])
+@pytest.mark.parametrize("absent", ABSENT)
 def test_a_quarter_hour_that_is_a_reading_is_not_kept_twice(absent: Sequence[str], seed: int, writer: Writer) -> None:
     minutes = {metric: 15 for metric in METRICS if metric not in absent}
     days = days_of(readings(15, seed), minutes)
     frame = quarter_hours(days)
-    rows, others = come_back(writer, days.readings, frame)
+    stored = come_back(writer, days.readings, frame)
     # all but those that lack a value that is available, or have one that does not count
     lacking = frame.filter(pl.any_horizontal(pl.col(f"{flow}_minutes") == 0 for flow in FLOWS))
-    assert others["start_utc"].to_list() == lacking["start_utc"].to_list()
-    assert rows["is_quarter_hour"].sum() == frame.height - others.height
-    assert others.is_empty() == (absent == METRICS[:-1])
+    assert stored.interval_15min["start_utc"].to_list() == lacking["start_utc"].to_list()
+    assert stored.reading["is_quarter_hour"].sum() == frame.height - stored.interval_15min.height
+    assert stored.interval_15min.is_empty() == (absent == METRICS[:-1])
+    assert stored.reading_5min.is_empty()
 
 
-def test_quarter_hours_of_shorter_buckets_are_kept(writer: Writer) -> None:
-    days = days_of(readings(5, 1), dict.fromkeys(METRICS, 5))
-    rows, others = come_back(writer, days.readings, frame := quarter_hours(days))
-    assert not rows["is_quarter_hour"].any()
-    assert others.height == frame.height
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("soc_minutes", [5, 15])
+@pytest.mark.parametrize("absent", ABSENT)
+def test_three_readings_share_a_row_and_make_their_quarter_hour(
+    absent: Sequence[str], soc_minutes: int, seed: int, writer: Writer
+) -> None:
+    minutes = {metric: 5 for metric in METRICS if metric not in absent}
+    if "soc" in minutes:
+        minutes["soc"] = soc_minutes
+    days = days_of(readings(5, seed), minutes)
+    frame = quarter_hours(days)
+    stored = come_back(writer, days.readings, frame)
+    # all but those that lack a value that is available, or have one that does not count
+    lacking = frame.filter(pl.any_horizontal(pl.col(f"{flow}_minutes") < 15 for flow in FLOWS))
+    assert stored.interval_15min["start_utc"].to_list() == lacking["start_utc"].to_list()
+    assert stored.reading_5min.height == frame.height - lacking.height > 0
+    assert stored.reading.height == days.readings.height - 3 * stored.reading_5min.height
+    assert not stored.reading["is_quarter_hour"].any()
+
+
+def without(*numbers: int) -> pl.Expr:
+    return ~pl.int_range(pl.len()).is_in(numbers)
+
+
+@pytest.mark.parametrize("gone", [(7,), (6, 8), (0,), (275,), (9, 10, 11)])
+def test_a_quarter_hour_that_lacks_a_reading_is_kept(gone: Sequence[int], writer: Writer) -> None:
+    rows = readings(5, 1).with_columns(pl.lit(1.5).alias(column) for column in METRIC_COLUMNS.values())
+    days = days_of(rows.filter(without(*gone)), dict.fromkeys(METRICS, 5))
+    stored = come_back(writer, days.readings, quarter_hours(days))
+    assert stored.reading_5min.height == 23 * 4 - 1
+    assert stored.interval_15min.height == (len(gone) < 3)
+    assert stored.reading.height == (3 - len(gone)) % 3
+
+
+def test_a_reading_between_the_three_stands_beside_their_row(writer: Writer) -> None:
+    """Of another metric's finer grid: they share no row where it is between them."""
+    at = pl.int_range(pl.len())
+    flows = [pl.when(at % 5 == 0).then(at * 0.1).alias(METRIC_COLUMNS[flow]) for flow in FLOWS]
+    rows = readings(1, 1).with_columns(*flows, pl.when(at != 44).then(50.0).alias("soc_pct"))
+    days = days_of(
+        rows.filter(at.is_in([0, 5, 10, 15, 17, 20, 25, 30, 35, 40, 44])), dict.fromkeys(METRICS, 5) | {"soc": 1}
+    )
+    stored = come_back(writer, days.readings, quarter_hours(days))
+    assert stored.reading_5min["start_utc"].dt.minute().to_list() == [0, 30]
+    assert stored.reading["start_utc"].dt.minute().to_list() == [15, 17, 20, 25, 44]
+    assert stored.interval_15min["start_utc"].dt.minute().to_list() == [15]
+
+
+def test_readings_of_two_offsets_share_no_row() -> None:
+    rows = readings(5, 1).with_columns((pl.int_range(pl.len()) * 0.1).alias(name) for name in METRIC_COLUMNS.values())
+    frame = quarter_hours(days_of(rows, dict.fromkeys(METRICS, 5)))
+    offset = pl.when(pl.int_range(pl.len()) == 4).then(120).otherwise("utc_offset_minutes").cast(pl.Int16)
+    turned = rows.with_columns(utc_offset_minutes=offset).with_columns(
+        start_local=pl.col("start_utc") + pl.duration(minutes="utc_offset_minutes")
+    )
+    stored = kept(turned, frame)
+    assert stored.reading["start_utc"].to_list() == rows["start_utc"][3:6].to_list()
+    assert stored.interval_15min["start_utc"].to_list() == [rows["start_utc"][3]]
 
 
 def test_the_first_quarter_hour_of_a_longer_bucket_is_the_reading(writer: Writer) -> None:
     days = days_of(readings(30, 1), dict.fromkeys(METRICS, 30))
-    rows, others = come_back(writer, days.readings, frame := quarter_hours(days))
-    assert others["start_utc"].is_in(rows.filter(is_quarter_hour=True)["start_utc"]).sum() == 0
-    assert 0 < rows["is_quarter_hour"].sum() == frame.height - others.height
+    stored = come_back(writer, days.readings, frame := quarter_hours(days))
+    marked = stored.reading.filter(is_quarter_hour=True)["start_utc"]
+    assert stored.interval_15min["start_utc"].is_in(marked).sum() == 0
+    assert 0 < marked.len() == frame.height - stored.interval_15min.height
 
 
-def test_a_quarter_hour_with_a_correction_is_kept(writer: Writer) -> None:
-    days = days_of(readings(15, 1), dict.fromkeys(METRICS, 15))
-    corrected = pl.when(pl.int_range(pl.len()) == 7).then(1.5).otherwise("consumption_kw").alias("consumption_kw")
+@pytest.mark.parametrize("minutes", [5, 15])
+def test_a_quarter_hour_with_a_correction_is_kept(minutes: int, writer: Writer) -> None:
+    days = days_of(readings(minutes, 1), dict.fromkeys(METRICS, minutes))
+    at = days.readings["start_utc"][6]
+    corrected = pl.when(start_utc=at).then(1.5).otherwise("consumption_kw").alias("consumption_kw")
     frame = quarter_hours(replace(days, readings=days.readings.with_columns(corrected)))
-    rows, others = come_back(writer, days.readings, frame)
-    assert not rows["is_quarter_hour"][7]
-    assert others.filter(start_utc=days.readings["start_utc"][7])["consumption_kwmin"].to_list() == [22.5]
+    stored = come_back(writer, days.readings, frame)
+    assert stored.reading.filter(start_utc=at)["is_quarter_hour"].to_list() == [False]
+    (kwmin,) = stored.interval_15min.filter(start_utc=at)["consumption_kwmin"]
+    assert kwmin == frame.filter(start_utc=at)["consumption_kwmin"].item()
 
 
 @pytest.mark.parametrize(
@@ -183,6 +245,19 @@ def test_what_could_not_be_made_again_is_refused(odd: pl.Expr) -> None:
         kept(pl.DataFrame(schema=READING_SCHEMA), quarters(1).with_columns(odd))
     with pytest.raises(FrameError, match="local time"):
         kept(readings(15, 1).with_columns(odd), pl.DataFrame(schema=QUARTER_SCHEMA))
+
+
+def test_a_file_that_lacks_a_table_of_these_gets_it_and_keeps_its_rows(writer: Writer) -> None:
+    with duckdb.connect() as con:
+        sql_models.create_tables(con, MODELS)
+        for relation in ("reading", "interval_15min"):
+            con.execute(f"create or replace view core.{relation} as from stored.{relation}")
+        con.execute("drop table stored.reading_5min")
+        con.execute("delete from core.model")
+        con.execute("insert into stored.reading (system_id, day, start_utc) values ('h', '2026-03-29', '2026-03-29')")
+        sql_models.create_tables(con, MODELS)
+        assert con.execute("select count(*) from core.reading").fetchall() == [(1,)]
+        assert con.execute("select count(*) from core.interval_15min").fetchall() == [(0,)]
 
 
 def test_a_file_that_keeps_them_otherwise_says_what_makes_it_anew() -> None:

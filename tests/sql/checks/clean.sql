@@ -1,5 +1,6 @@
 -- Two homes in Kolkata (no clock changes) over three settled days of March 2026, quarter-hour readings that never change:
--- 2 kW produced, 1 kW used, 0.5 kW drawn, 1.5 kW fed in; home b has no battery.
+-- 2 kW produced, 1 kW used, 0.5 kW drawn, 1.5 kW fed in; home b has no battery. The last day of home a is kept as readings
+-- of five minutes, three in a row.
 insert into core.system (system_id, user_id, vendor, timezone, is_reachable, first_seen_utc)
 values
     ('a', 'ann', 'TESLA', 'Asia/Kolkata', true, '2026-03-01'),
@@ -38,7 +39,18 @@ inner join core.local_day as local_day on local_day.day = load.day
 cross join unnest(
     generate_series(local_day.start_utc, local_day.end_utc - interval 15 minute, interval 15 minute)
 ) as quarter (start_utc)
-where load.interval_kind = 'day';
+where load.interval_kind = 'day' and not (load.system_id = 'a' and load.day = '2026-03-03');
+
+insert into stored.reading_5min
+select
+    load.system_id, load.day, quarter.start_utc, 330,
+    2, 2, 2, 1, 1, 1, 0.5, 0.5, 0.5, 1.5, 1.5, 1.5, 0, 0, 0, 0, 0, 0, 80, 80, 80
+from core.load as load
+inner join core.local_day as local_day on local_day.day = load.day
+cross join unnest(
+    generate_series(local_day.start_utc, local_day.end_utc - interval 15 minute, interval 15 minute)
+) as quarter (start_utc)
+where load.interval_kind = 'day' and load.system_id = 'a' and load.day = '2026-03-03';
 
 insert into stored.interval_15min by name
 select
@@ -55,7 +67,7 @@ select
     case when grid_export_kw is not null then 15 end as grid_export_minutes,
     case when battery_charge_kw is not null then 15 end as battery_charge_minutes,
     case when battery_discharge_kw is not null then 15 end as battery_discharge_minutes
-from core.reading;
+from stored.reading;
 
 insert into core.day_energy
 select
