@@ -5,6 +5,10 @@ select
     ['TESLA', 'SMA', 'ENPHASE', 'SOLAX', 'HUAWEI'][number % 5 + 1], 'Asia/Kolkata', '2025-01-01', '2026-01-01'
 from range($systems) as fleet (number);
 
+insert into core.system_history by name
+select system_id, user_id, vendor, timezone, first_seen_utc, last_seen_utc, first_seen_utc as valid_from_utc
+from core.system;
+
 insert into core.local_day
 select 'Asia/Kolkata', day, day - interval 330 minute, day + interval 1110 minute, 24
 from (select date '2025-01-01' + number::integer as day from range($days::integer + 35) as days (number));

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def parts(looks: Sequence[Receipt], halts: Callable[[Receipt], bool] = lambda look: False) -> Iterator[list[Receipt]]:
-    """Looks in the order of time: one of an interval at a time, and of a system none after one that `halts`."""
+    """Looks in the order of time: of each system those up to the second at an interval, or the first that `halts`."""
     waiting = looks
     while waiting:
         part: list[Receipt] = []
@@ -26,11 +26,12 @@ def parts(looks: Sequence[Receipt], halts: Callable[[Receipt], bool] = lambda lo
             system_id = look.key[0]
             if look.key in taken or system_id in halted or len(part) == BODIES_PER_BATCH:
                 left.append(look)
-            else:
-                part.append(look)
+                halted.add(system_id)
+                continue
+            part.append(look)
+            taken.add(look.key)
             if halts(look):
                 halted.add(system_id)
-            taken.add(look.key)
         yield part
         waiting = left
 

@@ -2,10 +2,8 @@
 
 What the tables hold of an interval is a fold over events in the order of time: pages of lists, looks at statistics,
 corrections by hand. So the order of segments, days and batches does not matter: a receipt that turns up late (another
-process landed it after a newer one) makes its interval be folded again from landing. Two things are left: a list
-that turns up late changes nothing that was read before (see `fleet`), and what is folded at once is read in rounds, in
-each the next look at every interval; so where some bodies of a system state zones that change and others state none,
-one of the latter may be read in the zone of another round.
+process landed it after a newer one) makes its interval be folded again from landing. One thing is left: a list
+that turns up late changes nothing that was read before (see `fleet`).
 
     receipts ─▶ events in order ─▶ settle ─▶ prepare ─▶ commit
                                    no reading  pure       tables
@@ -260,11 +258,12 @@ class _Loading:
     def _read_in_parts(self, looks: Sequence[Receipt], commit: Commit) -> None:
         if looks:
             self._ahead.look_ahead(lambda keys: read_entries(self._writer, key_frame(keys)), commit.fleet)
-        # an answer that is awaited may tell the zone that the system's others are read in
-        for part in batches.parts(
-            looks, lambda look: look.outcome is None and commit.fleet.awaits_timezone(look.key[0])
-        ):
+        for part in batches.parts(looks, lambda look: self._may_tell_zone(look, commit.fleet)):
             self._read(commit.settle(part), commit)
+
+    def _may_tell_zone(self, look: Receipt, fleet: Fleet) -> bool:
+        """Whether the system's later looks may have to be read in a zone that this one states: `_read` sees to days."""
+        return look.outcome is None and (look.kind is Kind.MONTH or fleet.awaits_timezone(look.key[0]))
 
     def _read(self, looks: Looks, commit: Commit) -> None:
         """Read the bodies of these looks, of different intervals."""

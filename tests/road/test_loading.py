@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from world import World
@@ -12,6 +13,13 @@ from hem_etl.pipeline.ahead import Ahead
 from hem_etl.vocabulary import Outcome
 
 LIST = {"data": [{"id": "home", "vendor": "SMA", "timezone": "Europe/Berlin"}], "pagination": {"after": None}}
+ZONES = (None, None, "Europe/Berlin", "Asia/Kolkata", "Europe/London")
+LEFT = (
+    "day, outcome, timezone, generation_kwh, generation_coverage from marts.daily_energy",
+    "interval, outcome, timezone, version, content_sha256 from core.load",
+    "system_id, day, version, content_sha256, generation_kwh from core.day_version",
+    "* exclude (fetched_at_utc) from core.reported_day",
+)
 MIDNIGHT = datetime(2026, 11, 9, 23, tzinfo=UTC)  # 2026-11-10 in Berlin
 
 
@@ -111,6 +119,16 @@ def zoneless(kilowatts: float, zone: str | None = None) -> bytes:
     return json.dumps({"timeseries": {"generation": said}}).encode()
 
 
+def zoneless_month(kwh: float, zone: str | None) -> bytes:
+    """Charge of November 2026 by day in Berlin, without a word of a zone where none is given."""
+    points = [
+        {"t": f"{datetime(2026, 10, 31, 23) + timedelta(days=n):%Y-%m-%dT%H:%M:%S}Z", "v": kwh} for n in range(30)
+    ]
+    series = {"isAvailable": True, "unit": "kWh", "sampling": {"resolution": "P1D"}, "data": points}
+    said = series if zone is None else series | {"timezone": zone}
+    return json.dumps({"timeseries": {"charge": said}}).encode()
+
+
 @pytest.mark.parametrize("zones", [("Europe/Berlin", "Asia/Kolkata"), (None, "Asia/Kolkata")], ids=str)
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)], ids=str)
 def test_a_look_that_lands_late_is_read_in_the_zone_that_was_known_when_it_was_made(
@@ -171,3 +189,28 @@ def test_a_body_without_a_zone_is_read_in_that_of_the_look_before_it_in_one_batc
     one_by_one = world.sql(days).rows()
     world.road().rebuild()
     assert world.sql(days).rows() == one_by_one
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_looks_in_one_batch_leave_what_they_leave_one_by_one(world: World, seed: int) -> None:
+    """Days, months and lists that state zones at random, or none: each is read in what was known before it."""
+    draw = Random(seed)
+    said = [draw.choice(ZONES) for _ in range(10)]
+    for number, zone in enumerate(said):
+        at = MIDNIGHT + timedelta(hours=100 + number)
+        if number == 0 or draw.random() < 0.1:
+            named = {} if zone is None else {"timezone": zone}
+            sent = json.dumps({"data": [{"id": "home"} | named], "pagination": {"after": None}}).encode()
+            answer = Answer("systems", None, None, 0, None, at, 1, 1, 200, None, None, sent)
+        else:
+            kind, label = draw.choice((("month", "2026-11"), *[("day", f"2026-11-{day}") for day in (10, 11, 12)]))
+            sent = zoneless(draw.choice((1.0, 2.0)), zone) if kind == "day" else zoneless_month(draw.random(), zone)
+            answer = Answer(kind, "home", Interval.parse(label), 0, None, at, 1, 1, 200, None, None, sent)
+        with world.road().landing.writer() as writer:
+            writer.add(answer)
+        world.road().load()
+    world.road().publish()
+
+    one_by_one = [world.sql(f"select {what} order by all").rows() for what in LEFT]
+    world.road().rebuild()
+    assert [world.sql(f"select {what} order by all").rows() for what in LEFT] == one_by_one

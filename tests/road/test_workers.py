@@ -12,7 +12,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import engines
@@ -125,6 +127,8 @@ class Asking:
 
 def test_what_is_landed_is_prepared_while_others_are_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing_writer, "SEGMENT_RECEIPTS", 20)
+    names = count()  # all looks of a run have one instant here, and stand in the order of their segments' names
+    monkeypatch.setattr(landing_writer, "secrets", SimpleNamespace(token_hex=lambda size: f"{next(names):08x}"))
     alone, together = World(tmp_path / "alone"), World(tmp_path / "together")
     together.settings = together.settings.model_copy(update={"workers": 2, "max_in_flight": 1})
     asking = Asking(together)
