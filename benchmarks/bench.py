@@ -94,7 +94,9 @@ def chosen(sections: list[Section], text: str) -> list[Section]:
     found = []
     for section in sections:
         wanted = {row.name for row in section.rows if text in row.name or text in section.title}
-        wanted |= {row.base for row in section.rows if row.name in wanted and row.base}
+        for row in reversed(section.rows):  # a row stands below the one that it is compared with
+            if row.name in wanted and row.base:
+                wanted.add(row.base)
         if kept := tuple(row for row in section.rows if row.name in wanted):
             found.append(replace(section, rows=kept))
     return found
