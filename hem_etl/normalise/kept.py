@@ -77,7 +77,7 @@ def _pairs(readings: pl.DataFrame, quarters: pl.DataFrame) -> pl.DataFrame:
     return (
         starts(readings, "reading")
         .with_columns(begins_three=begins_three.fill_null(False))
-        .join(starts(quarters, "quarter"), on="start", validate="1:1")
+        .join(starts(quarters, "quarter"), on="start", validate="1:1", maintain_order="left")
     )
 
 

@@ -179,7 +179,7 @@ def _bounds(days: Days, stored: pl.DataFrame, stored_series: pl.DataFrame) -> pl
     offsets = (
         pl.concat([days.readings, stored])
         .group_by(DAY_KEY, maintain_order=True)
-        .agg(pl.col("utc_offset_minutes").first())
+        .agg(pl.col("utc_offset_minutes").sort_by("start_utc").first())
     )
     offset_of = {(system_id, day): offset for system_id, day, offset in offsets.iter_rows()}
     stated: dict[tuple[object, object], str] = {}

@@ -157,9 +157,13 @@ class Fleet:
         began = [zone for valid_from, zone in self._zones_of_periods(system_id) if valid_from <= at]
         return began[-1] if began else None
 
+    def learns_timezone(self, system_id: str) -> bool:
+        """Whether answers tell the system's zone: no list does. Of a system that none named nothing is kept."""
+        return system_id in self._systems and self._systems[system_id]["timezone_source"] != Source.LIST
+
     def awaits_timezone(self, system_id: str) -> bool:
-        """Whether the next answer may tell the system's zone. Of a system that no list named nothing is kept."""
-        return system_id in self._systems and self._systems[system_id]["timezone"] is None
+        """Whether the next answer may be the first that tells the system's zone."""
+        return self.learns_timezone(system_id) and self._systems[system_id]["timezone"] is None
 
     def vendor(self, system_id: str) -> str | None:
         """The system's vendor, as its list or its assets told it."""
@@ -216,9 +220,9 @@ class Fleet:
 
     def learn_timezone(self, system_id: str, timezone: str | None, at: datetime) -> None:
         """Where the system's object states no zone, the zone of its newest series is the system's."""
-        row = self._systems.get(system_id)
-        if row is None or row["timezone_source"] == Source.LIST or timezone is None:
+        if timezone is None or not self.learns_timezone(system_id):
             return
+        row = self._systems[system_id]
         if at < self._zone_stated_at.get(system_id, at):
             return
         if timezone != row["timezone"]:

@@ -2,8 +2,10 @@
 
 What the tables hold of an interval is a fold over events in the order of time: pages of lists, looks at statistics,
 corrections by hand. So the order of segments, days and batches does not matter: a receipt that turns up late (another
-process landed it after a newer one) makes its interval be folded again from landing. One thing is left: a list
-that turns up late changes nothing that was read before (see `fleet`).
+process landed it after a newer one) makes its interval be folded again from landing. Two things are left, both of
+systems whose list states no zone: what turns up late and tells one, a list or a look, changes nothing that was read
+before (see `fleet`); and where their zone moves, a look without content has its interval end, in the ledger, by the
+zone that was known before what is read at once with it.
 
     receipts ─▶ events in order ─▶ settle ─▶ prepare ─▶ commit
                                    no reading  pure       tables
@@ -263,7 +265,9 @@ class _Loading:
 
     def _may_tell_zone(self, look: Receipt, fleet: Fleet) -> bool:
         """Whether the system's later looks may have to be read in a zone that this one states: `_read` sees to days."""
-        return look.outcome is None and (look.kind is Kind.MONTH or fleet.awaits_timezone(look.key[0]))
+        system_id = look.key[0]
+        is_month = look.kind is Kind.MONTH and fleet.learns_timezone(system_id)
+        return look.outcome is None and (is_month or fleet.awaits_timezone(system_id))
 
     def _read(self, looks: Looks, commit: Commit) -> None:
         """Read the bodies of these looks, of different intervals."""
