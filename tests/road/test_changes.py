@@ -173,17 +173,23 @@ def writers_file(world: World) -> str:
     return str(warehouse.file)
 
 
+FAULT = """
+insert into stored.interval_15min by name
+select system_id, day, start_utc, utc_offset_minutes, 10 as generation_kwmin, 16 as generation_minutes
+from core.interval_15min where day = $day and generation_minutes = 15
+"""
+"""Quarter hours with more minutes than they have."""
+
+
 def break_a_day(world: World, day: str) -> None:
     """As a bug would: nobody notes it."""
     with tampering(world.settings) as file:
-        file.execute(f"update stored.interval_15min set generation_minutes = 16 where day = '{day}'")
+        file.execute(FAULT, {"day": day})
 
 
 def mend(world: World, day: str) -> None:
     with tampering(world.settings) as file:
-        file.execute(
-            f"update stored.interval_15min set generation_minutes = 15 where day = '{day}' and generation_minutes = 16"
-        )
+        file.execute(f"delete from stored.interval_15min where day = '{day}' and generation_minutes = 16")
 
 
 def scopes(world: World) -> dict[str, str]:
@@ -246,7 +252,7 @@ def test_what_a_local_check_finds_is_counted_over_everything(world: World, monke
     publish = publishing.publish
 
     def spoilt(writer: Writer, *args: Any, **options: Any) -> Any:
-        writer._connection.execute("update stored.interval_15min set generation_minutes = 16 where day = '2026-11-20'")
+        writer._connection.execute(FAULT, {"day": "2026-11-20"})
         return publish(writer, *args, **options)
 
     monkeypatch.setattr(publishing, "publish", spoilt)
