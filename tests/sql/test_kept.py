@@ -221,16 +221,26 @@ def test_the_first_quarter_hour_of_a_longer_bucket_is_the_reading(writer: Writer
     assert 0 < marked.len() == frame.height - stored.interval_15min.height
 
 
-@pytest.mark.parametrize("minutes", [5, 15])
-def test_a_quarter_hour_with_a_correction_is_kept(minutes: int, writer: Writer) -> None:
-    days = days_of(readings(minutes, 1), dict.fromkeys(METRICS, minutes))
-    at = days.readings["start_utc"][6]
-    corrected = pl.when(start_utc=at).then(1.5).otherwise("consumption_kw").alias("consumption_kw")
-    frame = quarter_hours(replace(days, readings=days.readings.with_columns(corrected)))
-    stored = come_back(writer, days.readings, frame)
-    assert stored.reading.filter(start_utc=at)["is_quarter_hour"].to_list() == [False]
-    (kwmin,) = stored.interval_15min.filter(start_utc=at)["consumption_kwmin"]
-    assert kwmin == frame.filter(start_utc=at)["consumption_kwmin"].item()
+def corrected(days: Days, row: int) -> pl.DataFrame:
+    """The quarter hours with 1.5 kW of consumption in place of what that row sent."""
+    kw = pl.when(pl.int_range(pl.len()) == row).then(1.5).otherwise("consumption_kw").alias("consumption_kw")
+    return quarter_hours(replace(days, readings=days.readings.with_columns(kw)))
+
+
+def test_a_quarter_hour_with_a_correction_is_kept(writer: Writer) -> None:
+    days = days_of(readings(15, 1), dict.fromkeys(METRICS, 15))
+    stored = come_back(writer, days.readings, corrected(days, 7))
+    assert not stored.reading["is_quarter_hour"][7]
+    of_row = stored.interval_15min.filter(start_utc=days.readings["start_utc"][7])
+    assert of_row["consumption_kwmin"].to_list() == [22.5]
+
+
+def test_three_readings_one_of_which_has_a_correction_share_no_row(writer: Writer) -> None:
+    days = days_of(readings(5, 1), dict.fromkeys(METRICS, 5))
+    stored = come_back(writer, days.readings, corrected(days, 7))
+    begins, *_ = starts = days.readings["start_utc"][6:9].to_list()
+    assert stored.reading.filter(pl.col("start_utc").is_in(starts))["is_quarter_hour"].to_list() == [False] * 3
+    assert stored.interval_15min.filter(start_utc=begins).height == 1
 
 
 @pytest.mark.parametrize(

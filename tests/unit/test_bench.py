@@ -103,8 +103,9 @@ def test_a_process_can_be_held_to_one_core_and_then_is(bench: Mapping[str, Modul
 
 OF_EACH_SECTION = [
     ("… ", "… of bodies with all vendors' quirks"),
-    ("Cost follows change", "one home × 140 days replaced"),
+    ("Cost follows change", "one system-day replaced"),
     ("nothing due", "a run with nothing due, many segments"),
+    ("plan", "a plan, many segments"),
     ("What people ask", "one home's month"),
     ("Start-up", "hem-etl explain"),
     ("Dagster", "a run costs more by"),
@@ -120,7 +121,7 @@ def test_a_quick_run_measures_and_writes_its_page(only: str, row: str, tmp_path:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
-    assert row in page
+    assert f"| {row} |" in page
     assert str(ROOT) not in page
     assert str(tmp_path) not in page
 
