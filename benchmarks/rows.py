@@ -82,6 +82,7 @@ def worlds(sizes: Sizes) -> dict[str, World]:
     """By name."""
     return {
         "bodies": World("make-landing", (sizes.systems, sizes.days)),
+        "many bodies": World("make-landing", (2 * sizes.systems, 3 * sizes.days)),
         "odd bodies": World("make-odd-landing", (sizes.systems, sizes.days)),
         **{
             f"history x{times}": World("make-history", (sizes.history_systems, times * sizes.history_days))
@@ -102,6 +103,7 @@ def worlds(sizes: Sizes) -> dict[str, World]:
 
 
 LOADING: Final = "landing → tables with rollups"
+LOADING_MANY: Final = "… of six times as many bodies"
 PUBLISHING: Final = "publish after one fleet-day"
 
 
@@ -257,6 +259,10 @@ def _loading_rows() -> tuple[Row, ...]:
         base = None if name == LOADING else LOADING
         return Row(name, world, (task,), limit, base=base, unit="values", is_on_one_core=True)
 
+    def by_two(name: str, alone: str, world: str, limit: str) -> Row:
+        by_wall = f"{name}by two processes, on all cores (wall ÷ wall)"
+        return Row(by_wall, world, ("landing-to-tables", "2"), limit, base=alone, unit="values", is_by_wall=True)
+
     return (
         ours(
             LOADING,
@@ -264,15 +270,18 @@ def _loading_rows() -> tuple[Row, ...]:
             "Three fifths of it is reading: bytes from segments, an object for each point, then sums and rules in "
             "polars; a quarter is DuckDB's compression and commit, the rest ledger, versions and a new file's tables.",
         ),
-        Row(
-            "… prepared by two worker processes, on all cores (wall ÷ wall)",
-            "bodies",
-            ("landing-to-tables", "2"),
-            "Starting the workers, at this size; of a large load the one that writes, which is left with two fifths of "
-            "the CPU time.",
-            base=LOADING,
-            unit="values",
-            is_by_wall=True,
+        by_two("… ", LOADING, "bodies", "At this size, starting the other process."),
+        ours(
+            LOADING_MANY,
+            "landing-to-tables",
+            "As before; a new file's tables and what is done once a transaction weigh less.",
+            "many bodies",
+        ),
+        by_two(
+            f"{LOADING_MANY}, ",
+            LOADING_MANY,
+            "many bodies",
+            "CPU time: both cores are busy, and no work is done twice.",
         ),
         ours(
             "… built, checked and published",

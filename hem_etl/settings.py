@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     retry_seconds: NotNegative = Field(300, alias="HEM_ETL_RETRY_SECONDS")
 
     workers: Annotated[int | None, Field(ge=1, le=256)] = Field(None, alias="HEM_ETL_WORKERS")
-    """The most processes that prepare bodies besides the one that writes; 1: none. None: see `most_workers`."""
+    """The most processes that prepare bodies, the one that writes among them. None: see `most_workers`."""
 
     clock_check: bool = Field(True, alias="HEM_ETL_CLOCK_CHECK")
     """Whether each answer's `Date` is compared with this machine's clock."""

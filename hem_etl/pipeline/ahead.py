@@ -1,5 +1,8 @@
 """Days prepared before the fold asks for them, in worker processes, while it commits others and while Enode is asked.
 
+Where the fold would wait for a worker, this process prepares what none has begun: all cores are busy with one worker
+fewer than there are cores, and no time is lost until a worker is ready.
+
 What will be asked for is guessed: by the order of landed looks, and with the zones and vendors that are known then. The
 guess costs nothing but time. What was prepared is used for that very look alone, and only where it was read and judged
 with what counts when the fold asks; everything else is prepared then. So tables do not depend on who prepared what.
@@ -120,6 +123,7 @@ class Ahead:
                 found.setdefault(awaited, []).append(look)
         prepared = []
         for awaited, of_shard in found.items():
+            self._work_until_done(awaited)
             good = awaited.holding(of_shard, zones, judging)
             prepared.append(awaited.only(good))
             rest += [look for look in of_shard if look not in good]
@@ -152,14 +156,21 @@ class Ahead:
             bodies = sum(map(len, self._unsent))
             if bodies < self._least:
                 return
-            size = self._settings.most_workers
-            LOG.info("workers=%d bodies=%d or more to prepare", size, bodies)
-            self._crew = self._hire(size, self._landing, self._settings)
+            workers = self._settings.most_workers
+            LOG.info("workers=%d (this process is one), bodies=%d or more to prepare", workers, bodies)
+            self._crew = self._hire(workers - 1, self._landing, self._settings)
         for looks in self._unsent:
             zones, judging = self._with(looks, fleet)
             awaited = _Awaited(self._crew, Shard(next(self._numbers), tuple(looks), zones, judging))
             self._awaited.update(dict.fromkeys(looks, awaited))
         self._unsent = []
+
+    def _work_until_done(self, wanted: "_Awaited") -> None:
+        """Prepare here what no worker has begun, this shard before others, rather than wait for it."""
+        for awaited in dict.fromkeys([wanted, *self._awaited.values()]):
+            if wanted.is_done:
+                break
+            awaited.prepare_here(self._landing)
 
     def _with(self, looks: Collection[DayLook], fleet: Fleet) -> tuple[dict[DayLook, str | None], Judging]:
         judging = Judging.by(self._settings, {look.system_id: fleet.vendor(look.system_id) for look in looks})
@@ -174,6 +185,22 @@ class _Awaited:
         self._shard = shard
         self._done: Future[None] = crew.submit(shard)
         self._prepared: PreparedDays | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self._done.done()
+
+    def prepare_here(self, landing: Landing) -> None:
+        """Prepare it in this process, unless a worker has begun; what fails is raised where it is taken."""
+        if not self._done.cancel():
+            return
+        self._done = Future()
+        try:
+            self._prepared = prepare_looks(landing, self._shard.looks, self._shard.zones, self._shard.judging)
+        except LandingError as error:
+            self._done.set_exception(error)
+        else:
+            self._done.set_result(None)
 
     def holding(self, looks: Iterable[DayLook], zones: Mapping[DayLook, str | None], judging: Judging) -> set[DayLook]:
         """Those of the looks that were prepared with what would be taken now; waits for them."""

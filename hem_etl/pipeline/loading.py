@@ -258,9 +258,8 @@ class _Loading:
         self._read_in_parts(looks, commit)
 
     def _read_in_parts(self, looks: Sequence[Receipt], commit: Commit) -> None:
-        if looks:
-            self._ahead.look_ahead(lambda keys: read_entries(self._writer, key_frame(keys)), commit.fleet)
         for part in batches.parts(looks, lambda look: self._may_tell_zone(look, commit.fleet)):
+            self._ahead.look_ahead(lambda keys: read_entries(self._writer, key_frame(keys)), commit.fleet)
             self._read(commit.settle(part), commit)
 
     def _may_tell_zone(self, look: Receipt, fleet: Fleet) -> bool:

@@ -66,6 +66,36 @@ class Here:
         self.folder.rmdir()
 
 
+class Given(Future[None]):
+    """Of a shard that a worker has ready when somebody waits for it, if one has begun."""
+
+    def result(self, timeout: float | None = None) -> None:
+        if not self.done():
+            assert self.running(), "nobody would ever have it ready"
+            self.set_result(None)
+        super().result(timeout)
+
+
+class Busy(Here):
+    """A Crew that begins every third shard alone, or none at all."""
+
+    begins = True
+
+    def __init__(self, landing: Landing, folder: Path) -> None:
+        super().__init__(landing, folder)
+        self.given: list[Given] = []
+
+    def submit(self, shard: Shard) -> Future[None]:
+        self.given.append(Given())
+        if self.begins and shard.number % 3 == 0:
+            self.given[-1].set_running_or_notify_cancel()
+        return self.given[-1]
+
+
+class Idle(Busy):
+    begins = False
+
+
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with everything that goes wrong, looked at again and again, in many segments, and nothing loaded."""
@@ -112,7 +142,7 @@ class Asking:
     """Requests for statistics that had been made, at each shard."""
 
     def hire(self, size: int, landing: Landing, settings: Settings) -> Here:
-        assert size == 2
+        assert size == 1
         here = Here(landing, settings.prepared)
         self.crew.append(here)
         submit = here.submit
@@ -156,7 +186,7 @@ def test_tables_do_not_depend_on_what_was_prepared_ahead(
     crew = list[Here]()
 
     def hire(size: int, landing: Landing, settings: Settings) -> Here:
-        assert size == workers
+        assert size == workers - 1
         crew.append(Here(landing, settings.prepared))
         return crew[0]
 
@@ -164,6 +194,23 @@ def test_tables_do_not_depend_on_what_was_prepared_ahead(
     same_tables(alone, together)
     assert sum(len(shard.looks) for shard in crew[0].taken) > 100
     assert alone["core.day_version"].height > 100
+
+
+@pytest.mark.parametrize("kind", [Busy, Idle])
+def test_what_no_worker_has_begun_is_prepared_here_rather_than_waited_for(
+    hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Busy]
+) -> None:
+    monkeypatch.setattr(batches, "BODIES_PER_BATCH", 40)
+    crew = list[Busy]()
+
+    def hire(size: int, landing: Landing, settings: Settings) -> Busy:
+        crew.append(kind(landing, settings.prepared))
+        return crew[0]
+
+    same_tables(loaded(hostile, tmp_path / "alone", 1, nobody), loaded(hostile, tmp_path / "together", 2, hire))
+    prepared_here = [done for done in crew[0].given if done.cancelled()]
+    assert len(prepared_here) > 5
+    assert bool(crew[0].taken) == kind.begins
 
 
 def test_few_bodies_are_prepared_without_workers(hostile: Path, tmp_path: Path) -> None:
@@ -233,13 +280,18 @@ def test_what_a_worker_found_damaged_ends_the_load_where_it_would_have_ended_alo
     damaged = pl.col("body").fill_null(b"") + pl.lit(b" ")
     pl.read_parquet(newest).with_columns(body=pl.when(pl.col("body").is_not_null()).then(damaged)).write_parquet(newest)
     held = []
-    for workers, crew in ((1, nobody), (2, lambda _, landing, settings: Here(landing, settings.prepared))):
-        home = tmp_path / str(workers)
+    crews: list[tuple[str, int, Hire]] = [
+        ("alone", 1, nobody),
+        ("ready", 2, lambda _, landing, settings: Here(landing, settings.prepared)),
+        ("idle", 2, lambda _, landing, settings: Idle(landing, settings.prepared)),
+    ]
+    for name, workers, crew in crews:
+        home = tmp_path / name
         with pytest.raises(LandingError, match="is damaged"):
             loaded(landed, home, workers, crew)
         with World(home, settings=engines.engine_settings(home)).road().warehouse.writing() as writer:
             held.append(writer.rows("core.loaded_segment", ["segment"])["segment"].sort().to_list())
-    assert held[0] == held[1] == landing.segments()[:-1]
+    assert held[0] == held[1] == held[2] == landing.segments()[:-1]
 
 
 @pytest.mark.slow
