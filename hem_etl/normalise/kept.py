@@ -41,7 +41,7 @@ def kept(readings: pl.DataFrame, quarters: pl.DataFrame) -> Kept:
     three = _three(readings, begins_three["reading"])
     is_sum = _is_made_again(three.select(_of_three()), quarters, begins_three["quarter"])
     begins_three = begins_three.filter(is_sum)
-    others = pairs.join(begins_three, on="reading", how="anti", maintain_order="left")
+    others = pairs.filter(~_mask(readings, begins_three["reading"])[pairs["reading"]])
     one = readings.select("utc_offset_minutes", *METRIC_COLUMNS.values())[others["reading"]]
     others = others.filter(_is_made_again(one.select(_of_one()), quarters, others["quarter"]))
     stands = pl.concat([begins_three["reading"] + number for number in range(len(_THIRDS))])
@@ -98,10 +98,7 @@ def _third(column: str, at: int) -> str:
 def _is_made_again(made: pl.DataFrame, quarters: pl.DataFrame, rows: pl.Series) -> pl.Series:
     """Whether all that was made of each is what the load made of it: the quarter hour in that row."""
     loaded = quarters.select(made.columns)[rows]
-    is_same = pl.repeat(True, made.height, eager=True)
-    for column in made.columns:
-        is_same &= made[column].eq_missing(loaded[column])
-    return is_same
+    return made.select(pl.all_horizontal(pl.col(name).eq_missing(loaded[name]) for name in made.columns)).to_series()
 
 
 def _of_one() -> Iterator[pl.Expr]:

@@ -63,6 +63,8 @@ def edits_of(days: Days, rows: pl.DataFrame) -> pl.DataFrame:
     Where two corrections meet in a bucket, the one with bounds goes before the one for whole days.
     """
     gated(rows, OVERRIDE_SCHEMA)
+    if rows.is_empty():
+        return pl.DataFrame(schema=EDIT_SCHEMA)
     series = days.series.filter(IS_AVAILABLE)
     buckets = (
         rows.join(

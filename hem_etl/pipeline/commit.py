@@ -6,7 +6,7 @@ last changed a day.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -185,23 +185,28 @@ class Commit:
         if not new:
             return
         keys = day_frame(new)
-        loaded_before = day_frame([key for key in new if self._day(*key).version])
-        before = self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=loaded_before)
         prepared = prepared.only(keys)
-        fallen = normalise.coverage_fell(prepared.days, before)
-        readings_before = self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=loaded_before)
-        kept = normalise.keep_vanished(prepared.days, readings_before, before)
-        if kept is not prepared.days:
-            prepared = completed(kept, self.judging(keys["system_id"]))
+        if loaded_before := [key for key in new if self._day(*key).version]:
+            prepared = self._beside_what_was_held(prepared, day_frame(loaded_before))
         days, quarters, energy = prepared.days, prepared.quarters, prepared.energy
         effective = normalise.with_overrides(days, self._corrections.in_force(days.days))
         if effective is not days:
             quarters, energy = normalise.summed(effective)
-        replace_findings(self._writer, pl.concat([prepared.findings, fallen]), keys, IntervalKind.DAY)
+        replace_findings(self._writer, prepared.findings, keys, IntervalKind.DAY)
         versions = [self._version_of_answer(row, looks) for row in days.days.iter_rows(named=True)]
         self._learn_zones(days.days)
         self._loaded.rows += write_days(self._writer, versions, effective, quarters, energy, sent=days.readings)
         self._changed_days.update(new)
+
+    def _beside_what_was_held(self, prepared: PreparedDays, loaded_before: pl.DataFrame) -> PreparedDays:
+        """With what is kept of series that vanished, and what the rules find against that which the tables hold."""
+        before = self._writer.rows("core.series", normalise.SERIES_SCHEMA, keys=loaded_before)
+        readings_before = self._writer.rows("core.reading", normalise.READING_SCHEMA, keys=loaded_before)
+        fallen = normalise.coverage_fell(prepared.days, before)
+        kept = normalise.keep_vanished(prepared.days, readings_before, before)
+        if kept is not prepared.days:
+            prepared = completed(kept, self.judging(prepared.outcomes["system_id"]))
+        return replace(prepared, findings=pl.concat([prepared.findings, fallen]))
 
     def add_months(self, looks: Looks, months: normalise.Months) -> None:
         """Take in months that were read from these looks' bodies."""
