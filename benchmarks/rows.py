@@ -116,8 +116,8 @@ def sections(sizes: Sizes) -> list[Section]:
             "documents them, without a vendor's quirks, so that what others make of them is right without our rules. "
             "Each starts with an empty file and replaces a system's day as a whole. What takes 10 times as much has a "
             "tenth of the rate. Ours makes readings, quarter hours, sums and attributed flows of days, counts, "
-            "findings, versions and a ledger; the others make one row a point. All of it on one core, but for the row "
-            "that says otherwise.",
+            "findings, versions and a ledger; the others make one row a point. All of it on one core, but for the "
+            "rows that say otherwise.",
             _loading_rows(),
         ),
         Section(

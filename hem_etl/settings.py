@@ -33,7 +33,7 @@ DEFAULT_BALANCE_TOLERANCE: Final = 0.02
 POSTGRES_SCHEMES: Final = ("postgresql://", "postgres://")
 BUCKET: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9._=-]+)*/?")
 USEFUL_WORKERS: Final = 4
-"""The one that writes keeps up with no more."""
+"""The one that writes, and as many as it keeps up with."""
 OUR_PREFIXES: Final = ("HEM_ETL_", "ENODE_")
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -196,7 +196,7 @@ class _Awaited:
             return
         self._done = Future()
         try:
-            self._prepared = prepare_looks(landing, self._shard.looks, self._shard.zones, self._shard.judging)
+            self._prepared = self._shard.prepared(landing)
         except LandingError as error:
             self._done.set_exception(error)
         else:

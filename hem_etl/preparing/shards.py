@@ -45,6 +45,10 @@ class Shard:
     """The zone of each one's system, for bodies that state none."""
     judging: Judging
 
+    def prepared(self, landing: Landing) -> PreparedDays:
+        """What comes of it; errors as those of `prepare_looks`."""
+        return prepare_looks(landing, self.looks, self.zones, self.judging)
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from hem_etl.errors import LandingError, disk_trouble
 from hem_etl.landing import Landing
-from hem_etl.preparing.shards import Failure, Shard, prepare_looks, write_prepared
+from hem_etl.preparing.shards import Failure, Shard, write_prepared
 
 
 def answer_to(shard: Shard, landing: Landing, folder: Path) -> Failure | None:
     """Prepare the shard and leave its frames in the folder; tells why where that fails."""
     try:
-        write_prepared(prepare_looks(landing, shard.looks, shard.zones, shard.judging), folder, shard.number)
+        write_prepared(shard.prepared(landing), folder, shard.number)
     except LandingError as error:
         return Failure(str(error), is_of_landing=True)
     except OSError as error:

@@ -57,8 +57,7 @@ class Here:
 
     def take(self, shard: Shard) -> PreparedDays:
         self.taken.append(shard)
-        prepared = prepare_looks(self.landing, shard.looks, shard.zones, shard.judging)
-        write_prepared(prepared, self.folder, shard.number)
+        write_prepared(shard.prepared(self.landing), self.folder, shard.number)
         return read_prepared(self.folder, shard.number, shard.judging)
 
     def close(self) -> None:
